@@ -1,0 +1,40 @@
+"""The command line: one command a file, exit codes, and nothing that the library lacks."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+# Commands are imported when they are asked for, so that `bulkmove --help` answers at once.
+_COMMANDS = {
+    "init": "Write a migration.toml to start from.",
+    "run": "Run a migration, or go on where it stopped.",
+    "status": "Say how far a migration is.",
+    "failures": "List the records that were rejected or whose fate is unknown.",
+    "config": "Show, check or describe a configuration.",
+    "sandbox": "Emulate the four APIs on loopback.",
+    "demo": "Move 5,000 orders, kill the run half way, resume, and prove the result.",
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        command = importlib.import_module(f"bulkmove.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="bulkmove")
+def main() -> None:
+    """Move a shop's orders and products between REST APIs, with nothing lost and nothing doubled."""

@@ -1,0 +1,187 @@
+"""The whole contract: what a connector, a mapper, a ledger, a transport and an observer promise each other."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from bulkmove.events import Event
+from bulkmove.model import (
+    BatchRule,
+    JsonObject,
+    Listing,
+    Page,
+    PageQuery,
+    Request,
+    Response,
+    WriteItem,
+    WriteResult,
+)
+from bulkmove.settings import HostSettings, RouteSettings, Secret, Window
+
+
+class Transport(Protocol):
+    """HTTP to one host, under its one budget.
+
+    `send` takes a slot for every attempt and returns each answer that settles the request: 2xx whose body
+    `decode` accepted, 3xx never, and 4xx other than 401, 403, 408, 425, 429. It waits out 429 and pauses, and
+    retries what is surely not applied (connection refused, 429). After that:
+
+    - a repeatable request is tried again on time-outs, resets, 5xx and unusable bodies, then raises
+      RequestFailedError, or HostUnavailableError where the host serves nothing at all;
+    - a request that is not repeatable raises InDoubtError as soon as its fate can't be told.
+
+    Raises CredentialsError on 401 and 403, ConfigError on a redirect. Cancelled at any await, it leaves no
+    slot taken.
+    """
+
+    @property
+    def host(self) -> HostSettings: ...
+
+    async def send(self, request: Request) -> Response: ...
+
+
+class Source(Protocol):
+    """A list that can be read, page by page, in any order.
+
+    `fetch` may be called concurrently and again for the same query. It raises BadAnswerError where the
+    answer has not the documented envelope, and what Transport.send raises.
+    """
+
+    @property
+    def listing(self) -> Listing: ...
+
+    async def fetch(self, query: PageQuery) -> Page: ...
+
+
+class Target(Protocol):
+    """A list that can be written.
+
+    `id_field` names the target's own id in a mapped body and in its rows; it never travels in an update's body.
+    `natural_key` is the field by which a written row is found again. `rules` says what one request carries.
+
+    `write` sends the items (all of one action, at most `rules[action].max_items`; for "joined" all of one
+    body) in one request, and returns a result for each, in order. It raises InDoubtError where none of them
+    is settled. A 400 is not an error: the items that it names are REJECTED, the others HELD.
+
+    `comparable` reduces a body or a row to the fields that come back on reading, in one normal form, so that
+    a written body equals its row. Fields that are never returned are left out of both.
+    """
+
+    @property
+    def id_field(self) -> str: ...
+
+    @property
+    def natural_key(self) -> str: ...
+
+    @property
+    def rules(self) -> Mapping[str, BatchRule]: ...
+
+    @property
+    def never_returned(self) -> frozenset[str]: ...
+
+    def list(self) -> Source: ...
+
+    def comparable(self, row: JsonObject) -> JsonObject: ...
+
+    async def write(self, items: Sequence[WriteItem]) -> Sequence[WriteResult]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSpec:
+    """What a connector says of one stream before anything is opened. `id_field` is the field that a row is known by."""
+
+    name: str
+    id_field: str
+    can_read: bool
+    can_write: bool
+    natural_key: str | None = None
+    batch_size: int | None = None
+    filters: frozenset[str] | None = None
+    can_select_fields: bool = False
+    writable_fields: frozenset[str] = frozenset()
+
+
+class Connector(Protocol):
+    """One system: what `api = "…"` in a migration names, as an entry point of group `bulkmove.connectors`.
+
+    `credentials` are the names that the host's `credentials` must hold. `windows` are its published limits.
+    `paths` are its default paths by name, overridden by `[hosts.X.paths]`; `unconfirmed` names those that no
+    document shows. `sign` returns the headers and query parameters that carry the credentials.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def credentials(self) -> tuple[str, ...]: ...
+
+    @property
+    def windows(self) -> tuple[Window, ...]: ...
+
+    @property
+    def streams(self) -> Mapping[str, StreamSpec]: ...
+
+    @property
+    def paths(self) -> Mapping[str, str]: ...
+
+    @property
+    def unconfirmed(self) -> frozenset[str]: ...
+
+    def sign(self, credentials: Mapping[str, Secret]) -> Signature: ...
+
+    def wait_from_body(self, response: Response) -> float | None:
+        """Seconds to wait that a 429's body names, where this API puts them there."""
+        ...
+
+    def is_passing(self, response: Response) -> bool:
+        """Whether a 4xx of this API is known to pass by itself and may be tried again."""
+        ...
+
+    def source(self, stream: str, transport: Transport, route: RouteSettings) -> Source: ...
+
+    def target(self, stream: str, transport: Transport, route: RouteSettings) -> Target: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a request carries so that the host knows who asks. Never logged, never part of a message."""
+
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    params: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+class MapContext(Protocol):
+    """What a mapper is told beside its record.
+
+    `lookup` reads a table that was loaded at the start (`options.ids` is the table "ids"); it raises KeyError
+    for a table that is not there, and returns None for a key that the table lacks. `find` is `lookup` for
+    tables that are asked on demand. `target_id` is the id that a record of another route (named in `after`)
+    got on its target, None where it was not written; `target_ids` all of them, where it became several.
+    """
+
+    @property
+    def route(self) -> str: ...
+
+    @property
+    def options(self) -> Mapping[str, Any]: ...
+
+    def lookup(self, name: str, key: object) -> str | None: ...
+
+    async def find(self, name: str, key: object) -> str | None: ...
+
+    def target_id(self, route: str, source_id: str) -> str | None: ...
+
+    def target_ids(self, route: str, source_id: str) -> tuple[str, ...]: ...
+
+
+Mapped = JsonObject | Iterable[JsonObject] | None
+Mapper = Callable[[JsonObject, MapContext], Mapped | Awaitable[Mapped]]
+
+
+class Observer(Protocol):
+    """Is told what happens while it happens. Must return at once and must not raise."""
+
+    def on_event(self, event: Event) -> None: ...

@@ -1,0 +1,114 @@
+"""What a migration is set to: frozen values, made by `bulkmove.config` from `migration.toml` or by hand in code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+Mode = Literal["create", "update", "upsert"]
+Synchronous = Literal["full", "normal"]
+
+
+class Secret:
+    """A credential. Shows itself as `***`; `reveal()` is called only where a request is signed."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """At most `count` requests in any `period_s` seconds."""
+
+    count: int
+    period_s: float
+
+    def __str__(self) -> str:
+        unit = {1.0: "s", 60.0: "min", 3600.0: "h", 86400.0: "day"}.get(self.period_s, f"{self.period_s:g}s")
+        return f"{self.count}/{unit}"
+
+
+@dataclass(frozen=True, slots=True)
+class HostSettings:
+    """A named address with one rate budget and one set of credentials.
+
+    `windows` is None where the user gave no `rate`: the connector's published windows hold then.
+    """
+
+    name: str
+    api: str
+    url: str
+    credentials: Mapping[str, Secret] = field(default_factory=lambda: MappingProxyType({}))
+    windows: tuple[Window, ...] | None = None
+    burst: int = 1
+    concurrency: int = 16
+    timeout_s: float = 30.0
+    settle_s: float = 45.0
+    give_up_after_s: float = 120.0
+    max_response_bytes: int = 64 * 1024 * 1024
+    timezone: str | None = None
+    paths: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class StreamName:
+    """`host.stream`, as in `old.orders`."""
+
+    host: str
+    stream: str
+
+    def __str__(self) -> str:
+        return f"{self.host}.{self.stream}"
+
+
+@dataclass(frozen=True, slots=True)
+class RouteSettings:
+    """One stream → mapper → one stream. None means: the connector's default."""
+
+    name: str
+    source: StreamName
+    target: StreamName
+    mapper: str
+    mode: Mode = "upsert"
+    natural_key: str | None = None
+    where: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    batch_size: int | None = None
+    fields_used: tuple[str, ...] | None = None
+    after: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def is_self_route(self) -> bool:
+        """Source and target are the same list: all of it is read and mapped before the first write."""
+        return self.source == self.target
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationSettings:
+    """A whole migration. Relative paths in it are relative to `directory`, where its file stands."""
+
+    name: str
+    directory: Path
+    hosts: Mapping[str, HostSettings]
+    routes: Mapping[str, RouteSettings]
+    ledger: Path
+    file: Path | None = None
+    synchronous: Synchronous = "full"
