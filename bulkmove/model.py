@@ -61,12 +61,16 @@ class Listing:
     `reading`: "keyset" where the host sorts by a key and filters on it (`after`, `before` of a PageQuery take
     effect); "passes" where only offsets exist. `page_limit`: the most rows worth asking for in one page.
     `can_overlap`: any offset can be asked for; False where pages are numbered, so that an offset has to be a
-    multiple of the limit. `page_limit` rows of the host may be clamped to fewer without a word.
+    multiple of the limit. `page_limit` rows of the host may be clamped to fewer without a word. `first_key`,
+    `last_key`: on a keyset list, the keys that the user's own filters ask for, both included; rows outside
+    are not wanted even where the host sends them.
     """
 
     reading: Reading
     page_limit: int
     can_overlap: bool = True
+    first_key: int | None = None
+    last_key: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
