@@ -22,6 +22,9 @@ credential, a URL's query, or the body of a record.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class BulkmoveError(Exception):
     """The root of all that bulkmove raises on purpose."""
@@ -117,3 +120,28 @@ class LedgerRefusedError(LedgerError):
     """The ledger is newer than this program, or its fingerprint is another migration's."""
 
     exit_code = 2
+
+
+# What a person has to hear first, where tasks that run side by side failed together.
+_GRAVEST_FIRST = (LedgerError, CredentialsError, ConfigError, FatalError, RetryableError, BulkmoveError)
+
+
+def gravest(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one exception of a group that says why it ended; a defect goes before all that is expected."""
+    flat: list[BaseException] = []
+    for error in group.exceptions:
+        flat.append(gravest(error) if isinstance(error, BaseExceptionGroup) else error)
+
+    def rank(error: BaseException) -> int:
+        return next((place for place, kind in enumerate(_GRAVEST_FIRST, 1) if isinstance(error, kind)), 0)
+
+    return min(flat, key=rank)
+
+
+@contextmanager
+def single_error() -> Iterator[None]:
+    """Raise one exception in place of the group that a task group ends with."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        raise gravest(group) from None

@@ -7,9 +7,23 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from bulkmove.entries import (
+    Entry,
+    Intent,
+    Item,
+    Kept,
+    ListState,
+    Member,
+    Refusal,
+    RouteProgress,
+    Settled,
+    Span,
+    TargetKey,
+)
 from bulkmove.events import Event
 from bulkmove.model import (
     BatchRule,
+    Counts,
     JsonObject,
     Listing,
     Page,
@@ -173,6 +187,118 @@ class MapContext(Protocol):
     async def find(self, name: str, key: object) -> str | None: ...
 
     def target_id(self, route: str, source_id: str) -> str | None: ...
+
+    def target_ids(self, route: str, source_id: str) -> tuple[str, ...]: ...
+
+
+class Ledger(Protocol):
+    """The durable record of what happened to every record of a migration.
+
+    Changes take effect in the order in which they are handed over, each in one transaction. Those that
+    return at once (`add_page`, `add_keys`, `settle`, `park`, `count_attempt`) are durable before any later
+    change is; `open_intent` is durable when it returns. Look-ups see what was handed over. Every method
+    raises LedgerError where the store fails; nothing may be sent after that.
+    """
+
+    async def progress(self, route: str) -> RouteProgress: ...
+
+    async def mark(
+        self,
+        route: str,
+        *,
+        cutoff: int | None = None,
+        is_read: bool | None = None,
+        is_finished: bool | None = None,
+    ) -> None:
+        """Note a step of the route; what is None stays as it is."""
+        ...
+
+    async def counts(self, route: str) -> Counts: ...
+
+    async def save_spans(self, route: str, spans: Sequence[Span]) -> None: ...
+
+    async def known(self, route: str, ids: Sequence[str]) -> set[str]:
+        """Those of the source ids that were put down."""
+        ...
+
+    def reserve_chunk(self) -> int:
+        """The number of the next page; numbers rise in the order in which pages are mapped."""
+        ...
+
+    async def add_page(
+        self,
+        route: str,
+        entries: Sequence[Entry],
+        *,
+        chunk: int,
+        span: Span | None = None,
+        target_list: str | None = None,
+        is_raw: bool = False,
+        was_raw_chunk: int | None = None,
+    ) -> None:
+        """Put down a page: its bodies, the keys they claim on `target_list`, and how far its span is read.
+
+        `is_raw`: the bodies are rows as they were read, to be mapped later. `was_raw_chunk`: the entries map
+        the rows of that chunk, and replace them.
+        """
+        ...
+
+    async def next_raw(self, route: str, after: int) -> tuple[int, list[Kept]] | None:
+        """The next chunk of rows kept as they were read."""
+        ...
+
+    async def list_state(self, target_list: str) -> ListState: ...
+
+    async def add_keys(self, target_list: str, keys: Sequence[TargetKey]) -> None: ...
+
+    async def drop_keys(self, target_list: str) -> None:
+        """Forget a reading of the list that did not come to its end."""
+        ...
+
+    async def close_keys(self, target_list: str) -> None:
+        """The list was read whole; from here on its keys are never read anew."""
+        ...
+
+    async def find_keys(self, target_list: str, keys: Sequence[str]) -> dict[str, TargetKey]: ...
+
+    async def set_atomic(self, target_list: str, *, is_atomic: bool) -> None: ...
+
+    async def next_pending(self, route: str, after: int) -> tuple[int, list[Item]] | None:
+        """The next chunk with mapped bodies that have no outcome."""
+        ...
+
+    async def items(self, route: str, members: Sequence[Member]) -> list[Item]: ...
+
+    async def open_intent(self, route: str, members: Sequence[Member]) -> int: ...
+
+    async def settle(self, route: str, settled: Sequence[Settled], *, intent: int | None = None) -> None:
+        """Note outcomes and close the intent; its members without an outcome are free to go again."""
+        ...
+
+    async def park(
+        self,
+        route: str,
+        doubtful: Sequence[Member],
+        *,
+        intent: int,
+        sent_at: float,
+        settled: Sequence[Settled] = (),
+        refusal: Refusal | None = None,
+    ) -> None:
+        """Note outcomes, and keep the intent for the members whose fate the answer did not tell."""
+        ...
+
+    async def count_attempt(self, route: str, members: Sequence[Member]) -> None:
+        """A repeatable write of these bodies failed; they stay pending."""
+        ...
+
+    async def intents(self, route: str) -> list[Intent]:
+        """What is in doubt: parked by this run, or left open by one that ended."""
+        ...
+
+    async def revive_unknown(self, route: str) -> int:
+        """Put what ended unknown in doubt again; how many bodies."""
+        ...
 
     def target_ids(self, route: str, source_id: str) -> tuple[str, ...]: ...
 

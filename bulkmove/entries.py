@@ -1,0 +1,137 @@
+"""What goes into the ledger and comes out of it: frozen values, shared by all that read or write records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from bulkmove.model import JsonObject, State
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One body of one source record, as it is first put down.
+
+    `body` is its JSON, kept until its outcome; None where nothing is to be sent. `target_id` set: the body
+    updates that row. `key` is the natural key that the body claims on its target's list. `digest` is the
+    hash of the body, `version` and `source_digest` tell a later change of the source record.
+    """
+
+    source_id: str
+    part: int
+    state: State
+    body: bytes | None = None
+    target_id: str | None = None
+    key: str | None = None
+    digest: bytes | None = None
+    version: str | None = None
+    source_digest: bytes | None = None
+    cause: str | None = None
+    message: str | None = None
+
+
+Refusal = Literal["named", "unnamed"]
+
+
+class Member(NamedTuple):
+    """Names one body in the ledger: source id, which of its bodies, and the chunk that keeps it."""
+
+    source_id: str
+    part: int
+    chunk: int
+
+
+class Kept(NamedTuple):
+    """One kept body: whose it is, which row it updates (None: it creates), the natural key it claims."""
+
+    source_id: str
+    part: int
+    target_id: str | None
+    key: str | None
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One mapped body on its way to the target. `attempts` counts the sends that nothing settled."""
+
+    member: Member
+    target_id: str | None
+    key: str | None
+    encoded: bytes
+    body: JsonObject
+    attempts: int = 0
+    failed_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of one body."""
+
+    member: Member
+    state: State
+    target_id: str | None = None
+    cause: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A write that was about to be sent, or was, and that nothing has settled.
+
+    `sent_at` (epoch seconds of this machine) is no earlier than its last send. `refusal`: its host answered
+    400, so that what became of the members depends on whether the host is atomic. They are the good items
+    where the bad ones were "named", else any of them may be bad.
+    """
+
+    id: int
+    sent_at: float
+    members: Sequence[Member]
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """How far one span of a keyset list is proven read. Keys are epoch seconds."""
+
+    id: int
+    lower: int | None
+    upper: int
+    reached: int | None
+    is_done: bool
+    evidence: int
+
+
+@dataclass(frozen=True, slots=True)
+class RouteProgress:
+    """How far a route is. `cutoff`: keys from here on belong to a later pass. `is_read`: all of it was read."""
+
+    cutoff: int | None
+    is_read: bool
+    is_finished: bool
+    spans: Sequence[Span]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetKey:
+    """One natural key of a target's list.
+
+    `rows`: how many rows held it when the list was read, before the first write of this migration; 0 where
+    only this migration claims it. `fields`: a short hash of each field of the row. `owner`: the route and
+    source id whose body claimed the key, None where none did.
+    """
+
+    key: str
+    target_id: str | None
+    rows: int
+    fields: str | None
+    owner: tuple[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListState:
+    """What is known of a target's list. `is_atomic`: whether a 400 on an array leaves nothing written; None: unknown."""
+
+    is_read: bool
+    is_atomic: bool | None

@@ -1,0 +1,188 @@
+"""Every change of the ledger, as a function of a connection inside a transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import orjson
+
+from bulkmove.entries import Entry, Intent, Kept, Member, Settled, Span, TargetKey
+from bulkmove.errors import LedgerError
+from bulkmove.ledger.chunks import keep_only, pack
+from bulkmove.model import OPEN_STATES, State
+
+_INSERT_RECORD = """
+INSERT INTO records (route, source_id, body, state, target_id, digest, version, source_digest, cause, message, run, chunk)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_SETTLE = """
+UPDATE records SET state = ?, target_id = coalesce(?, target_id), cause = ?, message = ?, chunk = ?, run = ?
+WHERE route = ? AND source_id = ? AND body = ? AND state IN (3, 4)
+"""
+_SAVE_SPAN = """
+INSERT INTO spans (route, id, lower, upper, reached, is_done, evidence) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (route, id) DO UPDATE
+SET upper = min(upper, excluded.upper), reached = excluded.reached, is_done = excluded.is_done, evidence = excluded.evidence
+"""
+_CLAIM = """
+INSERT INTO keys (list, key, rows, route, source_id) VALUES (?, ?, 0, ?, ?)
+ON CONFLICT (list, key) DO UPDATE SET route = excluded.route, source_id = excluded.source_id
+"""
+_KEY_READ = """
+INSERT INTO keys (list, key, target_id, rows, fields) VALUES (?, ?, ?, 1, ?)
+ON CONFLICT (list, key) DO UPDATE SET rows = rows + 1 WHERE target_id <> excluded.target_id
+"""
+
+
+def insert_entries(
+    connection: sqlite3.Connection,
+    *,
+    route: int,
+    run: int,
+    chunk: int,
+    entries: Sequence[Entry],
+    is_raw: bool,
+) -> None:
+    """Put a page's bodies down, and keep those that are open."""
+    connection.executemany(
+        _INSERT_RECORD,
+        [
+            (
+                route, e.source_id, e.part, e.state, e.target_id, e.digest, e.version, e.source_digest,
+                e.cause, e.message, run, chunk if e.body is not None else None,
+            )
+            for e in entries
+        ],
+    )  # fmt: skip
+    kept = [Kept(e.source_id, e.part, e.target_id, e.key, e.body) for e in entries if e.body is not None]
+    if kept:
+        is_open = sum(1 for e in entries if e.body is not None and e.state in OPEN_STATES)
+        connection.execute(
+            "INSERT OR REPLACE INTO chunks (id, route, is_raw, open, kept, bodies) VALUES (?, ?, ?, ?, ?, ?)",
+            (chunk, route, is_raw, is_open, len(kept) - is_open, pack(kept)),
+        )
+
+
+def claim_keys(connection: sqlite3.Connection, *, list_id: int, route: str, entries: Iterable[Entry]) -> None:
+    connection.executemany(
+        _CLAIM,
+        [
+            (list_id, e.key, route, e.source_id)
+            for e in entries
+            if e.key is not None and e.state in OPEN_STATES
+        ],
+    )
+
+
+def drop_seen(connection: sqlite3.Connection, *, route: int, chunk: int, source_ids: Sequence[str]) -> None:
+    """Take back rows that were kept as read, since their mapping follows in the same transaction."""
+    cursor = connection.executemany(
+        "DELETE FROM records WHERE route = ? AND source_id = ? AND body = 0 AND state = 3",
+        [(route, source_id) for source_id in source_ids],
+    )
+    if cursor.rowcount != len(source_ids):
+        raise LedgerError(
+            f"chunk {chunk}: {cursor.rowcount} of {len(source_ids)} records are as they were read"
+        )
+    connection.execute("UPDATE chunks SET open = open - ? WHERE id = ?", (len(source_ids), chunk))
+    connection.execute("DELETE FROM chunks WHERE id = ? AND open = 0", (chunk,))
+
+
+def save_spans(connection: sqlite3.Connection, *, route: int, spans: Iterable[Span]) -> None:
+    """A span only ever shrinks at its upper end: a page of a span that was split may come in after the split."""
+    connection.executemany(
+        _SAVE_SPAN, [(route, s.id, s.lower, s.upper, s.reached, s.is_done, s.evidence) for s in spans]
+    )
+
+
+def settle(connection: sqlite3.Connection, *, route: int, run: int, settled: Sequence[Settled]) -> None:
+    """Note outcomes. Each body must be open: an outcome is noted once."""
+    if not settled:
+        return
+    cursor = connection.executemany(
+        _SETTLE,
+        [
+            (
+                s.state, s.target_id, s.cause, s.message, s.member.chunk if s.state >= State.REJECTED else None, run,
+                route, s.member.source_id, s.member.part,
+            )
+            for s in settled
+        ],
+    )  # fmt: skip
+    if cursor.rowcount != len(settled):
+        raise LedgerError(
+            f"{len(settled) - cursor.rowcount} outcomes belong to no open record; this is a defect"
+        )
+    _close_chunks(connection, settled)
+
+
+def _close_chunks(connection: sqlite3.Connection, settled: Sequence[Settled]) -> None:
+    closed = Counter(s.member.chunk for s in settled)
+    failed = Counter(s.member.chunk for s in settled if s.state >= State.REJECTED)
+    for chunk, count in closed.items():
+        row = connection.execute(
+            "UPDATE chunks SET open = open - ?, kept = kept + ? WHERE id = ? RETURNING open, kept, bodies, route",
+            (count, failed[chunk], chunk),
+        ).fetchone()
+        if row is None:
+            raise LedgerError(f"chunk {chunk} is gone while its records were open; this is a defect")
+        is_open, kept, bodies, route = row
+        if is_open == 0 and kept == 0:
+            connection.execute("DELETE FROM chunks WHERE id = ?", (chunk,))
+        elif is_open == 0:
+            rows = connection.execute(
+                "SELECT source_id, body FROM records WHERE route = ? AND state >= 5 AND chunk = ?",
+                (route, chunk),
+            ).fetchall()
+            connection.execute("UPDATE chunks SET bodies = ? WHERE id = ?", (keep_only(bodies, rows), chunk))
+
+
+def save_intent(
+    connection: sqlite3.Connection, *, intent: Intent, route: int, run: int, is_parked: bool
+) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO intents (id, route, run, sent_at, is_parked, refusal, members)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            intent.id,
+            route,
+            run,
+            intent.sent_at,
+            is_parked,
+            intent.refusal,
+            orjson.dumps(list(intent.members)),
+        ),
+    )
+
+
+def close_intent(connection: sqlite3.Connection, intent: int) -> None:
+    connection.execute("DELETE FROM intents WHERE id = ?", (intent,))
+
+
+def count_attempt(
+    connection: sqlite3.Connection, *, route: int, members: Sequence[Member], at: float
+) -> None:
+    connection.executemany(
+        "UPDATE records SET attempts = attempts + 1, failed_at = coalesce(failed_at, ?)"
+        " WHERE route = ? AND source_id = ? AND body = ?",
+        [(at, route, m.source_id, m.part) for m in members],
+    )
+
+
+def revive_unknown(connection: sqlite3.Connection, *, route: int, members: Sequence[Member]) -> None:
+    """Look again at what was unknown: its bodies were kept, and it is open again."""
+    connection.executemany(
+        "UPDATE records SET state = 4, cause = NULL, message = NULL"
+        " WHERE route = ? AND source_id = ? AND body = ? AND state = 6",
+        [(route, m.source_id, m.part) for m in members],
+    )
+    for chunk, count in Counter(m.chunk for m in members).items():
+        connection.execute(
+            "UPDATE chunks SET open = open + ?, kept = kept - ? WHERE id = ?", (count, count, chunk)
+        )
+
+
+def add_keys(connection: sqlite3.Connection, *, list_id: int, keys: Iterable[TargetKey]) -> None:
+    connection.executemany(_KEY_READ, [(list_id, k.key, k.target_id, k.fields) for k in keys])

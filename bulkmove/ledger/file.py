@@ -1,0 +1,173 @@
+"""The ledger's file: private, locked by one run at a time, brought to the newest schema."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+
+from bulkmove.errors import LedgerError, LedgerLockedError, LedgerRefusedError
+
+PRIVATE = 0o600
+
+
+def lock_path(ledger: Path) -> Path:
+    return ledger.with_name(ledger.name + ".lock")
+
+
+@contextmanager
+def locked(ledger: Path) -> Iterator[None]:
+    """Hold the ledger for one run. The operating system frees the lock when the process ends, however it ends.
+
+    Raises LedgerLockedError, with the other run's process id, where it is held.
+    """
+    path = lock_path(ledger)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE)
+    except OSError as error:
+        raise LedgerError(
+            f"{path}: can't be written ({error.strerror}); choose another place with --ledger"
+        ) from error
+    try:
+        if not _try_lock(descriptor):
+            holder = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+            raise LedgerLockedError(
+                f"{ledger}: another run holds this ledger (process {holder}); wait for it, or stop it"
+            )
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_locked(ledger: Path) -> bool:
+    """Whether a run is going on this ledger now."""
+    path = lock_path(ledger)
+    if not path.exists():
+        return False
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        return not _try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            # Byte 1 MiB in: Windows locks are mandatory, and the process id must stay readable.
+            os.lseek(descriptor, 1 << 20, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        finally:
+            os.lseek(descriptor, 0, os.SEEK_SET)
+        return True
+
+else:
+    import fcntl
+
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+def connect(path: Path, *, synchronous: str = "full", read_only: bool = False) -> sqlite3.Connection:
+    """A connection in autocommit mode; whoever uses it says BEGIN and COMMIT. Raises LedgerError."""
+    if not read_only:
+        _make_private(path)
+    mode = "ro" if read_only else "rwc"
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        connection.execute("PRAGMA busy_timeout = 10000")
+        connection.execute("PRAGMA cache_size = -16384")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        if not read_only:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA synchronous = {synchronous.upper()}")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        raise LedgerError(_explain(path, error)) from error
+    return connection
+
+
+def _make_private(path: Path) -> None:
+    """Create the file with mode 0600 before SQLite does: the files beside it (-wal, -shm) take its mode."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE))
+        path.chmod(PRIVATE)
+    except OSError as error:
+        raise LedgerError(
+            f"{path}: can't be written ({error.strerror}); choose another place with --ledger"
+        ) from error
+
+
+def _explain(path: Path, error: sqlite3.Error) -> str:
+    text = str(error)
+    if "not a database" in text:
+        return f"{path}: is not a bulkmove ledger; name another with --ledger"
+    if "full" in text:
+        return f"{path}: the disk is full; make room and run again: nothing that was acknowledged is lost"
+    if "readonly" in text or "unable to open" in text:
+        return f"{path}: can't be opened or written ({text})"
+    return f"{path}: {text}"
+
+
+def explained(path: Path, error: sqlite3.Error) -> LedgerError:
+    """The LedgerError that says what `error` means to the user."""
+    return LedgerError(_explain(path, error))
+
+
+def migrations() -> list[tuple[int, str]]:
+    """The numbered schema steps, in order."""
+    folder = resources.files("bulkmove.ledger") / "schema"
+    steps = [
+        (int(entry.name[:4]), entry.read_text("utf-8"))
+        for entry in folder.iterdir()
+        if entry.name.endswith(".sql")
+    ]
+    return sorted(steps)
+
+
+def schema_version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def refuse_newer(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise LedgerRefusedError where a newer bulkmove wrote this ledger."""
+    newest = migrations()[-1][0]
+    if (version := schema_version(connection)) > newest:
+        raise LedgerRefusedError(
+            f"{path}: was written by a newer bulkmove (schema {version}, this one knows {newest}); "
+            "update bulkmove, or begin anew with --fresh"
+        )
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring the schema up to date, each step in its own transaction."""
+    refuse_newer(connection, path)
+    try:
+        for number, script in migrations():
+            if number > schema_version(connection):
+                connection.executescript(
+                    f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;"
+                )
+    except sqlite3.Error as error:
+        raise explained(path, error) from error

@@ -1,0 +1,158 @@
+"""The lanes that SQLite runs in: one thread that writes, with group commit, and one that reads."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+from anyio import to_thread
+
+from bulkmove.errors import LedgerError
+from bulkmove.ledger.file import explained
+
+T = TypeVar("T")
+Change = Callable[[sqlite3.Connection], Any]
+
+# Changes handed over and not yet durable. More only piles up memory: a commit takes them all at once.
+MAX_WAITING = 512
+
+
+class ReadLane:
+    """Runs look-ups in one thread, on a connection of its own, beside the commits."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+        self._limiter = anyio.CapacityLimiter(1)
+
+    async def run(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """Raises LedgerError where SQLite fails."""
+        return await to_thread.run_sync(self._ask, question, limiter=self._limiter)
+
+    def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return question(self._connection)
+        except sqlite3.Error as error:
+            raise explained(self._path, error) from error
+
+
+@dataclass(slots=True)
+class _Waiting:
+    change: Change
+    after: Callable[[], None] | None
+    done: anyio.Event | None
+
+
+class WriteLane:
+    """Takes changes in order and commits all that wait in one transaction.
+
+    A change that fails fails them all: what the ledger can't keep, the run must not go on from. From then on
+    every call raises LedgerError.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._connection = connection
+        self._path = path
+        self._clock = clock
+        self._limiter = anyio.CapacityLimiter(1)
+        self._waiting: list[_Waiting] = []
+        self._wake = anyio.Event()
+        self._room = anyio.Event()
+        self._is_closing = False
+        self._failure: LedgerError | None = None
+        self.run_id: int | None = None
+        self.drained = anyio.Event()
+
+    async def put(self, change: Change, *, wait: bool, after: Callable[[], None] | None = None) -> None:
+        """Hand a change over; it takes effect in the order of the calls.
+
+        `wait`: return when it is durable. `after` is called on the event loop once it is. Cancelled, the
+        change takes effect all the same once it was handed over.
+        """
+        while len(self._waiting) >= MAX_WAITING and self._failure is None:
+            await self._room.wait()
+        self._check()
+        entry = _Waiting(change, after, anyio.Event() if wait else None)
+        self._waiting.append(entry)
+        self._wake.set()
+        if entry.done is not None:
+            await entry.done.wait()
+            self._check()
+
+    async def serve(self) -> None:
+        """Commit what waits, until `close`. Raises LedgerError where a commit failed."""
+        try:
+            await self._serve()
+        finally:
+            self.drained.set()
+
+    async def _serve(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake = anyio.Event()
+            group, self._waiting = self._waiting, []
+            self._make_room()
+            if group:
+                await self._commit(group)
+            if self._failure is not None:
+                raise self._failure
+            if self._is_closing and not self._waiting:
+                return
+            if self._is_closing or self._waiting:
+                self._wake.set()
+
+    def close(self) -> None:
+        """Let `serve` return once all that waits is durable."""
+        self._is_closing = True
+        self._wake.set()
+
+    async def _commit(self, group: list[_Waiting]) -> None:
+        try:
+            await to_thread.run_sync(self._apply, [entry.change for entry in group], limiter=self._limiter)
+        except LedgerError as error:
+            self._failure = error
+        for entry in group:
+            if self._failure is None and entry.after is not None:
+                entry.after()
+            if entry.done is not None:
+                entry.done.set()
+        if self._failure is not None:
+            for entry in self._waiting:
+                if entry.done is not None:
+                    entry.done.set()
+            self._make_room()
+
+    def _make_room(self) -> None:
+        room, self._room = self._room, anyio.Event()
+        room.set()
+
+    def _apply(self, changes: list[Change]) -> None:
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for change in changes:
+                change(connection)
+            if self.run_id is not None:
+                connection.execute("UPDATE runs SET alive_at = ? WHERE id = ?", (self._clock(), self.run_id))
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise explained(self._path, error) from error
+        except LedgerError:
+            self._roll_back()
+            raise
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure

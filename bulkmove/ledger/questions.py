@@ -1,0 +1,211 @@
+"""Every look-up in the ledger, as a function of a connection."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+
+import orjson
+
+from bulkmove.entries import Intent, Item, Kept, ListState, Member, RouteProgress, Span, TargetKey
+from bulkmove.ledger.chunks import unpack
+from bulkmove.model import Counts, Failure, State
+
+# SQLite takes thousands of parameters; a statement of one fixed width is prepared once.
+WIDTH = 100
+
+
+def in_slices(values: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Slices of exactly WIDTH values, the last one filled up by repeating its last value."""
+    for start in range(0, len(values), WIDTH):
+        part = tuple(values[start : start + WIDTH])
+        yield part + (part[-1],) * (WIDTH - len(part))
+
+
+_MARKS = ",".join("?" * WIDTH)
+_KNOWN = f"SELECT source_id FROM records WHERE route = ? AND body = 0 AND source_id IN ({_MARKS})"  # noqa: S608  marks only
+_OPEN = f"SELECT source_id, body, attempts, failed_at FROM records WHERE route = ? AND state = ? AND source_id IN ({_MARKS})"  # noqa: S608  marks only
+_KEYS = (
+    f"SELECT key, target_id, rows, fields, route, source_id FROM keys WHERE list = ? AND key IN ({_MARKS})"  # noqa: S608  marks only
+)
+
+
+def known(connection: sqlite3.Connection, route: int, ids: Sequence[str]) -> set[str]:
+    """Those of the source ids that the ledger holds."""
+    found: set[str] = set()
+    for part in in_slices(ids):
+        found.update(row[0] for row in connection.execute(_KNOWN, (route, *part)))
+    return found
+
+
+def keys(connection: sqlite3.Connection, list_id: int, wanted: Sequence[str]) -> dict[str, TargetKey]:
+    found: dict[str, TargetKey] = {}
+    for part in in_slices(wanted):
+        for key, target_id, rows, fields, route, source_id in connection.execute(_KEYS, (list_id, *part)):
+            owner = None if route is None else (route, source_id)
+            found[key] = TargetKey(key=key, target_id=target_id, rows=rows, fields=fields, owner=owner)
+    return found
+
+
+def counts(connection: sqlite3.Connection, route: int) -> Counts:
+    """Source records by their gravest body: the states are numbered in that order."""
+    rows = dict(
+        connection.execute(
+            "SELECT worst, count(*) FROM"
+            " (SELECT max(state) AS worst FROM records WHERE route = ? GROUP BY source_id) GROUP BY worst",
+            (route,),
+        ).fetchall()
+    )
+    return Counts(
+        written=rows.get(State.WRITTEN, 0),
+        unchanged=rows.get(State.UNCHANGED, 0),
+        skipped=rows.get(State.SKIPPED, 0),
+        rejected=rows.get(State.REJECTED, 0),
+        unknown=rows.get(State.UNKNOWN, 0),
+        pending=rows.get(State.SEEN, 0) + rows.get(State.PENDING, 0),
+    )
+
+
+def routes(connection: sqlite3.Connection) -> dict[str, int]:
+    return dict(connection.execute("SELECT name, id FROM routes ORDER BY id").fetchall())
+
+
+def fingerprints(connection: sqlite3.Connection) -> dict[str, str]:
+    return dict(connection.execute("SELECT name, fingerprint FROM routes ORDER BY id").fetchall())
+
+
+def progress(connection: sqlite3.Connection, route: int) -> RouteProgress:
+    cutoff, is_read, is_finished = connection.execute(
+        "SELECT cutoff, is_read, is_finished FROM routes WHERE id = ?", (route,)
+    ).fetchone()
+    spans = [
+        Span(id=i, lower=lower, upper=upper, reached=reached, is_done=bool(done), evidence=evidence)
+        for i, lower, upper, reached, done, evidence in connection.execute(
+            "SELECT id, lower, upper, reached, is_done, evidence FROM spans WHERE route = ? ORDER BY id",
+            (route,),
+        )
+    ]
+    return RouteProgress(cutoff=cutoff, is_read=bool(is_read), is_finished=bool(is_finished), spans=spans)
+
+
+def next_open_chunk(
+    connection: sqlite3.Connection, route: int, after: int, *, is_raw: bool
+) -> tuple[int, list[Kept]] | None:
+    """The first chunk behind `after` that still has open bodies."""
+    row = connection.execute(
+        "SELECT id, bodies FROM chunks WHERE route = ? AND open > 0 AND is_raw = ? AND id > ? ORDER BY id LIMIT 1",
+        (route, is_raw, after),
+    ).fetchone()
+    return None if row is None else (row[0], unpack(row[1]))
+
+
+def still_seen(connection: sqlite3.Connection, route: int, bodies: Sequence[Kept]) -> list[Kept]:
+    """Those rows of a raw chunk that are not mapped and not gone."""
+    seen: set[str] = set()
+    for part in in_slices([kept.source_id for kept in bodies]):
+        seen.update(row[0] for row in connection.execute(_OPEN, (route, State.SEEN, *part)))
+    return [kept for kept in bodies if kept.source_id in seen]
+
+
+def open_items(connection: sqlite3.Connection, route: int, chunk: int, bodies: Sequence[Kept]) -> list[Item]:
+    """The bodies of a chunk that have no outcome, in the order in which they were mapped."""
+    found: dict[tuple[str, int], tuple[int, float | None]] = {}
+    for part in in_slices([kept.source_id for kept in bodies]):
+        for source_id, index, attempts, failed_at in connection.execute(_OPEN, (route, State.PENDING, *part)):
+            found[source_id, index] = (attempts, failed_at)
+    return [
+        Item(
+            member=Member(kept.source_id, kept.part, chunk),
+            target_id=kept.target_id,
+            key=kept.key,
+            encoded=kept.body,
+            body=orjson.loads(kept.body),
+            attempts=found[kept.source_id, kept.part][0],
+            failed_at=found[kept.source_id, kept.part][1],
+        )
+        for kept in bodies
+        if (kept.source_id, kept.part) in found
+    ]
+
+
+def items(connection: sqlite3.Connection, route: int, members: Sequence[Member]) -> list[Item]:
+    """The open bodies that the members name."""
+    wanted = {(m.source_id, m.part) for m in members}
+    found: list[Item] = []
+    for chunk in sorted({m.chunk for m in members}):
+        row = connection.execute("SELECT bodies FROM chunks WHERE id = ?", (chunk,)).fetchone()
+        if row is not None:
+            kept = [each for each in unpack(row[0]) if (each.source_id, each.part) in wanted]
+            found += open_items(connection, route, chunk, kept)
+    return found
+
+
+def intents(connection: sqlite3.Connection, route: int, run: int, alive_margin_s: float) -> list[Intent]:
+    """What nothing has settled. What an ended run left unparked was sent no later than it was last alive."""
+    rows = connection.execute(
+        "SELECT i.id, i.sent_at, i.is_parked, i.refusal, i.members, i.run, r.alive_at"
+        " FROM intents i JOIN runs r ON r.id = i.run WHERE i.route = ? ORDER BY i.id",
+        (route,),
+    ).fetchall()
+    return [
+        Intent(
+            id=intent,
+            sent_at=sent_at if is_parked or of_run == run else max(sent_at, alive_at + alive_margin_s),
+            members=[Member(*member) for member in orjson.loads(members)],
+            refusal=refusal,
+        )
+        for intent, sent_at, is_parked, refusal, members, of_run, alive_at in rows
+    ]
+
+
+def unknown_members(connection: sqlite3.Connection, route: int) -> list[Member]:
+    rows = connection.execute(
+        "SELECT source_id, body, chunk FROM records"
+        " WHERE route = ? AND state >= 5 AND state = 6 AND chunk IS NOT NULL ORDER BY chunk, source_id",
+        (route,),
+    )
+    return [Member(*row) for row in rows]
+
+
+def list_state(connection: sqlite3.Connection, list_id: int) -> ListState:
+    is_read, is_atomic = connection.execute(
+        "SELECT is_read, is_atomic FROM lists WHERE id = ?", (list_id,)
+    ).fetchone()
+    return ListState(is_read=bool(is_read), is_atomic=None if is_atomic is None else bool(is_atomic))
+
+
+def failures(connection: sqlite3.Connection, route: str | None) -> Iterator[Failure]:
+    """Every body that was rejected or is unknown; read as it is asked for, never all at once."""
+    rows = connection.execute(
+        "SELECT r.name, f.source_id, f.state, f.cause, f.message FROM records f JOIN routes r ON r.id = f.route"
+        " WHERE f.state >= 5 AND (? IS NULL OR r.name = ?) ORDER BY f.route, f.source_id, f.body",
+        (route, route),
+    )
+    for name, source_id, state, cause, message in rows:
+        yield Failure(
+            route=name,
+            source_id=source_id,
+            outcome=State(state).name.lower(),
+            cause=cause or "",
+            message=message or "",
+        )
+
+
+def target_ids(connection: sqlite3.Connection, route: int, source_id: str) -> tuple[str, ...]:
+    """The target's ids of what a source record became, in the order of its bodies."""
+    return tuple(
+        row[0]
+        for row in connection.execute(
+            "SELECT target_id FROM records WHERE route = ? AND source_id = ? AND state IN (1, 2)"
+            " AND target_id IS NOT NULL ORDER BY body",
+            (route, source_id),
+        )
+    )
+
+
+def last_run(connection: sqlite3.Connection) -> tuple[int, int | None] | None:
+    """The newest run and its exit code, None where it has not ended (or was killed)."""
+    row: tuple[int, int | None] | None = connection.execute(
+        "SELECT id, exit_code FROM runs ORDER BY id DESC LIMIT 1"
+    ).fetchone()
+    return row

@@ -1,0 +1,389 @@
+"""The ledger on SQLite: what happened to every record, durable before anyone relies on it."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager
+from functools import partial
+from pathlib import Path
+
+import anyio
+
+from bulkmove.entries import (
+    Entry,
+    Intent,
+    Item,
+    Kept,
+    ListState,
+    Member,
+    Refusal,
+    RouteProgress,
+    Settled,
+    Span,
+    TargetKey,
+)
+from bulkmove.ledger import changes, questions
+from bulkmove.ledger.file import connect, explained, locked, migrate
+from bulkmove.ledger.lane import ReadLane, WriteLane
+from bulkmove.model import Counts
+
+# A run that is going says so in the ledger at least this often; what it sent, it sent no later than that.
+ALIVE_EVERY_S = 1.0
+_ALIVE_MARGIN_S = 2 * ALIVE_EVERY_S
+_CLOSE_WITHIN_S = 60.0
+
+
+class SqliteLedger:
+    """Implements `bulkmove.protocols.Ledger`. Made by `open_ledger`, which owns its lanes and its lock."""
+
+    def __init__(
+        self, path: Path, write: sqlite3.Connection, read: sqlite3.Connection, look: sqlite3.Connection
+    ) -> None:
+        self.path = path
+        self._write = write
+        self._look = look
+        self.writer = WriteLane(write, path)
+        self._reader = ReadLane(read, path)
+        self._routes = questions.routes(write)
+        self._lists: dict[str, int] = dict(write.execute("SELECT name, id FROM lists").fetchall())
+        self._next_chunk = self._next_id("chunks")
+        self._next_intent = self._next_id("intents")
+        self._run = 0
+        # Handed to the writer and not yet durable: look-ups on the read connection would miss them.
+        self._new_ids: dict[str, set[str]] = {}
+        self._new_claims: dict[str, dict[str, tuple[str, str]]] = {}
+
+    def _next_id(self, table: str) -> int:
+        newest: int | None = self._write.execute(f"SELECT max(id) FROM {table}").fetchone()[0]  # noqa: S608  our own names
+        return 1 if newest is None else newest + 1
+
+    # Runs and routes. These happen before the stages start, one at a time.
+
+    async def begin_run(self) -> None:
+        """A new run: its number marks what it writes, and its last sign of life dates what it may have sent."""
+        now = time.time()
+        runs = await self._reader.run(questions.last_run)
+        self._run = 1 if runs is None else runs[0] + 1
+        row = (self._run, now, now)
+        await self._put(
+            lambda c: c.execute("INSERT INTO runs (id, started_at, alive_at) VALUES (?, ?, ?)", row)
+        )
+        self.writer.run_id = self._run
+
+    async def end_run(self, exit_code: int) -> None:
+        row = (time.time(), exit_code, self._run)
+        await self._put(lambda c: c.execute("UPDATE runs SET ended_at = ?, exit_code = ? WHERE id = ?", row))
+
+    async def stay_alive(self) -> None:
+        """Say so in the ledger while the run goes, also when nothing else is written."""
+        while True:
+            await anyio.sleep(ALIVE_EVERY_S)
+            await self._put(lambda _: None, wait=False)
+
+    async def fingerprints(self) -> dict[str, str]:
+        return await self._reader.run(questions.fingerprints)
+
+    async def save_route(self, route: str, fingerprint: str) -> None:
+        """Add the route, or give it a new fingerprint."""
+        await self._put(
+            lambda c: c.execute(
+                "INSERT INTO routes (name, fingerprint) VALUES (?, ?)"
+                " ON CONFLICT (name) DO UPDATE SET fingerprint = excluded.fingerprint",
+                (route, fingerprint),
+            )
+        )
+        self._routes = await self._reader.run(questions.routes)
+
+    async def save_list(self, name: str) -> None:
+        """Add a target's list, named by address and stream."""
+        await self._put(lambda c: c.execute("INSERT OR IGNORE INTO lists (name) VALUES (?)", (name,)))
+        self._lists = dict(
+            await self._reader.run(lambda c: c.execute("SELECT name, id FROM lists").fetchall())
+        )
+
+    async def progress(self, route: str) -> RouteProgress:
+        return await self._reader.run(partial(questions.progress, route=self._routes[route]))
+
+    async def mark(
+        self,
+        route: str,
+        *,
+        cutoff: int | None = None,
+        is_read: bool | None = None,
+        is_finished: bool | None = None,
+    ) -> None:
+        """Note a step of the route; what is None stays as it is."""
+        row = (cutoff, is_read, is_finished, self._routes[route])
+        await self._put(
+            lambda c: c.execute(
+                "UPDATE routes SET cutoff = coalesce(?, cutoff), is_read = coalesce(?, is_read),"
+                " is_finished = coalesce(?, is_finished) WHERE id = ?",
+                row,
+            )
+        )
+
+    async def counts(self, route: str) -> Counts:
+        """Also of what is handed over and not durable yet."""
+        await self._put(lambda _: None)
+        return await self._reader.run(partial(questions.counts, route=self._routes[route]))
+
+    # Reading.
+
+    async def save_spans(self, route: str, spans: Sequence[Span]) -> None:
+        number = self._routes[route]
+        await self._put(lambda c: changes.save_spans(c, route=number, spans=spans))
+
+    async def known(self, route: str, ids: Sequence[str]) -> set[str]:
+        """Those of the source ids that were put down, durable or not."""
+        fresh = self._new_ids.get(route, set())
+        found = {each for each in ids if each in fresh}
+        asked = [each for each in ids if each not in found]
+        if asked:
+            found |= await self._reader.run(partial(questions.known, route=self._routes[route], ids=asked))
+        return found
+
+    def reserve_chunk(self) -> int:
+        """The number of the next page's chunk; numbers rise in the order in which pages are mapped."""
+        number = self._next_chunk
+        self._next_chunk += 1
+        return number
+
+    async def add_page(
+        self,
+        route: str,
+        entries: Sequence[Entry],
+        *,
+        chunk: int,
+        span: Span | None = None,
+        target_list: str | None = None,
+        is_raw: bool = False,
+        was_raw_chunk: int | None = None,
+    ) -> None:
+        """Put down a page: its bodies, the keys they claim, and how far its span is read, in one transaction.
+
+        Returns at once; what follows in order (an intent, say) is durable only after it. `is_raw`: the bodies
+        are rows as they were read, to be mapped later. `was_raw_chunk`: the entries map that chunk's rows,
+        which they replace.
+        """
+        number, run = self._routes[route], self._run
+        ids = {e.source_id for e in entries}
+        claims = {e.key: (route, e.source_id) for e in entries if e.key is not None}
+
+        def change(connection: sqlite3.Connection) -> None:
+            if was_raw_chunk is not None:
+                changes.drop_seen(connection, route=number, chunk=was_raw_chunk, source_ids=sorted(ids))
+            changes.insert_entries(
+                connection, route=number, run=run, chunk=chunk, entries=entries, is_raw=is_raw
+            )
+            if target_list is not None and claims:
+                changes.claim_keys(connection, list_id=self._lists[target_list], route=route, entries=entries)
+            if span is not None:
+                changes.save_spans(connection, route=number, spans=[span])
+
+        self._new_ids.setdefault(route, set()).update(ids)
+        if target_list is not None:
+            self._new_claims.setdefault(target_list, {}).update(claims)
+        await self._put(change, wait=False, after=partial(self._forget, route, ids, target_list, claims))
+
+    def _forget(
+        self, route: str, ids: set[str], target_list: str | None, claims: dict[str, tuple[str, str]]
+    ) -> None:
+        self._new_ids[route] -= ids
+        if target_list is not None:
+            for key in claims:
+                self._new_claims[target_list].pop(key, None)
+
+    async def next_raw(self, route: str, after: int) -> tuple[int, list[Kept]] | None:
+        """The next chunk of rows kept as they were read, and its number."""
+        number = self._routes[route]
+
+        def ask(connection: sqlite3.Connection) -> tuple[int, list[Kept]] | None:
+            found = questions.next_open_chunk(connection, number, after, is_raw=True)
+            return None if found is None else (found[0], questions.still_seen(connection, number, found[1]))
+
+        await self._put(lambda _: None)
+        return await self._reader.run(ask)
+
+    # The target's list.
+
+    async def list_state(self, target_list: str) -> ListState:
+        return await self._reader.run(partial(questions.list_state, list_id=self._lists[target_list]))
+
+    async def add_keys(self, target_list: str, keys: Sequence[TargetKey]) -> None:
+        number = self._lists[target_list]
+        await self._put(lambda c: changes.add_keys(c, list_id=number, keys=keys), wait=False)
+
+    async def drop_keys(self, target_list: str) -> None:
+        """Forget a reading of the list that did not come to its end; nothing was written to it yet."""
+        number = self._lists[target_list]
+        await self._put(lambda c: c.execute("DELETE FROM keys WHERE list = ? AND rows > 0", (number,)))
+
+    async def close_keys(self, target_list: str) -> None:
+        """The list was read whole; from here on its keys are never read anew."""
+        number = self._lists[target_list]
+        await self._put(lambda c: c.execute("UPDATE lists SET is_read = 1 WHERE id = ?", (number,)))
+
+    async def find_keys(self, target_list: str, keys: Sequence[str]) -> dict[str, TargetKey]:
+        """What is known of these natural keys: the rows that held them, and who claims them."""
+        fresh = self._new_claims.get(target_list, {})
+        owners = {key: fresh[key] for key in keys if key in fresh}
+        found = await self._reader.run(partial(questions.keys, list_id=self._lists[target_list], wanted=keys))
+        for key, owner in owners.items():
+            old = found.get(key)
+            found[key] = TargetKey(
+                key=key,
+                target_id=old.target_id if old else None,
+                rows=old.rows if old else 0,
+                fields=old.fields if old else None,
+                owner=owner,
+            )
+        return found
+
+    async def set_atomic(self, target_list: str, *, is_atomic: bool) -> None:
+        row = (is_atomic, self._lists[target_list])
+        await self._put(lambda c: c.execute("UPDATE lists SET is_atomic = ? WHERE id = ?", row))
+
+    # Loading.
+
+    async def next_pending(self, route: str, after: int) -> tuple[int, list[Item]] | None:
+        """The next chunk with mapped bodies that have no outcome, and its number."""
+        number = self._routes[route]
+
+        def ask(connection: sqlite3.Connection) -> tuple[int, list[Item]] | None:
+            found = questions.next_open_chunk(connection, number, after, is_raw=False)
+            return None if found is None else (found[0], questions.open_items(connection, number, *found))
+
+        await self._put(lambda _: None)
+        return await self._reader.run(ask)
+
+    async def items(self, route: str, members: Sequence[Member]) -> list[Item]:
+        return await self._reader.run(partial(questions.items, route=self._routes[route], members=members))
+
+    async def open_intent(self, route: str, members: Sequence[Member]) -> int:
+        """Durable when it returns: from then on the members count as sent until `settle`."""
+        number = self._next_intent
+        self._next_intent += 1
+        intent = Intent(id=number, sent_at=time.time(), members=members)
+        row = partial(
+            changes.save_intent, intent=intent, route=self._routes[route], run=self._run, is_parked=False
+        )
+        await self._put(row)
+        return number
+
+    async def settle(self, route: str, settled: Sequence[Settled], *, intent: int | None = None) -> None:
+        """Note outcomes and close their intent, in one transaction. Members without an outcome are free again."""
+        number, run = self._routes[route], self._run
+
+        def change(connection: sqlite3.Connection) -> None:
+            changes.settle(connection, route=number, run=run, settled=settled)
+            if intent is not None:
+                changes.close_intent(connection, intent)
+
+        await self._put(change, wait=False)
+
+    async def park(
+        self,
+        route: str,
+        doubtful: Sequence[Member],
+        *,
+        intent: int,
+        sent_at: float,
+        settled: Sequence[Settled] = (),
+        refusal: Refusal | None = None,
+    ) -> None:
+        """Keep the intent for the members whose fate the answer did not tell, and note the outcomes it told."""
+        number, run = self._routes[route], self._run
+        kept = Intent(id=intent, sent_at=sent_at, members=doubtful, refusal=refusal)
+
+        def change(connection: sqlite3.Connection) -> None:
+            changes.settle(connection, route=number, run=run, settled=settled)
+            changes.save_intent(connection, intent=kept, route=number, run=run, is_parked=True)
+            if refusal != "named":
+                changes.count_attempt(connection, route=number, members=doubtful, at=sent_at)
+
+        await self._put(change, wait=False)
+
+    async def count_attempt(self, route: str, members: Sequence[Member]) -> None:
+        """A repeatable write of these bodies failed; they stay pending."""
+        number, now = self._routes[route], time.time()
+        await self._put(lambda c: changes.count_attempt(c, route=number, members=members, at=now), wait=False)
+
+    async def intents(self, route: str) -> list[Intent]:
+        """What is in doubt: parked by this run, or left open by one that ended."""
+        await self._put(lambda _: None)
+        return await self._reader.run(
+            partial(
+                questions.intents, route=self._routes[route], run=self._run, alive_margin_s=_ALIVE_MARGIN_S
+            )
+        )
+
+    async def revive_unknown(self, route: str) -> int:
+        """Put what ended unknown in doubt again, to be read back once more; how many bodies."""
+        number = self._routes[route]
+        members = await self._reader.run(partial(questions.unknown_members, route=number))
+        if members:
+            intent = Intent(id=self._next_intent, sent_at=0.0, members=members)
+            self._next_intent += 1
+
+            def change(connection: sqlite3.Connection) -> None:
+                changes.revive_unknown(connection, route=number, members=members)
+                changes.save_intent(connection, intent=intent, route=number, run=self._run, is_parked=True)
+                connection.execute("UPDATE routes SET is_finished = 0 WHERE id = ?", (number,))
+
+            await self._put(change)
+        return len(members)
+
+    def target_ids(self, route: str, source_id: str) -> tuple[str, ...]:
+        """What a mapper asks of another route. On a connection of its own, from whichever thread maps."""
+        if route not in self._routes:
+            raise KeyError(route)
+        try:
+            return questions.target_ids(self._look, self._routes[route], source_id)
+        except sqlite3.Error as error:
+            raise explained(self.path, error) from error
+
+    async def _put(
+        self,
+        change: Callable[[sqlite3.Connection], object],
+        *,
+        wait: bool = True,
+        after: Callable[[], None] | None = None,
+    ) -> None:
+        await self.writer.put(change, wait=wait, after=after)
+
+
+@asynccontextmanager
+async def open_ledger(path: Path, *, synchronous: str = "full") -> AsyncIterator[SqliteLedger]:
+    """Hold the ledger at `path` for one run; it is made where there is none.
+
+    Raises LedgerLockedError where another run holds it, LedgerRefusedError where it is newer than this
+    program, LedgerError where it can't be written. What was handed over is durable when the context ends.
+    """
+    with locked(path), _connections(path, synchronous) as (write, read, look):
+        ledger = SqliteLedger(path, write, read, look)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_serve, ledger, name="ledger writer")
+            try:
+                yield ledger
+            finally:
+                ledger.writer.close()
+                with anyio.move_on_after(_CLOSE_WITHIN_S, shield=True):
+                    await ledger.writer.drained.wait()
+
+
+async def _serve(ledger: SqliteLedger) -> None:
+    """Commits go on while the run is being cancelled: what was acknowledged shall be durable."""
+    with anyio.CancelScope(shield=True):
+        await ledger.writer.serve()
+
+
+@contextmanager
+def _connections(
+    path: Path, synchronous: str
+) -> Iterator[tuple[sqlite3.Connection, sqlite3.Connection, sqlite3.Connection]]:
+    with closing(connect(path, synchronous=synchronous)) as write:
+        migrate(write, path)
+        with closing(connect(path, read_only=True)) as read, closing(connect(path, read_only=True)) as look:
+            yield write, read, look

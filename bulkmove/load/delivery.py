@@ -1,0 +1,151 @@
+"""One batch to its target: intent, send, outcome. Nothing that was sent is sent again before the target was read."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from bulkmove.entries import Item, Member, Refusal, Settled
+from bulkmove.errors import BulkmoveError, InDoubtError, RequestFailedError
+from bulkmove.load.batching import Batch
+from bulkmove.load.gate import ListGate
+from bulkmove.model import State, Verdict, WriteItem, WriteResult
+from bulkmove.protocols import Ledger, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What all deliveries of one route share.
+
+    `is_atomic` asks what is known of the list by now; `on_settled` is told every outcome that an answer gave.
+    """
+
+    route: str
+    target: Target
+    target_list: str
+    ledger: Ledger
+    gate: ListGate
+    is_atomic: Callable[[], bool | None]
+    on_settled: Callable[[Sequence[Settled]], None]
+
+
+class Sorted(NamedTuple):
+    """The answer to one batch, by what follows from it."""
+
+    settled: list[Settled]
+    held: list[Item]
+    doubtful: list[Item]
+
+
+async def deliver(batch: Batch, lane: Lane) -> list[Member]:
+    """Send a batch and note what became of it; the members that stay open come back.
+
+    Afterwards each body is settled, or in doubt under a durable intent, or free to go again because it is
+    surely not applied. Raises what ends the route: HostUnavailableError, FatalError, ConfigError, LedgerError.
+    """
+    is_repeatable = lane.target.rules[batch.action].is_repeatable
+    async with lane.gate.writing():
+        if is_repeatable:
+            return await _deliver_repeatable(batch, lane)
+        return await _deliver_once(batch, lane)
+
+
+async def _deliver_repeatable(batch: Batch, lane: Lane) -> list[Member]:
+    members = [item.member for item in batch.items]
+    try:
+        answer = _sort(batch, await _write(batch, lane))
+    except (RequestFailedError, InDoubtError):
+        await lane.ledger.count_attempt(lane.route, members)
+        return members
+    await _settle(lane, answer.settled)
+    if answer.doubtful:
+        await lane.ledger.count_attempt(lane.route, [item.member for item in answer.doubtful])
+    left = [item.member for item in answer.doubtful]
+    return left + await _again(batch, answer.held, lane)
+
+
+async def _deliver_once(batch: Batch, lane: Lane) -> list[Member]:
+    members = [item.member for item in batch.items]
+    intent = await lane.ledger.open_intent(lane.route, members)
+    try:
+        answer = _sort(batch, await _write(batch, lane))
+    except InDoubtError as error:
+        await lane.ledger.park(lane.route, members, intent=intent, sent_at=error.sent_at)
+        return members
+    except RequestFailedError:
+        # A look at the row before its update kept failing; the update itself was never sent.
+        await lane.ledger.settle(lane.route, (), intent=intent)
+        await lane.ledger.count_attempt(lane.route, members)
+        return members
+    except BulkmoveError:
+        # What these say is that the request was refused or never went out: nothing is applied.
+        await lane.ledger.settle(lane.route, (), intent=intent)
+        raise
+    is_certain = not answer.held or lane.is_atomic() is True
+    if answer.doubtful or not is_certain:
+        return await _park(batch, answer, lane, intent)
+    await _settle(lane, answer.settled, intent=intent)
+    return await _again(batch, answer.held, lane)
+
+
+async def _park(batch: Batch, answer: Sorted, lane: Lane, intent: int) -> list[Member]:
+    """Leave in doubt what the answer did not tell: items it passed over, or good items of a refused array."""
+    doubtful = [item.member for item in (*answer.doubtful, *answer.held)]
+    refusal: Refusal | None = (
+        None if not answer.held else "named" if len(answer.held) < len(batch.items) else "unnamed"
+    )
+    await lane.ledger.park(
+        lane.route, doubtful, intent=intent, sent_at=time.time(), settled=answer.settled, refusal=refusal
+    )
+    lane.on_settled(answer.settled)
+    return doubtful
+
+
+async def _again(batch: Batch, held: Sequence[Item], lane: Lane) -> list[Member]:
+    """Send what was refused for another's sake: without the named ones, or in halves where none was named."""
+    if not held:
+        return []
+    parts = 1 if len(held) < len(batch.items) else 2
+    size = math.ceil(len(held) / parts)
+    left: list[Member] = []
+    for start in range(0, len(held), size):
+        part = Batch(batch.action, held[start : start + size])
+        is_repeatable = lane.target.rules[batch.action].is_repeatable
+        left += await (_deliver_repeatable if is_repeatable else _deliver_once)(part, lane)
+    return left
+
+
+async def _settle(lane: Lane, settled: Sequence[Settled], *, intent: int | None = None) -> None:
+    await lane.ledger.settle(lane.route, settled, intent=intent)
+    lane.on_settled(settled)
+
+
+async def _write(batch: Batch, lane: Lane) -> Sequence[WriteResult]:
+    return await lane.target.write(
+        [WriteItem(item.target_id, item.body, item.encoded) for item in batch.items]
+    )
+
+
+def _sort(batch: Batch, results: Sequence[WriteResult]) -> Sorted:
+    answer = Sorted([], [], [])
+    for item, result in zip(batch.items, results, strict=True):
+        match result.verdict:
+            case Verdict.WRITTEN:
+                target_id = result.target_id or item.target_id
+                answer.settled.append(Settled(item.member, State.WRITTEN, target_id=target_id))
+            case Verdict.UNCHANGED:
+                answer.settled.append(Settled(item.member, State.UNCHANGED, target_id=item.target_id))
+            case Verdict.REJECTED:
+                answer.settled.append(
+                    Settled(
+                        item.member, State.REJECTED, cause=result.cause or "refused", message=result.message
+                    )
+                )
+            case Verdict.HELD:
+                answer.held.append(item)
+            case Verdict.DOUBT:
+                answer.doubtful.append(item)
+    return answer

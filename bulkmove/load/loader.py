@@ -1,0 +1,112 @@
+"""Mapped bodies in, outcomes in the ledger: gathers batches and delivers several at a time, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from bulkmove.entries import Item
+from bulkmove.load.batching import Batch, Batcher, batcher_for
+from bulkmove.load.delivery import Lane, deliver
+from bulkmove.model import Action
+
+# More writers than this bring no more speed on one core, and each holds a batch.
+MAX_WRITERS = 16
+
+
+class Loader:
+    """Takes items in the order in which they were mapped; made by `open_loader`.
+
+    Two writes to one row keep their order: an item for a row that is still on its way waits for it, and one
+    whose predecessor stayed open stays open too.
+    """
+
+    def __init__(self, lane: Lane, queue: MemoryObjectSendStream[Batch], batch_size: int | None) -> None:
+        self._lane = lane
+        self._queue = queue
+        self._batchers: dict[Action, Batcher] = {
+            "create": batcher_for("create", lane.target.rules["create"], batch_size),
+            "update": batcher_for("update", lane.target.rules["update"], batch_size),
+        }
+        self._rows_on_the_way: set[str] = set()
+        self._rows_left_open: set[str] = set()
+        self._outstanding = 0
+        self._idle = anyio.Event()
+        self._idle.set()
+
+    def begin_round(self) -> None:
+        """What stayed open is about to be put again, first things first."""
+        self._rows_left_open.clear()
+
+    async def put(self, items: Iterable[Item]) -> None:
+        """Returns when the items are with the writers or wait to be joined; waits where writers are behind."""
+        for item in items:
+            if item.target_id is not None and not await self._may_go(item.target_id):
+                continue
+            action: Action = "create" if item.target_id is None else "update"
+            for batch in self._batchers[action].add(item):
+                await self._send(batch)
+
+    async def flush(self) -> None:
+        """Send what waits to be joined or filled up, and wait until every batch is settled or left open."""
+        for batcher in self._batchers.values():
+            for batch in batcher.flush():
+                await self._send(batch)
+        await self.drain()
+        self._rows_on_the_way.clear()
+
+    async def drain(self) -> None:
+        """Wait until what is with the writers is settled or left open; what waits to be joined stays pending."""
+        await self._idle.wait()
+
+    async def work(self, batches: MemoryObjectReceiveStream[Batch]) -> None:
+        """One writer: deliver batch after batch until the queue ends."""
+        async with batches:
+            async for batch in batches:
+                open_members = {(m.source_id, m.part) for m in await deliver(batch, self._lane)}
+                if batch.action == "update":
+                    self._note_rows(batch, open_members)
+                self._outstanding -= 1
+                if not self._outstanding:
+                    self._idle.set()
+
+    async def _may_go(self, target_id: str) -> bool:
+        if target_id in self._rows_on_the_way:
+            await self.flush()
+        if target_id in self._rows_left_open:
+            return False
+        self._rows_on_the_way.add(target_id)
+        return True
+
+    def _note_rows(self, batch: Batch, open_members: set[tuple[str, int]]) -> None:
+        for item in batch.items:
+            if item.target_id is None:
+                continue
+            self._rows_on_the_way.discard(item.target_id)
+            if (item.member.source_id, item.member.part) in open_members:
+                self._rows_left_open.add(item.target_id)
+
+    async def _send(self, batch: Batch) -> None:
+        if not self._outstanding:
+            self._idle = anyio.Event()
+        self._outstanding += 1
+        await self._queue.send(batch)
+
+
+@asynccontextmanager
+async def open_loader(lane: Lane, *, batch_size: int | None, writers: int) -> AsyncIterator[Loader]:
+    """A loader with its writers. Leaving the context drops what was not flushed: it stays pending in the ledger.
+
+    Raises, at the next await, what ended a delivery.
+    """
+    count = max(1, min(writers, MAX_WRITERS))
+    queue, batches = anyio.create_memory_object_stream[Batch](max_buffer_size=count)
+    async with anyio.create_task_group() as tasks, queue:
+        loader = Loader(lane, queue, batch_size)
+        async with batches:
+            for number in range(count):
+                tasks.start_soon(loader.work, batches.clone(), name=f"{lane.route} writer {number}")
+        yield loader

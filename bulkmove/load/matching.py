@@ -1,0 +1,161 @@
+"""Which row a mapped body belongs to: create, update, nothing to do, or rejected. Pure; the keys are looked up before."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import orjson
+
+from bulkmove.entries import Entry, TargetKey
+from bulkmove.model import JsonObject, State
+from bulkmove.protocols import Target
+from bulkmove.settings import Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How one route finds its rows. `writable`: fields that the target documents, empty: any."""
+
+    route: str
+    mode: Mode
+    id_field: str
+    natural_key: str
+    writable: frozenset[str]
+    target: Target
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """One mapped body, encoded, with the id and key that it shows."""
+
+    source_id: str
+    part: int
+    version: str | None
+    source_digest: bytes | None
+    fields: JsonObject
+    encoded: bytes
+    target_id: str | None
+    key: str | None
+
+    @property
+    def needs_match(self) -> bool:
+        """Whether its row has to be found by its natural key."""
+        return self.target_id is None
+
+
+def digest_of(encoded: bytes) -> bytes:
+    return hashlib.sha256(encoded).digest()[:16]
+
+
+def as_text(value: object) -> str | None:
+    """An id or a key as opaque text; None for what is none."""
+    if value is None or value == "" or isinstance(value, (bool, dict, list)):
+        return None
+    return str(value)
+
+
+def rejected(body: Body, cause: str, message: str) -> Entry:
+    return replace(_entry(body, State.REJECTED), cause=cause, message=message)
+
+
+def match(
+    body: Body, rules: Rules, known: Mapping[str, TargetKey], own_row: JsonObject | None = None
+) -> Entry:
+    """The entry that the body becomes.
+
+    `known`: what the ledger knows of the natural keys of this page, and what earlier bodies of the page
+    claim. `own_row`: on a self-route, the row that the record is, as it was read.
+    """
+    if body.target_id is not None:
+        if rules.mode == "create":
+            return rejected(
+                body, "has-id", f"mode is create, and the body names a row of the target: {body.target_id}"
+            )
+        if own_row is not None and _equals_row(body, rules.target, own_row):
+            return _entry(body, State.UNCHANGED, target_id=body.target_id)
+        return _entry(body, State.PENDING, target_id=body.target_id)
+    if body.key is None:
+        return rejected(
+            body, "no-key", f"the body has no {rules.natural_key}, by which it could be found again"
+        )
+    return _match_by_key(body, body.key, rules, known.get(body.key))
+
+
+def _match_by_key(body: Body, key: str, rules: Rules, known: TargetKey | None) -> Entry:
+    if known is not None and known.owner is not None:
+        route, source_id = known.owner
+        return rejected(
+            body,
+            "duplicate-key",
+            f"record {source_id} of route {route} has the same {rules.natural_key} {key}",
+        )
+    if known is None or known.rows == 0:
+        if rules.mode == "update":
+            return rejected(
+                body, "no-match", f"mode is update, and no row of the target has {rules.natural_key} {key}"
+            )
+        return _entry(body, State.PENDING, key=key)
+    if known.rows > 1:
+        return rejected(
+            body, "ambiguous-key", f"{known.rows} rows of the target have {rules.natural_key} {key}"
+        )
+    if rules.mode == "create":
+        return rejected(
+            body, "exists", f"mode is create, and row {known.target_id} has {rules.natural_key} {key} already"
+        )
+    if _equals_hashes(body, rules.target, known.fields):
+        return _entry(body, State.UNCHANGED, target_id=known.target_id, key=key)
+    return _entry(body, State.PENDING, target_id=known.target_id, key=key)
+
+
+def _entry(body: Body, state: State, *, target_id: str | None = None, key: str | None = None) -> Entry:
+    return Entry(
+        source_id=body.source_id,
+        part=body.part,
+        state=state,
+        body=None if state in {State.UNCHANGED, State.SKIPPED} else body.encoded,
+        target_id=target_id,
+        key=key,
+        digest=digest_of(body.encoded),
+        version=body.version,
+        source_digest=body.source_digest,
+    )
+
+
+# A body equals a row where every field that it would write comes back on reading and is the same there.
+
+
+def field_hashes(target: Target, row: JsonObject) -> str:
+    """A short hash of each field of a row, as JSON text: enough to see what is unchanged, and no personal data."""
+    return orjson.dumps({name: _hash(value) for name, value in target.comparable(row).items()}).decode()
+
+
+def _hash(value: object) -> str:
+    return hashlib.blake2b(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
+
+
+def _equals_hashes(body: Body, target: Target, fields: str | None) -> bool:
+    if fields is None or body.fields.keys() & target.never_returned:
+        return False
+    row = orjson.loads(fields)
+    shown = target.comparable(orjson.loads(body.encoded))
+    return all(name in row and row[name] == _hash(value) for name, value in shown.items())
+
+
+def _equals_row(body: Body, target: Target, row: JsonObject) -> bool:
+    if body.fields.keys() & target.never_returned:
+        return False
+    shown = target.comparable(row)
+    return all(name in shown and shown[name] == value for name, value in _comparable(body, target))
+
+
+def _comparable(body: Body, target: Target) -> list[tuple[str, object]]:
+    return list(target.comparable(orjson.loads(body.encoded)).items())
+
+
+def row_holds(target: Target, body: JsonObject, row: JsonObject) -> bool:
+    """Whether a row read back is what the body wrote, in the fields that come back."""
+    shown = target.comparable(row)
+    return all(shown[name] == value for name, value in target.comparable(body).items() if name in shown)

@@ -1,0 +1,134 @@
+"""What a reading of the target's list says of the writes in doubt. Pure.
+
+A row counts as ours only if its key was not on the list before the first write of the migration (bodies
+that found theirs there were never sent as creates) and if it holds what was sent, in the fields that come
+back. Absence counts only if the list was read whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from bulkmove.entries import Intent, Item, Member, Settled
+from bulkmove.load.matching import as_text, row_holds
+from bulkmove.model import JsonObject, State
+from bulkmove.protocols import Target
+
+# A record that nothing settled this often, over this long, while its host served others, is set aside.
+MOST_ATTEMPTS = 6
+ATTEMPTS_OVER_S = 60.0
+
+
+@dataclass(slots=True)
+class Doubts:
+    """The bodies in doubt on one list, and the rows found for them so far.
+
+    `found`: per member, the ids of the rows that are there for it and whether each holds the body. Rows may
+    be shown more than once (a list is read in several passes): an id counts once, as it was shown last.
+    """
+
+    target: Target
+    natural_key: str
+    _by_key: dict[str, Item] = field(default_factory=dict)
+    _by_id: dict[str, list[Item]] = field(default_factory=dict)
+    _found: dict[Member, dict[str, bool]] = field(default_factory=dict)
+
+    def add(self, items: Iterable[Item]) -> None:
+        for item in items:
+            self._found[item.member] = {}
+            if item.target_id is not None:
+                self._by_id.setdefault(item.target_id, []).append(item)
+            elif item.key is not None:
+                self._by_key[item.key] = item
+
+    def show(self, row: JsonObject) -> None:
+        """One row of the list."""
+        row_id = as_text(row.get(self.target.id_field)) or ""
+        for update in self._by_id.get(row_id, ()):
+            self._found[update.member][row_id] = row_holds(self.target, update.body, row)
+        key = as_text(row.get(self.natural_key))
+        if key is not None and (create := self._by_key.get(key)) is not None:
+            self._found[create.member][row_id] = row_holds(self.target, create.body, row)
+
+    def is_found(self, member: Member) -> bool:
+        return bool(self._found.get(member))
+
+    def judge(self, items: Sequence[Item]) -> list[Settled]:
+        """Outcomes for what the list shows; the rest is proven not written and may go again."""
+        outcomes = (
+            self._judge_update(item) if item.target_id is not None else self._judge_create(item)
+            for item in items
+        )
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    def _judge_create(self, item: Item) -> Settled | None:
+        rows = self._found[item.member]
+        if not rows:
+            return None
+        if len(rows) > 1:
+            ids = ", ".join(sorted(rows))
+            return _outcome(
+                item, State.UNKNOWN, "found-twice", f"rows {ids} of the target have its {self.natural_key}"
+            )
+        [(row_id, holds)] = rows.items()
+        if holds:
+            return Settled(item.member, State.WRITTEN, target_id=row_id or None)
+        return _outcome(
+            item,
+            State.UNKNOWN,
+            "differs",
+            f"row {row_id} of the target has its {self.natural_key}, but not its values",
+        )
+
+    def _judge_update(self, item: Item) -> Settled | None:
+        rows = self._found[item.member]
+        if not rows:
+            return _outcome(
+                item, State.REJECTED, "not-found", f"the target has no row {item.target_id} any more"
+            )
+        if all(rows.values()):
+            return Settled(item.member, State.WRITTEN, target_id=item.target_id)
+        return None
+
+
+def has_failed_enough(item: Item, *, now: float, served_at: float) -> bool:
+    """Whether a record failed often and long enough, while its host served others, to be set aside.
+
+    `served_at`: when the host last did what was asked of it for any record.
+    """
+    return (
+        item.attempts >= MOST_ATTEMPTS
+        and item.failed_at is not None
+        and now - item.failed_at >= ATTEMPTS_OVER_S
+        and served_at > item.failed_at
+    )
+
+
+def set_aside(item: Item) -> Settled:
+    """The outcome of a record that failed enough. What was in doubt was read back before: a create is not there."""
+    if item.target_id is None:
+        text = f"the target failed on it {item.attempts} times; it is not there"
+        return _outcome(item, State.REJECTED, "kept-failing", text)
+    text = f"the target failed on it {item.attempts} times; whether row {item.target_id} changed is not known"
+    return _outcome(item, State.UNKNOWN, "kept-failing", text)
+
+
+def _outcome(item: Item, state: State, cause: str, message: str) -> Settled:
+    return Settled(item.member, state, cause=cause, message=message)
+
+
+def atomicity(intents: Iterable[Intent], doubts: Doubts) -> bool | None:
+    """Whether a 400 on an array left nothing written, as the refused batches in doubt show it; None: they don't.
+
+    Only a batch whose bad items were named has items that are surely good, whose absence says something.
+    """
+    verdict: bool | None = None
+    for intent in intents:
+        if intent.refusal is None:
+            continue
+        if any(doubts.is_found(member) for member in intent.members):
+            return False
+        if intent.refusal == "named" and intent.members:
+            verdict = True
+    return verdict

@@ -1,0 +1,58 @@
+"""A mapped body as JSON bytes, exact or not at all."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from bulkmove.errors import RejectedError
+
+_OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+
+# From here on neighbouring whole numbers share one float, so that a float may stand for another number.
+_LARGEST_EXACT = 2.0**53
+
+
+def encode_body(body: dict[str, Any]) -> bytes:
+    """Raises RejectedError where a value has no exact JSON: NaN, a naive date, a set, a lone surrogate, …
+
+    A Decimal becomes a JSON number with its very digits, a date with a zone ISO 8601 text.
+    """
+    if not isinstance(body, dict):
+        raise RejectedError(
+            f"the mapper returned a {type(body).__name__} where a dict should be", cause="mapper-error"
+        )
+    try:
+        encoded = orjson.dumps(body, default=_default, option=_OPTIONS)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RejectedError(f"JSON can't carry the mapped record: {error}", cause="not-json") from None
+    _check_floats(body, "")
+    return encoded
+
+
+def _default(value: object) -> Any:
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            raise TypeError(f"a number is {value}")
+        return orjson.Fragment(str(value).encode("ascii"))
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise TypeError("a date has no time zone")
+        return value.isoformat()
+    raise TypeError(f"a value is of type {type(value).__name__}")
+
+
+def _check_floats(value: dict[str, Any] | list[Any] | tuple[Any, ...], where: str) -> None:
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)
+    for name, each in pairs:
+        kind = type(each)
+        if kind is float:
+            if not -_LARGEST_EXACT < each < _LARGEST_EXACT:
+                raise RejectedError(
+                    f"field {where}{name} holds a number that JSON can't carry exactly", cause="not-json"
+                )
+        elif kind is dict or kind is list or kind is tuple:
+            _check_floats(each, f"{where}{name}.")

@@ -1,0 +1,207 @@
+"""A page of source records becomes bodies in the ledger: known ones dropped, the rest mapped, matched and put down."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import orjson
+
+from bulkmove.entries import Entry, Item, Kept, Member, Span, TargetKey
+from bulkmove.errors import RejectedError
+from bulkmove.events import RecordsRead, RecordsSettled
+from bulkmove.load.matching import Body, Rules, as_text, digest_of, match
+from bulkmove.mapping.apply import Rejection, Result, map_page
+from bulkmove.mapping.encode import encode_body
+from bulkmove.model import JsonObject, Record, State
+from bulkmove.pipeline.job import RouteJob
+from bulkmove.pipeline.keys import ensure_keys
+
+
+async def take(job: RouteJob, records: Sequence[Record], span: Span | None) -> list[Item]:
+    """Map and match what is new of a page and put it down, with the progress of its span.
+
+    Returns the bodies to be written, in order. Each record is mapped once, ever. Where the run's limit cuts
+    the page, the span's progress is not noted, so that a later run reads the rest again.
+    """
+    fresh, keyless = await _new_records(job, records)
+    if job.limit is not None and len(fresh) > job.limit:
+        fresh, keyless, span = fresh[: job.limit], [], None
+    job.note_mapped(len(fresh))
+    results = await _map(job, [record.data for record in fresh])
+    digests = [_digest(record.data) if record.version is None else None for record in fresh]
+    entries, bodies = _prepare(job.rules, fresh, results, digests)
+    entries += await _match_all(job, bodies, {})
+    return await _put_down(job, entries + keyless, bodies, span=span)
+
+
+async def store(job: RouteJob, records: Sequence[Record]) -> None:
+    """Keep a page as it was read, to be mapped when the whole list is there."""
+    fresh, keyless = await _new_records(job, records)
+    entries = [_seen(record) for record in fresh] + keyless
+    if not entries:
+        return
+    await job.ledger.add_page(job.name, entries, chunk=job.ledger.reserve_chunk(), is_raw=True)
+    _tell(job, entries)
+
+
+async def map_stored(job: RouteJob, chunk: int, rows: Sequence[Kept]) -> None:
+    """Map a page that was kept as it was read, as much of it as the run's limit allows."""
+    rows = rows[: job.limit]
+    job.note_mapped(len(rows))
+    records = [Record(id=row.source_id, key=None, version=None, data=orjson.loads(row.body)) for row in rows]
+    results = await _map(job, [record.data for record in records])
+    entries, bodies = _prepare(job.rules, records, results, [digest_of(row.body) for row in rows])
+    own_rows = {row.source_id: orjson.loads(row.body) for row in rows}
+    entries += await _match_all(job, bodies, own_rows)
+    await _put_down(job, entries, bodies, was_raw_chunk=chunk)
+
+
+async def _map(job: RouteJob, rows: list[JsonObject]) -> list[Result]:
+    # A mapper of a route that comes after another may ask the ledger for ids, which blocks: off the loop with it.
+    return await map_page(job.mapper, rows, job.context, in_thread=bool(job.settings.after))
+
+
+async def _new_records(job: RouteJob, records: Sequence[Record]) -> tuple[list[Record], list[Entry]]:
+    """The records that the ledger does not hold, each once, and entries for new ones without an id."""
+    by_id: dict[str, Record] = {}
+    for record in records:
+        by_id.setdefault(record.id if record.id is not None else _stand_in(record.data), record)
+    if not by_id:
+        return [], []
+    known = await job.ledger.known(job.name, list(by_id))
+    fresh = {source_id: record for source_id, record in by_id.items() if source_id not in known}
+    keyless = [
+        Entry(
+            source_id=source_id, part=0, state=State.REJECTED, cause="no-id",
+            message="the source record has no id; it is named by the hash of its bytes",
+        )
+        for source_id, record in fresh.items()
+        if record.id is None
+    ]  # fmt: skip
+    return [record for record in fresh.values() if record.id is not None], keyless
+
+
+def _prepare(
+    rules: Rules, records: Sequence[Record], results: Sequence[Result], digests: Sequence[bytes | None]
+) -> tuple[list[Entry], list[Body]]:
+    """Entries for what is skipped or rejected, bodies for the rest."""
+    entries: list[Entry] = []
+    bodies: list[Body] = []
+    for record, result, digest in zip(records, results, digests, strict=True):
+        source_id = record.id or ""
+        blank = Entry(
+            source_id=source_id, part=0, state=State.SKIPPED, version=record.version, source_digest=digest
+        )
+        if isinstance(result, Rejection):
+            entries.append(replace(blank, state=State.REJECTED, cause=result.cause, message=result.message))
+        elif not result:
+            entries.append(replace(blank, cause="mapper"))
+        else:
+            for part, fields in enumerate(result):
+                try:
+                    bodies.append(_body(fields, rules, replace(blank, part=part)))
+                except RejectedError as error:
+                    entries.append(
+                        replace(blank, part=part, state=State.REJECTED, cause=error.cause, message=str(error))
+                    )
+    return entries, bodies
+
+
+def _body(fields: JsonObject, rules: Rules, blank: Entry) -> Body:
+    """Take the id out of a mapped body and encode the rest. Raises RejectedError for what can't be written at all."""
+    if isinstance(fields, dict) and rules.writable and (unknown := fields.keys() - rules.writable):
+        names = ", ".join(sorted(str(name) for name in unknown))
+        raise RejectedError(
+            f"the target documents no field {names} that can be written", cause="unknown-field"
+        )
+    target_id = as_text(fields.get(rules.id_field)) if isinstance(fields, dict) else None
+    if isinstance(fields, dict) and rules.id_field in fields:
+        fields = {name: value for name, value in fields.items() if name != rules.id_field}
+    encoded = encode_body(fields)
+    return Body(
+        source_id=blank.source_id,
+        part=blank.part,
+        version=blank.version,
+        source_digest=blank.source_digest,
+        fields=fields,
+        encoded=encoded,
+        target_id=target_id,
+        key=None if target_id is not None else as_text(fields.get(rules.natural_key)),
+    )
+
+
+async def _match_all(job: RouteJob, bodies: Sequence[Body], own_rows: dict[str, JsonObject]) -> list[Entry]:
+    keys = [body.key for body in bodies if body.key is not None]
+    if keys:
+        await ensure_keys(job)
+    known = await job.ledger.find_keys(job.target_list.name, keys) if keys else {}
+    entries: list[Entry] = []
+    for body in bodies:
+        entry = match(body, job.rules, known, own_rows.get(body.source_id))
+        if entry.key is not None:
+            # A later body of this page with the same key shall find it taken.
+            known[entry.key] = TargetKey(entry.key, None, 0, None, owner=(job.name, entry.source_id))
+        entries.append(entry)
+    return entries
+
+
+async def _put_down(
+    job: RouteJob,
+    entries: list[Entry],
+    bodies: Sequence[Body],
+    *,
+    span: Span | None = None,
+    was_raw_chunk: int | None = None,
+) -> list[Item]:
+    if not entries and span is None:
+        return []
+    chunk = job.ledger.reserve_chunk()
+    await job.ledger.add_page(
+        job.name,
+        entries,
+        chunk=chunk,
+        span=span,
+        target_list=job.target_list.name,
+        was_raw_chunk=was_raw_chunk,
+    )
+    _tell(job, entries, is_new=was_raw_chunk is None)
+    fields = {(body.source_id, body.part): body.fields for body in bodies}
+    return [
+        Item(
+            Member(e.source_id, e.part, chunk), e.target_id, e.key, e.body or b"", fields[e.source_id, e.part]
+        )
+        for e in entries
+        if e.state is State.PENDING
+    ]
+
+
+def _tell(job: RouteJob, entries: Sequence[Entry], *, is_new: bool = True) -> None:
+    if is_new:
+        job.emit(RecordsRead(job.name, sum(1 for e in entries if e.part == 0)))
+    for state in (State.SKIPPED, State.UNCHANGED, State.REJECTED):
+        if count := sum(1 for e in entries if e.state is state and e.part == 0):
+            job.emit(RecordsSettled(job.name, state.name.lower(), count))
+
+
+def _seen(record: Record) -> Entry:
+    return Entry(
+        source_id=record.id or "",
+        part=0,
+        state=State.SEEN,
+        body=orjson.dumps(record.data),
+        version=record.version,
+    )
+
+
+def _digest(row: JsonObject) -> bytes | None:
+    try:
+        return digest_of(orjson.dumps(row))
+    except TypeError:
+        return None
+
+
+def _stand_in(row: JsonObject) -> str:
+    """A name for a record that has no id: the hash of its bytes."""
+    return "sha256:" + hashlib.sha256(orjson.dumps(row, option=orjson.OPT_NON_STR_KEYS)).hexdigest()

@@ -1,0 +1,82 @@
+"""What one route works with while it runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import anyio
+
+from bulkmove.entries import Settled
+from bulkmove.events import Event, RecordsSettled
+from bulkmove.load.gate import ListGate
+from bulkmove.load.matching import Rules
+from bulkmove.mapping.context import RouteContext
+from bulkmove.model import State
+from bulkmove.protocols import Ledger, Mapper, Source, Target
+from bulkmove.settings import HostSettings, RouteSettings
+
+
+class TargetList:
+    """One list that is written to, shared by all routes to it: its keys are read once, and creates pause for a reading.
+
+    `name` tells lists apart: the host's address, the stream, and the natural key.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.gate = ListGate()
+        self.lock = anyio.Lock()
+        self.is_atomic: bool | None = None
+
+
+@dataclass(slots=True)
+class RouteJob:
+    """A route that is ready to run: everything opened, nothing started.
+
+    `limit`: the most records still to be mapped in this run, None without a limit. `stop` is set when the run
+    is to end early, `enough` when the limit is reached. `served_at`: when the target last did what was asked (epoch seconds).
+    """
+
+    settings: RouteSettings
+    source: Source
+    target: Target
+    target_host: HostSettings
+    target_list: TargetList
+    rules: Rules
+    mapper: Mapper
+    context: RouteContext
+    ledger: Ledger
+    emit: Callable[[Event], None]
+    stop: anyio.Event
+    readers: Callable[[], int]
+    listers: Callable[[], int]
+    limit: int | None = None
+    served_at: float = 0.0
+    enough: anyio.Event = field(default_factory=anyio.Event)
+
+    @property
+    def is_ending(self) -> bool:
+        """No further page is to be taken: the run stops, or the route is at its limit."""
+        return self.stop.is_set() or self.enough.is_set()
+
+    def note_mapped(self, count: int) -> None:
+        if self.limit is not None:
+            self.limit -= count
+            if self.limit <= 0:
+                self.enough.set()
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
+
+    def note_settled(self, settled: Sequence[Settled]) -> None:
+        """Tell the observers, and remember that the target serves."""
+        totals: dict[State, int] = {}
+        for each in settled:
+            totals[each.state] = totals.get(each.state, 0) + (each.member.part == 0)
+        for state, count in totals.items():
+            self.emit(RecordsSettled(self.name, state.name.lower(), count))
+        if State.WRITTEN in totals or State.UNCHANGED in totals:
+            self.served_at = time.time()

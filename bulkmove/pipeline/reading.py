@@ -1,0 +1,94 @@
+"""A route's source, read whole: spans of a sorted list side by side, or passes over one that is not sorted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from bulkmove.entries import Span
+from bulkmove.events import Note
+from bulkmove.extract.keyset import ReadPage, plan_spans, read_keyset
+from bulkmove.extract.passes import read_passes
+from bulkmove.extract.tally import Tally
+from bulkmove.extract.undated import count_undated
+from bulkmove.model import PageQuery, Record
+from bulkmove.pipeline.job import RouteJob
+
+Take = Callable[[Sequence[Record], Span | None], Awaitable[None]]
+
+# Rows that are dated in the last seconds may still be on their way into the list.
+CUTOFF_MARGIN_S = 5
+# More readers than the rate lets in at once keep the host busy when some wait for slow answers.
+READERS_PER_SLOT = 2
+FEWEST_READERS = 4
+
+
+async def read_sorted(job: RouteJob, take: Take) -> None:
+    """Read a keyset list up to the cutoff, which is fixed at the first start, going on from the stored spans.
+
+    `take` gets each page with the progress of its span, to be stored together.
+    """
+    spans = await _spans(job)
+
+    async def sink(page: ReadPage) -> None:
+        await take(page.records, page.span)
+
+    async def store_split(shortened: Span, new: Span) -> None:
+        await job.ledger.save_spans(job.name, [shortened, new])
+
+    await read_keyset(
+        job.source,
+        spans,
+        limit=job.source.listing.page_limit,
+        workers=job.readers,
+        sink=sink,
+        on_split=store_split,
+    )
+    await _name_undated(job)
+
+
+async def _spans(job: RouteJob) -> Sequence[Span]:
+    progress = await job.ledger.progress(job.name)
+    if progress.spans:
+        return progress.spans
+    cutoff = progress.cutoff
+    if cutoff is None:
+        cutoff = await _cutoff(job)
+        await job.ledger.mark(job.name, cutoff=cutoff)
+    spans = await plan_spans(job.source, cutoff=cutoff, count=job.readers())
+    await job.ledger.save_spans(job.name, spans)
+    return spans
+
+
+async def _cutoff(job: RouteJob) -> int:
+    """By the host's own clock, which dates the rows; no later than the user's filter asks for."""
+    page = await job.source.fetch(PageQuery(limit=1))
+    now = page.date if page.date is not None else time.time()
+    cutoff = int(now) - CUTOFF_MARGIN_S
+    last_key = job.source.listing.last_key
+    return cutoff if last_key is None else min(cutoff, last_key + 1)
+
+
+async def _name_undated(job: RouteJob) -> None:
+    listing = job.source.listing
+    if listing.first_key is not None or listing.last_key is not None:
+        return  # the user's filter asks for dates: rows without one are not wanted
+    if count := await count_undated(job.source):
+        job.emit(
+            Note(
+                f"route {job.name}: {count} rows of {job.settings.source} have no date, so that no filter"
+                " by date brings them; they were not read",
+                route=job.name,
+            )
+        )
+
+
+async def read_unsorted(job: RouteJob, take: Take, tally: Tally) -> None:
+    """Read a list that has neither order nor filter, in passes until two agree. `take` gets each row once."""
+
+    async def sink(records: Sequence[Record]) -> None:
+        await take(records, None)
+
+    await read_passes(
+        job.source, limit=job.source.listing.page_limit, concurrency=job.listers, sink=sink, tally=tally
+    )

@@ -1,0 +1,155 @@
+"""One route from its first page to its last outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import anyio
+
+from bulkmove.entries import Member, Settled, Span
+from bulkmove.errors import FatalError, RetryableError, single_error
+from bulkmove.events import RouteFinished, RouteStarted
+from bulkmove.extract.tally import Tally
+from bulkmove.load.delivery import Lane
+from bulkmove.load.loader import Loader, open_loader
+from bulkmove.model import Record, State
+from bulkmove.pipeline.intake import map_stored, store, take
+from bulkmove.pipeline.job import RouteJob
+from bulkmove.pipeline.reading import Take, read_sorted, read_unsorted
+from bulkmove.pipeline.settling import resend_open, settle_all
+
+
+async def run_route(job: RouteJob) -> bool:
+    """Read, map, write and settle; whether the route is finished (else: stopped, or at its limit).
+
+    Raises what ends it early: host and list errors (exit code 5), credentials, configuration, the ledger.
+    Whatever ends it, the ledger knows how to go on.
+    """
+    await job.ledger.revive_unknown(job.name)
+    progress = await job.ledger.progress(job.name)
+    counts = await job.ledger.counts(job.name)
+    job.emit(RouteStarted(job.name, counts, None))
+    if not progress.is_finished:
+        job.target_list.is_atomic = (await job.ledger.list_state(job.target_list.name)).is_atomic
+        with single_error():
+            await _work(job, is_read=progress.is_read)
+        progress = await job.ledger.progress(job.name)
+        counts = await job.ledger.counts(job.name)
+        if progress.is_read and counts.pending == 0:
+            await job.ledger.mark(job.name, is_finished=True)
+    is_finished = (await job.ledger.progress(job.name)).is_finished
+    job.emit(RouteFinished(job.name, counts, is_finished))
+    return is_finished
+
+
+async def _work(job: RouteJob, *, is_read: bool) -> None:
+    if job.settings.is_self_route and not await _read_then_map(job, is_read=is_read) and job.stop.is_set():
+        return
+    writers = job.target_host.concurrency
+    async with open_loader(_lane(job), batch_size=job.settings.batch_size, writers=writers) as loader:
+        await resend_open(job, loader)
+        if not job.settings.is_self_route and not is_read:
+            await _stream(job, loader)
+        await (loader.drain() if job.stop.is_set() else settle_all(job, loader))
+
+
+def _lane(job: RouteJob) -> Lane:
+    return Lane(
+        route=job.name,
+        target=job.target,
+        target_list=job.target_list.name,
+        ledger=job.ledger,
+        gate=job.target_list.gate,
+        is_atomic=lambda: job.target_list.is_atomic,
+        on_settled=job.note_settled,
+    )
+
+
+async def _stream(job: RouteJob, loader: Loader) -> None:
+    """Pages are mapped as they come, and written while others are read."""
+    turn = anyio.Lock()
+
+    async def take_page(records: Sequence[Record], span: Span | None) -> None:
+        async with turn:
+            if job.is_ending:
+                return
+            with anyio.CancelScope(shield=True):  # what was mapped is put down, so that it is mapped once
+                items = await take(job, records, span)
+            await loader.put(items)
+
+    async with Tally() as tally:
+        try:
+            is_whole = await _read_whole(job, take_page, tally)
+        except (RetryableError, FatalError):
+            await loader.drain()
+            raise
+    if is_whole:
+        await job.ledger.mark(job.name, is_read=True)
+
+
+async def _read_then_map(job: RouteJob, *, is_read: bool) -> bool:
+    """Source and target are one list: all of it is read and mapped before the first write changes it."""
+    turn = anyio.Lock()
+
+    async def store_page(records: Sequence[Record], _span: Span | None) -> None:
+        async with turn:
+            with anyio.CancelScope(shield=True):
+                await store(job, records)
+
+    if not is_read:
+        async with Tally() as tally:
+            if not await _read_whole(job, store_page, tally):
+                return False
+            await _skip_gone(job, tally)
+        await job.ledger.mark(job.name, is_read=True)
+    return await _map_all_stored(job)
+
+
+async def _read_whole(job: RouteJob, take_page: Take, tally: Tally) -> bool:
+    """Read until the list is proven read, or the run is to end; whether it was the former."""
+    is_whole = False
+    with single_error():
+        async with anyio.create_task_group() as tasks:
+            for event in (job.stop, job.enough):
+                tasks.start_soon(_cancel_on, event, tasks.cancel_scope, name=f"{job.name} reading until")
+            if job.source.listing.reading == "keyset":
+                await read_sorted(job, take_page)
+            else:
+                await read_unsorted(job, take_page, tally)
+            is_whole = not job.is_ending
+            tasks.cancel_scope.cancel()
+    return is_whole
+
+
+async def _cancel_on(event: anyio.Event, scope: anyio.CancelScope) -> None:
+    await event.wait()
+    scope.cancel()
+
+
+async def _skip_gone(job: RouteJob, tally: Tally) -> None:
+    """Name the rows that left the list while it was read: there is nothing to map any more."""
+    chunk = 0
+    while (found := await job.ledger.next_raw(job.name, chunk)) is not None:
+        chunk, rows = found
+        gone = await tally.missing([row.source_id for row in rows])
+        settled = [
+            Settled(
+                Member(row.source_id, 0, chunk),
+                State.SKIPPED,
+                cause="gone-at-source",
+                message="deleted at the source before it was mapped",
+            )
+            for row in rows
+            if row.source_id in gone
+        ]
+        if settled:
+            await job.ledger.settle(job.name, settled)
+            job.note_settled(settled)
+
+
+async def _map_all_stored(job: RouteJob) -> bool:
+    chunk = 0
+    while not job.is_ending and (found := await job.ledger.next_raw(job.name, chunk)) is not None:
+        chunk, rows = found
+        await map_stored(job, chunk, rows)
+    return not job.is_ending
