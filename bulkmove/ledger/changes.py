@@ -152,7 +152,7 @@ def save_intent(
             intent.sent_at,
             is_parked,
             intent.refusal,
-            orjson.dumps(list(intent.members)),
+            orjson.dumps([tuple(member) for member in intent.members]),
         ),
     )
 

@@ -145,7 +145,7 @@ class WriteLane:
         except sqlite3.Error as error:
             self._roll_back()
             raise explained(self._path, error) from error
-        except LedgerError:
+        except BaseException:
             self._roll_back()
             raise
 

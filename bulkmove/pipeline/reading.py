@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from bulkmove.entries import Span
 from bulkmove.events import Note
-from bulkmove.extract.keyset import ReadPage, plan_spans, read_keyset
+from bulkmove.extract.keyset import read_keyset
 from bulkmove.extract.passes import read_passes
+from bulkmove.extract.plan import plan_spans
+from bulkmove.extract.reader import ReadPage
 from bulkmove.extract.tally import Tally
 from bulkmove.extract.undated import count_undated
 from bulkmove.model import PageQuery, Record
@@ -36,7 +38,7 @@ async def read_sorted(job: RouteJob, take: Take) -> None:
     async def store_split(shortened: Span, new: Span) -> None:
         await job.ledger.save_spans(job.name, [shortened, new])
 
-    await read_keyset(
+    result = await read_keyset(
         job.source,
         spans,
         limit=job.source.listing.page_limit,
@@ -44,6 +46,14 @@ async def read_sorted(job: RouteJob, take: Take) -> None:
         sink=sink,
         on_split=store_split,
     )
+    if result.evidence:
+        job.emit(
+            Note(
+                f"route {job.name}: {len(result.evidence)} seconds of {job.settings.source} hold a page of rows or"
+                " more in no stable order; they were read until repeated passes agreed, which is evidence, not proof",
+                route=job.name,
+            )
+        )
     await _name_undated(job)
 
 

@@ -130,6 +130,7 @@ async def settle_all(job: RouteJob, loader: Loader) -> None:
     blame, all of it stays pending, and the next run goes on.
     """
     idle_rounds = 0
+    await loader.flush()
     while not job.stop.is_set():
         served_at = job.served_at
         intents = await job.ledger.intents(job.name)

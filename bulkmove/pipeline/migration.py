@@ -1,0 +1,148 @@
+"""A migration as a value to work with: what the command line, the demo and other programs hold."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+
+from bulkmove.config import load_migration
+from bulkmove.errors import LedgerError, single_error
+from bulkmove.ledger import open_ledger, questions
+from bulkmove.ledger.file import connect, is_locked, locked, refuse_newer
+from bulkmove.model import Counts, Failure, Summary
+from bulkmove.pipeline.plan import plan_migration
+from bulkmove.pipeline.runner import FAILURES, RunOptions, run_migration
+from bulkmove.protocols import Observer
+from bulkmove.settings import MigrationSettings
+
+
+class Migration:
+    """One migration and its ledger. Made by `open_migration`."""
+
+    def __init__(self, settings: MigrationSettings) -> None:
+        self.settings = settings
+        self._stop = anyio.Event()
+
+    def stop(self) -> None:
+        """Let a run end soon: no further page is read, what is in flight is finished and noted."""
+        self._stop.set()
+
+    async def run(
+        self,
+        observer: Observer | None = None,
+        *,
+        routes: tuple[str, ...] = (),
+        limit: int | None = None,
+        dry_run: bool = False,
+        accept_changes: bool = False,
+    ) -> Summary:
+        """Run the migration, or go on where it stopped; all routes or those named.
+
+        `limit`: map at most so many records a route, and leave the rest to a later run. `dry_run`: read and
+        map on a throw-away ledger and write nothing. `accept_changes`: a changed configuration holds for
+        what is not yet mapped.
+
+        Raises ConfigError, LedgerError and its kinds. Hosts that fail, refused credentials and lists that
+        can't be proven read do not raise: they stand in the summary's exit code and notes.
+        """
+        plan = plan_migration(self.settings, only=routes)
+        options = RunOptions(limit=limit, is_dry=dry_run, accept_changes=accept_changes)
+        with single_error(), _ledger_path(self.settings, dry_run=dry_run) as path:
+            async with open_ledger(path, synchronous=self.settings.synchronous) as ledger:
+                return await run_migration(plan, ledger, options=options, observer=observer, stop=self._stop)
+
+    def status(self) -> Summary:
+        """How far the migration is, from the ledger alone; also while a run is going (exit code None)."""
+        path = self.settings.ledger
+        if not path.exists():
+            return Summary(exit_code=0, routes={name: Counts() for name in self.settings.routes})
+        with closing(connect(path, read_only=True)) as connection:
+            refuse_newer(connection, path)
+            routes = questions.routes(connection)
+            counts = {name: questions.counts(connection, number) for name, number in routes.items()}
+            finished = {
+                name: questions.progress(connection, number).is_finished for name, number in routes.items()
+            }
+        for name in self.settings.routes:
+            counts.setdefault(name, Counts())
+        notes = tuple(
+            f"route {name}: {'finished' if finished.get(name) else 'not finished'}"
+            for name in self.settings.routes
+        )
+        return Summary(exit_code=self._status_code(counts), routes=counts, notes=notes)
+
+    def _status_code(self, counts: Mapping[str, Counts]) -> int | None:
+        if is_locked(self.settings.ledger):
+            return None
+        return FAILURES if any(c.rejected or c.unknown for c in counts.values()) else 0
+
+    def failures(self, route: str | None = None) -> Iterator[Failure]:
+        """Every record that was rejected, or whose fate is unknown."""
+        path = self.settings.ledger
+        if not path.exists():
+            return
+        with closing(connect(path, read_only=True)) as connection:
+            refuse_newer(connection, path)
+            yield from questions.failures(connection, route)
+
+    def in_doubt(self) -> int:
+        """How many writes nothing has settled."""
+        path = self.settings.ledger
+        if not path.exists():
+            return 0
+        with closing(connect(path, read_only=True)) as connection:
+            refuse_newer(connection, path)
+            count: int = connection.execute("SELECT count(*) FROM intents").fetchone()[0]
+            return count
+
+    def put_ledger_aside(self) -> Path | None:
+        """Keep the ledger under another name, so that the next run begins anew; its new path.
+
+        Raises LedgerLockedError while a run is going.
+        """
+        path = self.settings.ledger
+        if not path.exists():
+            return None
+        aside = path.with_name(f"{path.name}.{time.strftime('%Y%m%d-%H%M%S')}")
+        with locked(path):
+            try:
+                for suffix in ("-wal", "-shm", ""):
+                    if (part := path.with_name(path.name + suffix)).exists():
+                        part.rename(aside.with_name(aside.name + suffix))
+            except OSError as error:
+                raise LedgerError(f"{path}: can't be renamed ({error.strerror})") from error
+        return aside
+
+
+@contextmanager
+def _ledger_path(settings: MigrationSettings, *, dry_run: bool) -> Iterator[Path]:
+    if not dry_run:
+        yield settings.ledger
+        return
+    with tempfile.TemporaryDirectory(prefix="bulkmove-dry-run-") as folder:
+        yield Path(folder) / "dry-run.ledger.db"
+
+
+@asynccontextmanager
+async def open_migration(
+    file: str | os.PathLike[str] | MigrationSettings,
+    *,
+    ledger: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> AsyncIterator[Migration]:
+    """The migration that a `migration.toml` describes, or settings made in code.
+
+    Raises ConfigError where the file can't be read or does not add up.
+    """
+    if isinstance(file, MigrationSettings):
+        settings = file if ledger is None else replace(file, ledger=ledger)
+    else:
+        settings = load_migration(Path(file), environ=environ, ledger=ledger)
+    yield Migration(settings)
