@@ -1,0 +1,119 @@
+"""`bulkmove config`: show, check and describe a migration's configuration."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from bulkmove.cli.exits import exits
+from bulkmove.config import described, json_schema, load_migration, read_document, show, warnings_of
+from bulkmove.errors import ConfigError
+from bulkmove.mapping.resolve import resolve_mapper
+from bulkmove.mapping.tables import load_table
+from bulkmove.settings import MigrationSettings
+
+_FILE = click.argument("file", type=click.Path(path_type=Path), default=Path("migration.toml"))
+_JSON = click.option(
+    "--json", "as_json", is_flag=True, envvar="BULKMOVE_JSON", help="Print JSON, one object a line."
+)
+_VERBOSE = click.option(
+    "-v", "--verbose", is_flag=True, envvar="BULKMOVE_VERBOSE", help="Print tracebacks of errors."
+)
+
+
+@click.group()
+def command() -> None:
+    """Show, check or describe a configuration."""
+
+
+@command.command("show")
+@_FILE
+@_JSON
+@_VERBOSE
+def show_command(*, file: Path, as_json: bool, verbose: bool) -> None:
+    """Print the resolved configuration of FILE (default: migration.toml): defaults marked, credentials as ***."""
+    with exits(verbose=verbose):
+        settings = load_migration(file)
+        document = read_document(file)
+        if as_json:
+            click.echo(json.dumps(described(settings, document, file), ensure_ascii=False))
+        else:
+            click.echo(show(settings, document))
+        _warn(warnings_of(settings))
+
+
+@command.command("schema")
+@_VERBOSE
+def schema_command(*, verbose: bool) -> None:
+    """Print the JSON Schema of a migration's file, for an editor to complete and explain its keys by."""
+    with exits(verbose=verbose):
+        click.echo(json.dumps(json_schema(), ensure_ascii=False, indent=2))
+
+
+@command.command("validate")
+@_FILE
+@_JSON
+@_VERBOSE
+def validate_command(*, file: Path, as_json: bool, verbose: bool) -> None:
+    """Check FILE (default: migration.toml), its mappers and their options, without asking any host.
+
+    Ends with 0 when it is right, warnings or not, and with 2 when it is not.
+    """
+    with exits(verbose=verbose):
+        try:
+            settings = load_migration(file)
+            warnings = (*warnings_of(settings), *_check_mappers(settings, file))
+        except ConfigError as error:
+            if as_json:
+                _print_verdict(file, errors=str(error).splitlines(), warnings=())
+            raise
+        if as_json:
+            _print_verdict(file, errors=(), warnings=warnings)
+        else:
+            click.echo(f"{file}: OK: hosts {', '.join(settings.hosts)}; routes {', '.join(settings.routes)}")
+        _warn(warnings)
+
+
+def _check_mappers(settings: MigrationSettings, file: Path) -> list[str]:
+    """Warnings of look-up tables that can't be read yet. Raises ConfigError for all that is wrong with mappers."""
+    problems: list[str] = []
+    warnings: list[str] = []
+    for name, route in settings.routes.items():
+        try:
+            mapper = resolve_mapper(route.mapper, settings.directory)
+        except ConfigError as error:
+            problems.append(f"{file}: routes.{name}.mapper: {error}")
+            continue
+        try:
+            if mapper.check_options is not None:
+                mapper.check_options(route.options)
+        except ConfigError as error:
+            problems.append(f"{file}: routes.{name}: {error}")
+        for table in mapper.tables:
+            try:
+                if isinstance(path := route.options.get(table), str):
+                    load_table(settings.directory / path)
+            except ConfigError as error:
+                warnings.append(f"routes.{name}.options.{table}: {error}")
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return warnings
+
+
+def _print_verdict(file: Path, *, errors: Sequence[str], warnings: Sequence[str]) -> None:
+    verdict = {
+        "type": "validation",
+        "file": str(file),
+        "ok": not errors,
+        "errors": errors,
+        "warnings": warnings,
+    }
+    click.echo(json.dumps(verdict, ensure_ascii=False))
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)

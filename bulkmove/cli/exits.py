@@ -1,0 +1,96 @@
+"""How a command ends: one line on stderr and an exit code for whatever was raised, and never a secret."""
+
+from __future__ import annotations
+
+import re
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from bulkmove.errors import BulkmoveError
+
+INTERRUPTED = 130
+UNEXPECTED = 1
+
+# Where credentials travel: before a URL's host, in its query, in headers, and in the text of a dict of these.
+_NAMES = r"[\w-]*(?:key|token|secret|password|authorization)"
+_SECRETS = (
+    (re.compile(r"(https?://)[^/\s@'\"]*@"), r"\1***@"),
+    (re.compile(r"(https?://[^\s'\"?]*\?)[^\s'\"<>)]+"), r"\1***"),
+    (re.compile(rf"(?i)\b({_NAMES}=)[^\s'\"&,)]+"), r"\1***"),
+    (re.compile(rf"(?i)(['\"]{_NAMES}['\"]: ?b?['\"])[^'\"]+"), r"\1***"),
+    (re.compile(r"(?i)\b((?:authorization|api-token): )(?:\w+ )?[^\s'\"]+"), r"\1***"),
+    (re.compile(r"\b(Basic|Bearer) [A-Za-z0-9+/=._~-]{8,}"), r"\1 ***"),
+)
+
+
+@contextmanager
+def exits(*, verbose: bool | None = None) -> Iterator[None]:
+    """What stands around a command's body, as a context manager or as a decorator.
+
+    A BulkmoveError prints `error: …` and ends with its exit code; anything else prints one line and ends
+    with 1; Ctrl-C ends with 130. With `verbose` (else the command's own `-v`) the traceback goes first.
+    Errors out of task groups are told one by one. Click's own exceptions pass, and so does SystemExit.
+    """
+    try:
+        yield
+    except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+        raise
+    except (Exception, KeyboardInterrupt, BaseExceptionGroup) as error:  # noqa: BLE001  nothing is above this
+        if _is_verbose() if verbose is None else verbose:
+            _tell("".join(traceback.format_exception(error)).rstrip())
+        code = _end(list(_leaves(error)))
+    else:
+        return
+    sys.exit(code)
+
+
+def without_secrets(text: str) -> str:
+    """The text without what looks like a credential: queries and passwords of URLs, tokens of headers."""
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _end(errors: list[BaseException]) -> int:
+    """Tells each error once and returns the gravest exit code: interrupted, unexpected, then the first."""
+    codes: list[int] = []
+    told: set[str] = set()
+    for error in errors:
+        if isinstance(error, BulkmoveError):
+            line, code = f"error: {error}", error.exit_code
+        elif isinstance(error, KeyboardInterrupt):
+            line, code = "interrupted", INTERRUPTED
+        else:
+            kind = type(error).__name__
+            line = f"unexpected: {kind}: {_first_line(error)}; run again with -v for the traceback"
+            code = UNEXPECTED
+        if line not in told:
+            _tell(line)
+        told.add(line)
+        codes.append(code)
+    return next((code for code in (INTERRUPTED, UNEXPECTED) if code in codes), codes[0])
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "")
+
+
+def _tell(text: str) -> None:
+    click.echo(without_secrets(text), err=True)
+
+
+def _is_verbose() -> bool:
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.params.get("verbose"))

@@ -1,0 +1,136 @@
+"""`migration.toml` → frozen settings, or one error that tells everything that is wrong with it."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from bulkmove.config import schema
+from bulkmove.config.credentials import Surroundings, resolve_credentials
+from bulkmove.config.problems import Problems
+from bulkmove.config.rates import parse_window
+from bulkmove.config.references import check_references
+from bulkmove.config.validation import validate
+from bulkmove.config.variables import expand_document
+from bulkmove.errors import ConfigError
+from bulkmove.settings import HostSettings, MigrationSettings, RouteSettings, Secret, StreamName
+
+# A write that the host gave up answering at timeout_s may still be applied for a while.
+SETTLE_BEYOND_TIMEOUT_S = 15.0
+
+_T = TypeVar("_T")
+
+
+def load_migration(
+    path: Path, *, environ: Mapping[str, str] = os.environ, ledger: Path | None = None
+) -> MigrationSettings:
+    """Read, check and freeze a migration's file; `ledger` stands for what the file says of it.
+
+    Raises ConfigError, a line a problem, each with file, key and what to write instead. Reads the files and
+    runs the commands that its credentials name; imports no connector and no mapper, and sends nothing.
+    """
+    document = read_document(path)
+    directory = path.absolute().parent
+    problems = Problems(document)
+    expanded = expand_document(document, environ, problems)
+    migration = validate(expanded, problems)
+    check_references(expanded, problems)
+    if migration is not None:
+        _check_bursts(migration, problems)
+    credentials = resolve_credentials(document, Surroundings(directory, environ), problems)
+    problems.raise_any(path)
+    if migration is None:  # never: whatever does not fit is a problem
+        raise ConfigError(f"{path}: does not fit the schema")
+    return MigrationSettings(
+        name=migration.name,
+        directory=directory,
+        hosts=_frozen(
+            {name: _host(name, host, credentials.get(name, {})) for name, host in migration.hosts.items()}
+        ),
+        routes=_frozen({name: _route(name, route) for name, route in migration.routes.items()}),
+        ledger=_ledger(migration, directory) if ledger is None else ledger.absolute(),
+        file=path.absolute(),
+        synchronous=migration.synchronous,
+    )
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """The file as TOML, nothing checked and nothing filled in. Raises ConfigError."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; `bulkmove init` writes one to start from") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path}: is a directory; name the file, as {path / 'migration.toml'}") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{path}: line {line}: is not UTF-8 text") from None
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        lines = text.rstrip().splitlines()
+        end = "" if " line " in str(error) else f" (line {len(lines)}, column {len(lines[-1]) + 1})"
+        raise ConfigError(f"{path}: is not TOML: {error}{end}") from None
+
+
+def _check_bursts(migration: schema.Migration, problems: Problems) -> None:
+    for name, host in migration.hosts.items():
+        smallest = min((parse_window(rate).count for rate in host.rate or ()), default=host.burst)
+        if host.burst > smallest:
+            problems.add_bad_value(
+                ("hosts", name, "burst"), f"must be at most {smallest}, which `rate` allows"
+            )
+
+
+def _host(name: str, host: schema.Host, credentials: Mapping[str, Secret]) -> HostSettings:
+    return HostSettings(
+        name=name,
+        api=host.api,
+        url=host.url,
+        credentials=_frozen(credentials),
+        windows=None if host.rate is None else tuple(parse_window(rate) for rate in host.rate),
+        burst=host.burst,
+        concurrency=host.concurrency,
+        timeout_s=host.timeout_s,
+        settle_s=host.timeout_s + SETTLE_BEYOND_TIMEOUT_S if host.settle_s is None else host.settle_s,
+        give_up_after_s=host.give_up_after_s,
+        max_response_bytes=host.max_response_bytes,
+        timezone=host.timezone,
+        paths=_frozen(host.paths),
+        options=_frozen(host.options),
+    )
+
+
+def _route(name: str, route: schema.Route) -> RouteSettings:
+    return RouteSettings(
+        name=name,
+        source=_stream(route.source),
+        target=_stream(route.target),
+        mapper=route.mapper,
+        mode=route.mode,
+        natural_key=route.natural_key,
+        where=_frozen(route.where),
+        batch_size=route.batch_size,
+        fields_used=None if route.fields_used is None else tuple(route.fields_used),
+        after=tuple(dict.fromkeys(route.after)),
+        options=_frozen(route.options),
+    )
+
+
+def _stream(text: str) -> StreamName:
+    host, _, stream = text.partition(".")
+    return StreamName(host, stream)
+
+
+def _ledger(migration: schema.Migration, directory: Path) -> Path:
+    return directory / (migration.ledger or f"{migration.name}.ledger.db")
+
+
+def _frozen(values: Mapping[str, _T]) -> Mapping[str, _T]:
+    return MappingProxyType(dict(values))

@@ -1,0 +1,226 @@
+"""The shape of `migration.toml`. Its descriptions are what `bulkmove config schema` teaches an editor."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+
+from bulkmove.config import checks
+from bulkmove.config.rates import check_rate
+from bulkmove.settings import Mode, Synchronous
+
+_SHAPE = ConfigDict(
+    strict=True, extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
+)
+
+Filled = Annotated[str, AfterValidator(checks.check_filled)]
+Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Stream = Annotated[str, AfterValidator(checks.check_stream)]
+Options = Annotated[dict[str, Any], AfterValidator(checks.check_json)]
+Rate = Annotated[str, AfterValidator(check_rate)]
+
+_FilterScalar = str | int | bool
+FilterValue = Annotated[
+    str, BeforeValidator(checks.filter_text, json_schema_input_type=_FilterScalar | list[_FilterScalar])
+]
+
+
+class CredentialFile(BaseModel):
+    """A credential that stands in a file of its own."""
+
+    model_config = _SHAPE
+
+    file: Filled
+    """The file's path, relative to the migration's directory. A line break at its end is not part of the credential."""
+
+
+class CredentialCommand(BaseModel):
+    """A credential that a command prints, such as a password manager's."""
+
+    model_config = _SHAPE
+
+    command: Annotated[list[Filled], Field(min_length=1)]
+    """The program and its arguments, run without a shell in the migration's directory, for 30 seconds at most."""
+
+
+def _kind_of_credential(value: object) -> str | None:
+    if isinstance(value, str):
+        return "<text>"
+    keys = value if isinstance(value, dict) else ()
+    return next((f"<{kind}>" for kind in ("file", "command") if kind in keys), None)
+
+
+Credential = Annotated[
+    Annotated[str, Tag("<text>")]
+    | Annotated[CredentialFile, Tag("<file>")]
+    | Annotated[CredentialCommand, Tag("<command>")],
+    Discriminator(
+        _kind_of_credential,
+        custom_error_type="credential",
+        custom_error_message='must be "${VARIABLE}", { file = "…" } or { command = ["…"] }',
+    ),
+]
+
+
+class Host(BaseModel):
+    """A named address with one budget of requests, shared by all routes, and one set of credentials."""
+
+    model_config = _SHAPE
+
+    api: Annotated[str, Field(examples=["merchantpro", "external-order", "robosize"])]
+    """Which system answers there: merchantpro, external-order, robosize, or a connector that another package adds."""
+
+    url: Annotated[
+        str,
+        AfterValidator(checks.check_url),
+        Field(examples=["https://shop.example.ro", "https://api.robosize.com"]),
+    ]
+    """The address, with https:// and without a query, user or password. `${VARIABLE}` may stand in it."""
+
+    credentials: dict[str, Credential] = Field(
+        default={},
+        examples=[{"key": "${OLD_KEY}", "secret": "${OLD_SECRET}"}, {"token": {"file": "token.txt"}}],
+    )
+    """The names that the API asks for (merchantpro: key, secret; external-order: token; robosize: api_key), each
+    "${VARIABLE}", { file = "…" } or { command = ["…"] }. They are never shown."""
+
+    rate: Annotated[
+        list[Rate] | None,
+        BeforeValidator(
+            lambda value: [value] if isinstance(value, str) else value, json_schema_input_type=str | list[str]
+        ),
+        Field(min_length=1, examples=["10/s", ["4/s", "80/min", "3600/h", "60000/day"]]),
+    ] = None
+    """The most requests in a period, as "4/s", "80/min", "3600/h", "60000/day" or "5/10s"; several hold at once.
+    They replace the limits that the API publishes, which hold otherwise (10/s where none is known)."""
+
+    burst: Count = 1
+    """The most requests let out together. No larger than the smallest of the host's windows."""
+
+    concurrency: Count = 16
+    """The most requests in flight on this host at once, over all routes."""
+
+    timeout_s: Seconds = 30.0
+    """Seconds until a request without an answer is given up."""
+
+    settle_s: Seconds | None = None
+    """Seconds after which a write that was sent and never answered can be looked for on the host: more than
+    timeout_s plus what the host may still work on it. Default: timeout_s + 15."""
+
+    give_up_after_s: Seconds = 120.0
+    """Seconds during which a host may serve nothing at all before the run ends (run again to go on)."""
+
+    max_response_bytes: Count = 64 * 1024 * 1024
+    """The largest answer, in bytes, that is read."""
+
+    timezone: Annotated[
+        Annotated[str, AfterValidator(checks.check_timezone)] | None, Field(examples=["Europe/Bucharest"])
+    ] = None
+    """The zone of the host's dates that name none, as Europe/Bucharest. Without it such a date is an error."""
+
+    paths: dict[str, Filled] = {}
+    """Paths of the API that differ on this host, by the connector's names for them."""
+
+    options: Options = {}
+    """What else the connector can be told about this host."""
+
+
+class Route(BaseModel):
+    """One stream, through a mapper, into one stream."""
+
+    model_config = _SHAPE
+
+    source: Annotated[Stream, Field(examples=["old.orders"])]
+    """Where records are read: a host's name and its stream, joined by a dot."""
+
+    target: Annotated[Stream, Field(examples=["new.orders"])]
+    """Where they are written. The same as `source` for a route that changes its own list."""
+
+    mapper: Annotated[
+        Filled,
+        Field(
+            examples=[
+                "merchantpro-to-external-order",
+                "robosize-relink",
+                "mappers.py:relink",
+                "package.module:function",
+            ]
+        ),
+    ]
+    """What makes a target's body out of a source's record: a built-in mapper's name, "file.py:function" (relative to
+    the migration's directory) or "module:function"."""
+
+    mode: Mode = "upsert"
+    """create: only new records. update: only records that are there. upsert: whichever it takes."""
+
+    natural_key: Filled | None = None
+    """The field by which a written record is found again on the target. Default: the connector's."""
+
+    where: Annotated[
+        dict[str, FilterValue], Field(examples=[{"created_after": "2024-01-01T00:00:00+02:00"}])
+    ] = {}
+    """The source's own filters: only the records that match are read. A list becomes values joined with commas."""
+
+    batch_size: Count | None = None
+    """How many records one write request carries. Default: what the target takes best."""
+
+    fields_used: Annotated[list[Filled] | None, Field(min_length=1)] = None
+    """The only fields that the source is asked for, where it can select fields. Default: all."""
+
+    after: list[str] = []
+    """The routes that have to be finished before this one starts. Without it routes run side by side."""
+
+    options: Options = {}
+    """What the mapper is told, as context.options. A name of a CSV file here is a table that it looks up in."""
+
+
+class Migration(BaseModel):
+    """A migration between REST APIs, as `bulkmove run` carries it out."""
+
+    model_config = _SHAPE
+
+    name: Annotated[str, AfterValidator(checks.check_name), Field(examples=["cutover-2026"])]
+    """What the migration is called; its ledger is NAME.ledger.db beside this file, unless `ledger` says otherwise."""
+
+    ledger: Filled | None = None
+    """The file that remembers what became of every record, relative to the migration's directory."""
+
+    synchronous: Synchronous = "full"
+    """full: progress survives a loss of power. normal: faster; it survives a killed process."""
+
+    hosts: Annotated[dict[str, Host], Field(min_length=1)]
+    """The addresses, each under a name of its own: [hosts.old], [hosts.new]."""
+
+    routes: Annotated[dict[str, Route], Field(min_length=1)]
+    """What is moved, each route under a name of its own: [routes.orders]."""
+
+
+Section = Literal["", "hosts", "routes"]
+SECTIONS: dict[Section, type[BaseModel]] = {"": Migration, "hosts": Host, "routes": Route}
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of the file, for editors."""
+    schema: dict[str, Any] = _for_toml(Migration.model_json_schema())
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _for_toml(schema: Any) -> Any:
+    """TOML has no null: a key that can be left out is left out. Titles only repeat the keys."""
+    if isinstance(schema, list):
+        return [_for_toml(inner) for inner in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {
+        name: _for_toml(inner)
+        for name, inner in schema.items()
+        if not (name == "title" and isinstance(inner, str)) and not (name == "default" and inner is None)
+    }
+    if isinstance(kept.get("description"), str):
+        kept["description"] = " ".join(kept["description"].split())
+    branches = [branch for branch in kept.pop("anyOf", ()) if branch != {"type": "null"}]
+    if len(branches) == 1:
+        return {**kept, **branches[0]}
+    return {**kept, "anyOf": branches} if branches else kept

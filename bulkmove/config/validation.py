@@ -1,0 +1,85 @@
+"""From a document to its models: pydantic's findings, told as a person would tell them."""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from bulkmove.config.problems import KeyPath, Problems, nearest
+from bulkmove.config.schema import SECTIONS, CredentialCommand, CredentialFile, Migration
+
+_WHAT_IT_MUST_BE = {
+    "string_type": "must be text in quotes",
+    "int_type": "must be a whole number without quotes",
+    "float_type": "must be a number without quotes",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list in [brackets]",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+    "too_short": "must not be empty",
+    "finite_number": "must be a finite number",
+}
+
+
+def validate(document: Mapping[str, Any], problems: Problems) -> Migration | None:
+    """The document as models; None where something does not fit, each such key told to `problems`."""
+    try:
+        return Migration.model_validate(document)
+    except ValidationError as error:
+        for details in error.errors(include_url=False, include_input=False):
+            _add(details, document, problems)
+        return None
+
+
+def _add(details: ErrorDetails, document: Mapping[str, Any], problems: Problems) -> None:
+    kind, context = details["type"], details.get("ctx", {})
+    key = _key_of(details, document)
+    if kind == "missing":
+        problems.add(key, "is missing")
+    elif kind == "extra_forbidden":
+        problems.add(key, _unknown_key(key))
+    elif kind == "value_error":
+        zones = zoneinfo.available_timezones() if key[-1] == "timezone" else ()
+        problems.add_bad_value(key, str(context["error"]), known=zones)
+    elif kind == "literal_error":
+        known = re.findall(r"'([^']*)'", context["expected"])
+        problems.add_bad_value(key, f"must be {', '.join(known[:-1])} or {known[-1]}", known=known)
+    elif kind in {"greater_than", "greater_than_equal"}:
+        bound = f"more than {context['gt']:g}" if "gt" in context else f"at least {context['ge']:g}"
+        problems.add_bad_value(key, f"must be {bound}")
+    else:
+        problems.add_bad_value(key, _WHAT_IT_MUST_BE.get(kind, details["msg"]))
+
+
+def _key_of(details: ErrorDetails, document: Mapping[str, Any]) -> KeyPath:
+    """Where in the document it is; pydantic's own marks for the branches of a union are left out."""
+    key: list[str | int] = []
+    at: Any = document
+    for part in details["loc"]:
+        is_there = part in at if isinstance(at, Mapping) else isinstance(at, list) and isinstance(part, int)
+        if is_there:
+            key.append(part)
+            at = at[part]
+    if details["type"] == "missing":
+        key.append(details["loc"][-1])
+    return tuple(key)
+
+
+def _unknown_key(key: KeyPath) -> str:
+    name = str(key[-1])
+    if "credentials" in key:
+        known = (*CredentialFile.model_fields, *CredentialCommand.model_fields)
+        return f"unknown key; a credential is one of {', '.join(known)}"
+    section = str(key[0]) if len(key) == 3 else ""
+    known = tuple(next(model for at, model in SECTIONS.items() if at == section).model_fields)
+    for place, model in SECTIONS.items():
+        if place != section and name in model.model_fields:
+            return (
+                f"unknown key here; it belongs {f'in [{place}.NAME]' if place else 'at the top of the file'}"
+            )
+    return f"unknown key{nearest(name, known) or '; known here: ' + ', '.join(known)}"
