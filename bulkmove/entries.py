@@ -1,4 +1,7 @@
-"""What goes into the ledger and comes out of it: frozen values, shared by all that read or write records."""
+"""What goes into the ledger and comes out of it: frozen values, shared by all that read or write records.
+
+Those that exist once a record are named tuples: a frozen dataclass of eleven fields takes 1 µs more to make.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,7 @@ from typing import Literal, NamedTuple
 from bulkmove.model import JsonObject, State
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One body of one source record, as it is first put down.
 
     `body` is its JSON, kept until its outcome; None where nothing is to be sent. `target_id` set: the body
@@ -52,8 +54,7 @@ class Kept(NamedTuple):
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One mapped body on its way to the target. `attempts` counts the sends that nothing settled."""
 
     member: Member
@@ -65,8 +66,7 @@ class Item:
     failed_at: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """What became of one body."""
 
     member: Member

@@ -6,13 +6,10 @@ import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, NewType
+from typing import Any, Literal, NamedTuple
 
 Json = Any
 JsonObject = dict[str, Any]
-SourceId = NewType("SourceId", str)
-TargetId = NewType("TargetId", str)
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +45,6 @@ class Response:
     @property
     def is_success(self) -> bool:
         return 200 <= self.status < 300
-
 
 
 Reading = Literal["keyset", "passes"]
@@ -87,8 +83,7 @@ class PageQuery:
     before: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One row of a source, as it came.
 
     `id` is opaque text, None where the row has none. `key` is what the list is sorted by, in whole epoch
@@ -115,7 +110,6 @@ class Page:
     date: float | None = None
 
 
-
 Action = Literal["create", "update"]
 Shape = Literal["single", "array", "joined"]
 
@@ -132,8 +126,7 @@ class BatchRule:
     is_repeatable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class WriteItem:
+class WriteItem(NamedTuple):
     """One body to write. `target_id` is set exactly for updates; the id field is not in `body`.
 
     `encoded` is `body` as JSON bytes.
@@ -154,16 +147,13 @@ class Verdict(enum.Enum):
     DOUBT = "doubt"  # the answer does not tell
 
 
-@dataclass(frozen=True, slots=True)
-class WriteResult:
+class WriteResult(NamedTuple):
     """A Verdict with what belongs to it: the target's id of what was written, or cause and message."""
 
     verdict: Verdict
     target_id: str | None = None
     cause: str | None = None
     message: str | None = None
-
-
 
 
 class State(enum.IntEnum):

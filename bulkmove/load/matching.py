@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -26,8 +27,7 @@ class Rules:
     target: Target
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(NamedTuple):
     """One mapped body, encoded, with the id and key that it shows."""
 
     source_id: str
@@ -38,11 +38,6 @@ class Body:
     encoded: bytes
     target_id: str | None
     key: str | None
-
-    @property
-    def needs_match(self) -> bool:
-        """Whether its row has to be found by its natural key."""
-        return self.target_id is None
 
 
 def digest_of(encoded: bytes) -> bytes:
@@ -57,7 +52,7 @@ def as_text(value: object) -> str | None:
 
 
 def rejected(body: Body, cause: str, message: str) -> Entry:
-    return replace(_entry(body, State.REJECTED), cause=cause, message=message)
+    return _entry(body, State.REJECTED)._replace(cause=cause, message=message)
 
 
 def match(
@@ -115,7 +110,7 @@ def _entry(body: Body, state: State, *, target_id: str | None = None, key: str |
         source_id=body.source_id,
         part=body.part,
         state=state,
-        body=None if state in {State.UNCHANGED, State.SKIPPED} else body.encoded,
+        body=None if state is State.UNCHANGED else body.encoded,
         target_id=target_id,
         key=key,
         digest=digest_of(body.encoded),

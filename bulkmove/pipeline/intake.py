@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 
 import orjson
 
@@ -90,43 +89,53 @@ def _prepare(
     entries: list[Entry] = []
     bodies: list[Body] = []
     for record, result, digest in zip(records, results, digests, strict=True):
-        source_id = record.id or ""
-        blank = Entry(
-            source_id=source_id, part=0, state=State.SKIPPED, version=record.version, source_digest=digest
-        )
         if isinstance(result, Rejection):
-            entries.append(replace(blank, state=State.REJECTED, cause=result.cause, message=result.message))
+            entries.append(_unmapped(record, 0, digest, State.REJECTED, result.cause, result.message))
         elif not result:
-            entries.append(replace(blank, cause="mapper"))
+            entries.append(_unmapped(record, 0, digest, State.SKIPPED, "mapper", None))
         else:
             for part, fields in enumerate(result):
                 try:
-                    bodies.append(_body(fields, rules, replace(blank, part=part)))
+                    bodies.append(_body(record, part, digest, fields, rules))
                 except RejectedError as error:
-                    entries.append(
-                        replace(blank, part=part, state=State.REJECTED, cause=error.cause, message=str(error))
-                    )
+                    entries.append(_unmapped(record, part, digest, State.REJECTED, error.cause, str(error)))
     return entries, bodies
 
 
-def _body(fields: JsonObject, rules: Rules, blank: Entry) -> Body:
+def _unmapped(
+    record: Record, part: int, digest: bytes | None, state: State, cause: str, message: str | None
+) -> Entry:
+    return Entry(
+        source_id=record.id or "",
+        part=part,
+        state=state,
+        version=record.version,
+        source_digest=digest,
+        cause=cause,
+        message=message,
+    )
+
+
+def _body(record: Record, part: int, digest: bytes | None, fields: JsonObject, rules: Rules) -> Body:
     """Take the id out of a mapped body and encode the rest. Raises RejectedError for what can't be written at all."""
-    if isinstance(fields, dict) and rules.writable and (unknown := fields.keys() - rules.writable):
-        names = ", ".join(sorted(str(name) for name in unknown))
+    if not isinstance(fields, dict):
+        raise RejectedError(f"the mapper gave a {type(fields).__name__}, not a dict", cause="mapper-error")
+    if rules.writable and not fields.keys() <= rules.writable:
+        names = ", ".join(sorted(str(name) for name in fields.keys() - rules.writable))
         raise RejectedError(
             f"the target documents no field {names} that can be written", cause="unknown-field"
         )
-    target_id = as_text(fields.get(rules.id_field)) if isinstance(fields, dict) else None
-    if isinstance(fields, dict) and rules.id_field in fields:
+    target_id = None
+    if rules.id_field in fields:
+        target_id = as_text(fields[rules.id_field])
         fields = {name: value for name, value in fields.items() if name != rules.id_field}
-    encoded = encode_body(fields)
     return Body(
-        source_id=blank.source_id,
-        part=blank.part,
-        version=blank.version,
-        source_digest=blank.source_digest,
+        source_id=record.id or "",
+        part=part,
+        version=record.version,
+        source_digest=digest,
         fields=fields,
-        encoded=encoded,
+        encoded=encode_body(fields),
         target_id=target_id,
         key=None if target_id is not None else as_text(fields.get(rules.natural_key)),
     )

@@ -93,15 +93,9 @@ def _plan_route(
                 f"{where}.where.{name}: {route.source} has no such filter{_nearest(name, source.filters)}"
             )
     mapper = resolve_mapper(route.mapper, settings.directory)
-    tables = {
-        name: load_table(settings.directory / value)
-        for name, value in route.options.items()
-        if isinstance(value, str) and value.endswith(".csv")
-    }
-    check_options = getattr(mapper.function, "check_options", None)
-    if check_options is not None:
+    if mapper.check_options is not None:
         try:
-            check_options(route.options)
+            mapper.check_options(route.options)
         except ConfigError as error:
             raise ConfigError(f"{where}.options: {error}") from error
     return RoutePlan(
@@ -109,9 +103,23 @@ def _plan_route(
         source=source,
         target=target,
         mapper=mapper,
-        tables=tables,
+        tables=_tables(where, settings, route, mapper),
         fingerprint=_fingerprint(settings, route, mapper, target),
     )
+
+
+def _tables(
+    where: str, settings: MigrationSettings, route: RouteSettings, mapper: ResolvedMapper
+) -> dict[str, Mapping[str, str]]:
+    """The CSV files that options name: those that the mapper says, and whatever else ends in .csv."""
+    tables: dict[str, Mapping[str, str]] = {}
+    for name, value in route.options.items():
+        if isinstance(value, str) and (name in mapper.tables or value.endswith(".csv")):
+            try:
+                tables[name] = load_table(settings.directory / value)
+            except ConfigError as error:
+                raise ConfigError(f"{where}.options.{name}: {error}") from error
+    return tables
 
 
 def _stream(where: str, key: str, name: StreamName, hosts: Mapping[str, Connector]) -> StreamSpec:
