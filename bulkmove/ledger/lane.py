@@ -70,16 +70,25 @@ class WriteLane:
         self.run_id: int | None = None
         self.drained = anyio.Event()
 
-    async def put(self, change: Change, *, wait: bool, after: Callable[[], None] | None = None) -> None:
+    async def put(
+        self,
+        change: Change,
+        *,
+        wait: bool,
+        before: Callable[[], None] | None = None,
+        after: Callable[[], None] | None = None,
+    ) -> None:
         """Hand a change over; it takes effect in the order of the calls.
 
-        `wait`: return when it is durable. `after` is called on the event loop once it is. Cancelled, the
-        change takes effect all the same once it was handed over.
+        `wait`: return when it is durable. `before` is called when it is handed over, `after` once it is
+        durable. Cancelled while it waits for room, nothing is handed over; later, the change takes effect.
         """
         while len(self._waiting) >= MAX_WAITING and self._failure is None:
             await self._room.wait()
         self._check()
         entry = _Waiting(change, after, anyio.Event() if wait else None)
+        if before is not None:
+            before()
         self._waiting.append(entry)
         self._wake.set()
         if entry.done is not None:

@@ -158,6 +158,12 @@ def intents(connection: sqlite3.Connection, route: int, run: int, alive_margin_s
     ]
 
 
+def open_requests(connection: sqlite3.Connection) -> int:
+    """How many requests were sent, or about to be, that nothing has settled."""
+    count: int = connection.execute("SELECT count(*) FROM intents").fetchone()[0]
+    return count
+
+
 def unknown_members(connection: sqlite3.Connection, route: int) -> list[Member]:
     rows = connection.execute(
         "SELECT source_id, body, chunk FROM records"

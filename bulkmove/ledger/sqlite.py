@@ -182,10 +182,19 @@ class SqliteLedger:
             if span is not None:
                 changes.save_spans(connection, route=number, spans=[span])
 
+        await self.writer.put(
+            change,
+            wait=False,
+            before=partial(self._remember, route, ids, target_list, claims),
+            after=partial(self._forget, route, ids, target_list, claims),
+        )
+
+    def _remember(
+        self, route: str, ids: set[str], target_list: str | None, claims: dict[str, tuple[str, str]]
+    ) -> None:
         self._new_ids.setdefault(route, set()).update(ids)
         if target_list is not None:
             self._new_claims.setdefault(target_list, {}).update(claims)
-        await self._put(change, wait=False, after=partial(self._forget, route, ids, target_list, claims))
 
     def _forget(
         self, route: str, ids: set[str], target_list: str | None, claims: dict[str, tuple[str, str]]
@@ -344,14 +353,8 @@ class SqliteLedger:
         except sqlite3.Error as error:
             raise explained(self.path, error) from error
 
-    async def _put(
-        self,
-        change: Callable[[sqlite3.Connection], object],
-        *,
-        wait: bool = True,
-        after: Callable[[], None] | None = None,
-    ) -> None:
-        await self.writer.put(change, wait=wait, after=after)
+    async def _put(self, change: Callable[[sqlite3.Connection], object], *, wait: bool = True) -> None:
+        await self.writer.put(change, wait=wait)
 
 
 @asynccontextmanager

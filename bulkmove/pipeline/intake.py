@@ -27,12 +27,13 @@ async def take(job: RouteJob, records: Sequence[Record], span: Span | None) -> l
     fresh, keyless = await _new_records(job, records)
     if job.limit is not None and len(fresh) > job.limit:
         fresh, keyless, span = fresh[: job.limit], [], None
-    job.note_mapped(len(fresh))
     results = await _map(job, [record.data for record in fresh])
     digests = [_digest(record.data) if record.version is None else None for record in fresh]
     entries, bodies = _prepare(job.rules, fresh, results, digests)
     entries += await _match_all(job, bodies, {})
-    return await _put_down(job, entries + keyless, bodies, span=span)
+    items = await _put_down(job, entries + keyless, bodies, span=span)
+    job.note_mapped(len(fresh))
+    return items
 
 
 async def store(job: RouteJob, records: Sequence[Record]) -> None:
@@ -48,13 +49,13 @@ async def store(job: RouteJob, records: Sequence[Record]) -> None:
 async def map_stored(job: RouteJob, chunk: int, rows: Sequence[Kept]) -> None:
     """Map a page that was kept as it was read, as much of it as the run's limit allows."""
     rows = rows[: job.limit]
-    job.note_mapped(len(rows))
     records = [Record(id=row.source_id, key=None, version=None, data=orjson.loads(row.body)) for row in rows]
     results = await _map(job, [record.data for record in records])
     entries, bodies = _prepare(job.rules, records, results, [digest_of(row.body) for row in rows])
     own_rows = {row.source_id: orjson.loads(row.body) for row in rows}
     entries += await _match_all(job, bodies, own_rows)
     await _put_down(job, entries, bodies, was_raw_chunk=chunk)
+    job.note_mapped(len(rows))
 
 
 async def _map(job: RouteJob, rows: list[JsonObject]) -> list[Result]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -15,7 +16,7 @@ import anyio
 from bulkmove.config import load_migration
 from bulkmove.errors import LedgerError, single_error
 from bulkmove.ledger import open_ledger, questions
-from bulkmove.ledger.file import connect, is_locked, locked, refuse_newer
+from bulkmove.ledger.file import connect, explained, is_locked, locked, refuse_newer, schema_version
 from bulkmove.model import Counts, Failure, Summary
 from bulkmove.pipeline.plan import plan_migration
 from bulkmove.pipeline.runner import FAILURES, RunOptions, run_migration
@@ -60,16 +61,16 @@ class Migration:
 
     def status(self) -> Summary:
         """How far the migration is, from the ledger alone; also while a run is going (exit code None)."""
-        path = self.settings.ledger
-        if not path.exists():
-            return Summary(exit_code=0, routes={name: Counts() for name in self.settings.routes})
-        with closing(connect(path, read_only=True)) as connection:
-            refuse_newer(connection, path)
-            routes = questions.routes(connection)
-            counts = {name: questions.counts(connection, number) for name, number in routes.items()}
-            finished = {
-                name: questions.progress(connection, number).is_finished for name, number in routes.items()
-            }
+        counts: dict[str, Counts] = {}
+        finished: dict[str, bool] = {}
+        with _reading(self.settings.ledger) as connection:
+            if connection is not None:
+                routes = questions.routes(connection)
+                counts = {name: questions.counts(connection, number) for name, number in routes.items()}
+                finished = {
+                    name: questions.progress(connection, number).is_finished
+                    for name, number in routes.items()
+                }
         for name in self.settings.routes:
             counts.setdefault(name, Counts())
         notes = tuple(
@@ -85,22 +86,14 @@ class Migration:
 
     def failures(self, route: str | None = None) -> Iterator[Failure]:
         """Every record that was rejected, or whose fate is unknown."""
-        path = self.settings.ledger
-        if not path.exists():
-            return
-        with closing(connect(path, read_only=True)) as connection:
-            refuse_newer(connection, path)
-            yield from questions.failures(connection, route)
+        with _reading(self.settings.ledger) as connection:
+            if connection is not None:
+                yield from questions.failures(connection, route)
 
     def in_doubt(self) -> int:
-        """How many writes nothing has settled."""
-        path = self.settings.ledger
-        if not path.exists():
-            return 0
-        with closing(connect(path, read_only=True)) as connection:
-            refuse_newer(connection, path)
-            count: int = connection.execute("SELECT count(*) FROM intents").fetchone()[0]
-            return count
+        """How many requests nothing has settled."""
+        with _reading(self.settings.ledger) as connection:
+            return 0 if connection is None else questions.open_requests(connection)
 
     def put_ledger_aside(self) -> Path | None:
         """Keep the ledger under another name, so that the next run begins anew; its new path.
@@ -119,6 +112,20 @@ class Migration:
             except OSError as error:
                 raise LedgerError(f"{path}: can't be renamed ({error.strerror})") from error
         return aside
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection | None]:
+    """The ledger, to be looked at beside a run that may be going; None where there is none yet."""
+    if not path.exists():
+        yield None
+        return
+    with closing(connect(path, read_only=True)) as connection:
+        refuse_newer(connection, path)
+        try:
+            yield connection if schema_version(connection) else None
+        except sqlite3.Error as error:
+            raise explained(path, error) from error
 
 
 @contextmanager

@@ -73,9 +73,7 @@ async def _stream(job: RouteJob, loader: Loader) -> None:
         async with turn:
             if job.is_ending:
                 return
-            with anyio.CancelScope(shield=True):  # what was mapped is put down, so that it is mapped once
-                items = await take(job, records, span)
-            await loader.put(items)
+            await loader.put(await take(job, records, span))
 
     async with Tally() as tally:
         try:
@@ -93,8 +91,7 @@ async def _read_then_map(job: RouteJob, *, is_read: bool) -> bool:
 
     async def store_page(records: Sequence[Record], _span: Span | None) -> None:
         async with turn:
-            with anyio.CancelScope(shield=True):
-                await store(job, records)
+            await store(job, records)
 
     if not is_read:
         async with Tally() as tally:
