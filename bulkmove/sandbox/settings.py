@@ -1,0 +1,281 @@
+"""What a sandbox is set to: frozen values, each with the command line option that sets it.
+
+The options are read from the fields' metadata, so that `bulkmove sandbox`, `SandboxSettings` and the process
+starter can't drift apart.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import orjson
+
+from bulkmove.errors import ConfigError
+
+APIS = ("merchantpro", "external-order", "robosize")
+
+_PERIODS_S = {"s": 1.0, "min": 60.0, "h": 3600.0, "day": 86400.0}
+_LOOPBACK = re.compile(r"127(\.\d{1,3}){3}|::1|localhost")
+
+
+@dataclass(frozen=True, slots=True)
+class RateWindow:
+    """At most `count` requests in any `period_s` seconds, for one API (`api`) or for each (None)."""
+
+    count: int
+    period_s: float
+    api: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """`[API=]COUNT/UNIT`, the unit one of s, min, h, day or a number of seconds such as `2.5s`.
+
+        Raises ConfigError for anything else.
+        """
+        match = re.fullmatch(r"(?:([a-z-]+)=)?(\d+)/(\d+(?:\.\d+)?s|s|min|h|day)", text.strip())
+        if match is None:
+            raise ConfigError(f"rate {text!r} is not like 4/s, 80/min or merchantpro=4/s")
+        api, count, unit = match.groups()
+        _known_api(api)
+        period_s = _PERIODS_S.get(unit) or float(unit[:-1])
+        if int(count) < 1 or period_s <= 0:
+            raise ConfigError(f"rate {text!r} allows no request at all")
+        return cls(count=int(count), period_s=period_s, api=api)
+
+    def __str__(self) -> str:
+        unit = next((name for name, s in _PERIODS_S.items() if s == self.period_s), f"{self.period_s}s")
+        return f"{self.api}={self.count}/{unit}" if self.api else f"{self.count}/{unit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """How long an answer is held back, uniformly between the two, in seconds."""
+
+    low_s: float = 0.0
+    high_s: float = 0.0
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """`100ms`, `20-80ms` or `0.5s`. Raises ConfigError for anything else."""
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)(?:-(\d+(?:\.\d+)?))?(ms|s)", text.strip())
+        if match is None:
+            raise ConfigError(f"latency {text!r} is not like 100ms, 20-80ms or 0.5s")
+        scale = 0.001 if match[3] == "ms" else 1.0
+        low_s = float(match[1]) * scale
+        high_s = float(match[2]) * scale if match[2] else low_s
+        if high_s < low_s:
+            raise ConfigError(f"latency {text!r} ends before it begins")
+        return cls(low_s=low_s, high_s=high_s)
+
+    def __str__(self) -> str:
+        return f"{self.low_s * 1000:g}-{self.high_s * 1000:g}ms"
+
+
+_NO_LATENCY = Latency()
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that goes wrong for a share of requests.
+
+    `share` is between 0 and 1; `api`, `methods`, `kinds` (the path kinds of the statistics) narrow it down;
+    `times` ends it after that many; `wait` picks the way a 429 names its wait instead of each in turn.
+    """
+
+    name: str
+    share: float = 1.0
+    api: str | None = None
+    methods: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    times: int | None = None
+    wait: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """`NAME=SHARE`, as in `error-500=0.02`, `API:NAME=SHARE`, or a JSON object of all fields. Raises ConfigError."""
+        if text.lstrip().startswith("{"):
+            try:
+                return cls.checked(orjson.loads(text))
+            except orjson.JSONDecodeError as error:
+                raise ConfigError(f"fault {text!r} is not JSON") from error
+        match = re.fullmatch(r"(?:([a-z-]+):)?([a-z0-9-]+)=([0-9.]+)", text.strip())
+        if match is None:
+            raise ConfigError(f"fault {text!r} is not like error-500=0.02")
+        try:
+            return cls.checked({"api": match[1], "name": match[2], "share": float(match[3])})
+        except ValueError as error:
+            raise ConfigError(f"fault {text!r} has no share between 0 and 1") from error
+
+    @classmethod
+    def checked(cls, values: dict[str, Any]) -> Self:
+        """A fault from a JSON object. Raises ConfigError where a key, a name or a value is wrong."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        if unknown := set(values) - known:
+            raise ConfigError(
+                f"a fault has no {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}"
+            )
+        values = {
+            **values,
+            "methods": tuple(values.get("methods") or ()),
+            "kinds": tuple(values.get("kinds") or ()),
+        }
+        try:
+            fault = cls(**values)
+        except TypeError as error:
+            raise ConfigError("a fault needs a name") from error
+        if fault.name not in FAULTS:
+            raise ConfigError(f"there is no fault {fault.name!r}; there are {', '.join(FAULTS)}")
+        if not isinstance(fault.share, int | float) or not 0 <= fault.share <= 1 or math.isnan(fault.share):
+            raise ConfigError(f"the share of {fault.name} is not between 0 and 1")
+        if fault.wait is not None and fault.wait not in WAITS:
+            raise ConfigError(f"there is no wait {fault.wait!r}; there are {', '.join(WAITS)}")
+        _known_api(fault.api)
+        return fault
+
+    def __str__(self) -> str:
+        return orjson.dumps(dataclasses.asdict(self)).decode()
+
+
+# What each fault does stands in faults.py; the names stand here because settings are checked without a server.
+FAULTS = (
+    "error-500",
+    "error-502-before",
+    "error-502-after",
+    "applied-late",
+    "dropped",
+    "dropped-after",
+    "cut-body",
+    "cut-json",
+    "slow",
+    "too-many-429",
+    "html-200",
+    "not-atomic",
+    "partial-200",
+    "passing-error",
+    "short-answer",
+)
+WAITS = ("seconds", "date", "reset-time", "none", "rubbish", "past")
+
+
+def _known_api(api: str | None) -> None:
+    if api is not None and api not in APIS:
+        raise ConfigError(f"there is no API {api!r}; there are {', '.join(APIS)}")
+
+
+def _set(default: Any, help_text: str, *, parse: Any = None, name: str | None = None) -> Any:
+    """A field with its option's help; `parse` reads one text value, for options that may be repeated."""
+    return dataclasses.field(default=default, metadata={"help": help_text, "parse": parse, "option": name})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxSettings:
+    """All of a sandbox. The same settings give the same data, byte for byte, and the same faults in the same places.
+
+    Raises ConfigError for an address that is not loopback and for counts below zero.
+    """
+
+    host: str = _set("127.0.0.1", "Loopback address to listen on.")
+    port: int = _set(0, "Port; 0 takes a free one.")
+    orders: int = _set(1000, "MerchantPro orders at the source.")
+    products: int = _set(200, "Robosize products, and products of the shop that is moved to.")
+    seed: int = _set(1, "Seed of the data and of the faults.")
+    undated: int = _set(0, "How many of the orders have no date_created: they match no date filter.")
+    fractional: bool = _set(False, "Let some quantities be fractions, such as 1.5.")
+    stable_ties: bool = _set(
+        False, "Keep orders of one second in one order, instead of a new one each request."
+    )
+    targets_existing: int = _set(0, "Foreign rows already in the external-order and Robosize order lists.")
+    targets_matching: int = _set(0, "Rows already there whose rrn or store_id is the id of a source order.")
+    targets_doubled: int = _set(0, "How many of the matching rows are there twice.")
+    ids_missing: int = _set(0, "Products that the table of old and new ids lacks.")
+    rates: tuple[RateWindow, ...] = _set(
+        (),
+        "Strict limit such as 4/s or merchantpro=80/min; may be repeated.",
+        parse=RateWindow.parse,
+        name="rate",
+    )
+    latency: Latency = _set(  # noqa: RUF009  it is frozen
+        _NO_LATENCY, "Hold each answer back: 100ms, 20-80ms.", parse=Latency.parse
+    )
+    faults: tuple[Fault, ...] = _set(
+        (),
+        "Fault and share, such as error-500=0.02 or robosize:dropped=0.1; may be repeated.",
+        parse=Fault.parse,
+        name="fault",
+    )
+    late_seconds: float = _set(1.5, "How late applied-late is.")
+    slow_seconds: float = _set(2.0, "How long slow holds an answer back.")
+    wait_seconds: float = _set(1.0, "The wait that the fault too-many-429 names.")
+    limit_wait: Literal["seconds", "date", "reset-time", "none"] = _set(
+        "seconds", "How a strict limit's 429 names its wait."
+    )
+    created_after: Literal["inclusive", "exclusive"] = _set(
+        "inclusive", "Whether created_after and created_before take the second itself."
+    )
+    external_list: Literal["envelope", "array"] = _set("envelope", "Shape of the external-order lists.")
+    external_created_after: Literal["heeded", "ignored"] = _set(
+        "heeded", "Whether external-order takes its created_after filter."
+    )
+    created_at: Literal["epoch", "iso", "absent"] = _set("epoch", "created_at in external-order rows.")
+    items_on_update: Literal["append", "replace"] = _set(
+        "append", "What an update's lines without an id do to the lines that are there."
+    )
+    drf: Literal["list", "indexed"] = _set(
+        "list", "Shape of a 400 on an array: a list as long, or an object of the bad ones."
+    )
+    strict_references: bool = _set(
+        False, "Refuse shops, products, promo codes and places that the target does not have."
+    )
+    robosize_max_limit: int = _set(200, "Longest page of Robosize; more is cut to it without a word.")
+    robosize_order: Literal["id", "updated"] = _set(
+        "id", "How Robosize lists: by id, or what was changed last at the end."
+    )
+    max_body_bytes: int = _set(10 * 1024 * 1024, "Longest request body; a longer one gets a 413.")
+    merchantpro_key: str = _set("demo-key", "User of MerchantPro's Basic credentials.")
+    merchantpro_secret: str = _set("demo-secret", "Password of MerchantPro's Basic credentials.")
+    external_token: str = _set("demo-token", "API-Token of external-order.")
+    robosize_api_key: str = _set("demo-api-key", "api_key of Robosize.")
+
+    def __post_init__(self) -> None:
+        if not _LOOPBACK.fullmatch(self.host):
+            raise ConfigError(f"the sandbox listens on loopback addresses only, not on {self.host}")
+        for name in (
+            "orders",
+            "products",
+            "undated",
+            "targets_existing",
+            "targets_matching",
+            "targets_doubled",
+            "ids_missing",
+        ):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} is below zero")
+        if self.undated > self.orders or self.targets_matching > self.orders:
+            raise ConfigError("undated and targets_matching can't be more than the orders")
+        if self.targets_doubled > self.targets_matching:
+            raise ConfigError("targets_doubled can't be more than targets_matching")
+
+    def arguments(self) -> list[str]:
+        """The options of `bulkmove sandbox` that make these settings, defaults left out."""
+        arguments: list[str] = []
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            option = option_name(field)
+            if value == field.default:
+                continue
+            if isinstance(value, bool):
+                arguments.append(option)
+            elif isinstance(value, tuple):
+                arguments += [part for item in value for part in (option, str(item))]
+            else:
+                arguments += [option, str(value)]
+        return arguments
+
+
+def option_name(field: dataclasses.Field[Any]) -> str:
+    """The option of a settings field: `rates` is set by a repeated `--rate`."""
+    return "--" + (field.metadata["option"] or field.name).replace("_", "-")
