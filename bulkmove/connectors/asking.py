@@ -1,0 +1,77 @@
+"""What all connectors ask of the user's settings: known names, paths, and options with a choice of values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from urllib.parse import quote
+
+from bulkmove.errors import ConfigError
+from bulkmove.settings import HostSettings, RouteSettings, Secret
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?`, or which names there are: the end of a message about a name that is not known."""
+    names = sorted(known)
+    close = get_close_matches(name, names, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; there are {', '.join(names)}" if names else ""
+
+
+def known_stream(api: str, stream: str, known: Iterable[str]) -> None:
+    """Raises ConfigError for a stream that the API has not."""
+    names = tuple(known)
+    if stream not in names:
+        raise ConfigError(f"{api} has no stream {stream!r}{nearest(stream, names)}")
+
+
+def known_filters(route: RouteSettings, known: frozenset[str]) -> Mapping[str, str]:
+    """The route's filters as text. Raises ConfigError for one that the list does not have."""
+    for name in route.where:
+        if name not in known:
+            end = nearest(name, known) if known else ", which takes no filters at all"
+            raise ConfigError(f"routes.{route.name}.where: {name!r} is no filter of {route.source}{end}")
+    return {name: str(value) for name, value in route.where.items()}
+
+
+def paths_of(host: HostSettings, defaults: Mapping[str, str]) -> Mapping[str, str]:
+    """The connector's paths, with those that the user set. Raises ConfigError for a name that is none of them."""
+    for name, path in host.paths.items():
+        if name not in defaults:
+            raise ConfigError(
+                f"hosts.{host.name}.paths: {name!r} is no path of {host.api}{nearest(name, defaults)}"
+            )
+        if ("{id}" in defaults[name]) != ("{id}" in path):
+            need = "needs" if "{id}" in defaults[name] else "has no place for"
+            raise ConfigError(
+                f"hosts.{host.name}.paths.{name}: the path {need} {{id}}, as in {defaults[name]}"
+            )
+    return {**defaults, **host.paths}
+
+
+def path_with_id(path: str, row_id: str) -> str:
+    """The path of one row. Raises ValueError for an id that would name another path."""
+    if row_id in {"", ".", ".."}:
+        raise ValueError(row_id)
+    return path.replace("{id}", quote(row_id, safe=""))
+
+
+def choice(host: HostSettings, route: RouteSettings, *, name: str, allowed: tuple[str, ...]) -> str:
+    """An option of the route, else of the host, else the first allowed. Raises ConfigError for another value."""
+    value = route.options.get(name, host.options.get(name, allowed[0]))
+    if value not in allowed:
+        raise ConfigError(
+            f"routes.{route.name}: option {name} = {value!r} is none of {', '.join(allowed)}"
+            f"{nearest(str(value), allowed)}"
+        )
+    return str(value)
+
+
+def revealed(credentials: Mapping[str, Secret], name: str, *, api: str) -> str:
+    """One credential in the clear. Raises ConfigError where it is missing or empty."""
+    secret = credentials.get(name)
+    value = secret.reveal() if secret is not None else ""
+    if not value:
+        raise ConfigError(f"a host with api = {api!r} needs credentials.{name}")
+    return value

@@ -1,0 +1,109 @@
+"""Writing orders to an external-order shop: arrays of creates, and updates that know what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+
+from bulkmove.connectors.asking import choice, paths_of
+from bulkmove.connectors.drf import refusals
+from bulkmove.connectors.external_order import api
+from bulkmove.connectors.external_order.answers import DOUBT, settled
+from bulkmove.connectors.external_order.source import OrderSource
+from bulkmove.connectors.external_order.updates import changes, with_id
+from bulkmove.connectors.json_text import decode_json
+from bulkmove.errors import InDoubtError, RequestFailedError
+from bulkmove.model import BatchRule, JsonObject, Request, WriteItem, WriteResult
+from bulkmove.protocols import Source, Transport
+from bulkmove.settings import RouteSettings
+
+
+class OrderTarget:
+    """One POST takes creates and updates alike: with `order_id` it updates, without it creates (unconfirmed).
+
+    A create has no key of its own, so it is never sent twice without reading back. What an update's lines
+    without an id do is not documented: by default (`items_on_update = "append"`) each order is read first and
+    its line ids are carried, which needs an intent; `"replace"` says that lines replace what is there, so that
+    an update can be repeated and needs no reading.
+    """
+
+    def __init__(self, transport: Transport, route: RouteSettings) -> None:
+        paths = paths_of(transport.host, api.PATHS)
+        self._transport = transport
+        self._list_path, self._row_path = paths["orders"], paths["order"]
+        self._replaces = (
+            choice(transport.host, route, name="items_on_update", allowed=("append", "replace")) == "replace"
+        )
+        self._natural_key = route.natural_key or api.NATURAL_KEY
+        length = min(route.batch_size or api.ARRAY_LENGTH, api.LONGEST_ARRAY)
+        self._rules = MappingProxyType(
+            {
+                "create": BatchRule("array", length),
+                "update": BatchRule("array", length, is_repeatable=self._replaces),
+            }
+        )
+
+    @property
+    def id_field(self) -> str:
+        return api.ID
+
+    @property
+    def natural_key(self) -> str:
+        return self._natural_key
+
+    @property
+    def rules(self) -> Mapping[str, BatchRule]:
+        return self._rules
+
+    @property
+    def never_returned(self) -> frozenset[str]:
+        return frozenset()
+
+    def list(self) -> Source:
+        return OrderSource(self._transport, {})
+
+    def comparable(self, row: JsonObject) -> JsonObject:
+        return api.comparable(row)
+
+    async def write(self, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
+        """One POST, after one GET for each update in "append". Where none is settled: InDoubtError."""
+        if items[0].target_id is None:
+            return await self._send(items, [item.encoded for item in items])
+        if self._replaces:
+            return await self._send(items, [with_id(item, item.encoded) for item in items])
+        return await self._update(items)
+
+    async def _update(self, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
+        outcomes = await changes(self._transport, self._row_path, items)
+        waiting = [(item, out) for item, out in zip(items, outcomes, strict=True) if isinstance(out, bytes)]
+        sent: Iterator[WriteResult] = iter(())
+        if waiting:
+            try:
+                sent = iter(await self._send([item for item, _ in waiting], [body for _, body in waiting]))
+            except InDoubtError:
+                if len(waiting) == len(items):
+                    raise
+                sent = iter([DOUBT] * len(waiting))
+        return [next(sent) if isinstance(out, bytes) else out for out in outcomes]
+
+    async def _send(self, items: Sequence[WriteItem], bodies: Sequence[bytes]) -> Sequence[WriteResult]:
+        is_repeatable = items[0].target_id is not None and self._replaces
+        response = await self._transport.send(
+            Request(
+                "POST",
+                self._list_path,
+                body=b"[" + b",".join(bodies) + b"]",
+                headers=api.WRITE_HEADERS,
+                is_repeatable=is_repeatable,
+                decode=decode_json,
+            )
+        )
+        if not response.is_success:
+            return refusals(response, items)
+        results = settled(items, response.data, key_field=self._natural_key)
+        if all(result is DOUBT for result in results):
+            message = f"{self._transport.host.name}: POST {self._list_path} answered {response.status} without the orders"
+            if is_repeatable:
+                raise RequestFailedError(message)
+            raise InDoubtError(message, sent_at=response.sent_at)
+        return results

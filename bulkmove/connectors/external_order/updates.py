@@ -1,0 +1,92 @@
+"""Updates of external orders that know what is there: each order is read before it is written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import anyio
+import orjson
+
+from bulkmove.connectors.asking import path_with_id
+from bulkmove.connectors.drf import refusals
+from bulkmove.connectors.external_order import api
+from bulkmove.connectors.json_text import as_text, decode_json, encode_json
+from bulkmove.errors import BadAnswerError, BulkmoveError
+from bulkmove.model import JsonObject, Request, Verdict, WriteItem, WriteResult
+from bulkmove.protocols import Transport
+
+_WHOLE_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
+_NO_SUCH_ORDER = WriteResult(
+    Verdict.REJECTED, cause="not-found", message="its id on the target names no order"
+)
+_LINES_LEFT = (
+    "the order on the target has {left} more line(s) than it shall have, and updates take none away; "
+    'delete them there, or set items_on_update = "replace" where updates are known to replace the lines'
+)
+
+
+async def changes(transport: Transport, path: str, items: Sequence[WriteItem]) -> list[bytes | WriteResult]:
+    """For each item the JSON to send, or its result where nothing is to be sent.
+
+    The rows are read side by side; the transport keeps the host's limits. The first error ends all reading.
+    """
+    read: dict[int, bytes | WriteResult] = {}
+    failed: list[BulkmoveError] = []
+
+    async def read_one(place: int, item: WriteItem) -> None:
+        try:
+            row = await _read(transport, path, item)
+        except BulkmoveError as error:
+            # Kept, so that it leaves the task group as itself and not within a group of errors.
+            failed.append(error)
+            group.cancel_scope.cancel()
+        else:
+            read[place] = row if isinstance(row, WriteResult) else _change(item, row)
+
+    async with anyio.create_task_group() as group:
+        for place, item in enumerate(items):
+            group.start_soon(read_one, place, item, name=f"read order {place} of a batch before its update")
+    if failed:
+        raise failed[0]
+    return [read[place] for place in range(len(items))]
+
+
+async def _read(transport: Transport, row_path: str, item: WriteItem) -> JsonObject | WriteResult:
+    target_id = item.target_id or ""
+    try:
+        path = path_with_id(row_path, target_id)
+    except ValueError:
+        return _NO_SUCH_ORDER
+    response = await transport.send(
+        Request("GET", path, headers=api.HEADERS, is_repeatable=True, decode=decode_json)
+    )
+    if not response.is_success:
+        return refusals(response, [item])[0]
+    row = response.data
+    if not isinstance(row, dict) or as_text(row.get(api.ID)) != target_id:
+        raise BadAnswerError(
+            f"{transport.host.name}: GET {row_path} answered with something else than the order; "
+            f"check hosts.{transport.host.name}.paths.order"
+        )
+    return row
+
+
+def _change(item: WriteItem, row: JsonObject) -> bytes | WriteResult:
+    """What is to be sent so that the row becomes the body; or that it is so already, or can't become it."""
+    if api.holds(row, item.body):
+        return WriteResult(Verdict.UNCHANGED, target_id=item.target_id)
+    body, left = api.with_ids(item.body, row)
+    if left:
+        return WriteResult(Verdict.REJECTED, cause="lines-left", message=_LINES_LEFT.format(left=left))
+    if body == item.body:
+        return with_id(item, item.encoded)
+    return with_id(item, encode_json(body))
+
+
+def with_id(item: WriteItem, encoded: bytes) -> bytes:
+    """The body as JSON with the id in front. An id of digits is sent as a number (documented), another as text."""
+    target_id = item.target_id or ""
+    shown = target_id.encode() if _WHOLE_NUMBER.fullmatch(target_id) else orjson.dumps(target_id)
+    head = b'{"order_id":' + shown
+    return head + (b"}" if encoded == b"{}" else b"," + encoded[1:])

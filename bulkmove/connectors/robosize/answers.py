@@ -1,0 +1,40 @@
+"""What Robosize's answers to writes say of what was written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bulkmove.connectors.json_text import as_text
+from bulkmove.connectors.robosize.api import ID, NATURAL_KEY
+from bulkmove.errors import InDoubtError, RequestFailedError
+from bulkmove.model import Request, Response, Verdict, WriteItem, WriteResult
+from bulkmove.protocols import Transport
+
+
+def created(transport: Transport, request: Request, response: Response, item: WriteItem) -> WriteResult:
+    """The id that a POST gave. Raises InDoubtError where the answer names none, or another store's row."""
+    row = response.data
+    target_id = as_text(row.get(ID)) if isinstance(row, dict) else None
+    if target_id is None or not _is_of(row, item):
+        message = f"{transport.host.name}: POST {request.path} answered {response.status} without the new row"
+        raise InDoubtError(message, sent_at=response.sent_at)
+    return WriteResult(Verdict.WRITTEN, target_id=target_id)
+
+
+def changed(transport: Transport, request: Request, response: Response, item: WriteItem) -> WriteResult:
+    """WRITTEN for a PATCH whose answer is empty, or a row that shows what was sent.
+
+    Raises RequestFailedError for another answer: the PATCH can be sent again.
+    """
+    row = response.data
+    if row is not None and not (isinstance(row, dict) and _is_of(row, item)):
+        raise RequestFailedError(
+            f"{transport.host.name}: PATCH {request.path} answered {response.status} with something else than the row"
+        )
+    return WriteResult(Verdict.WRITTEN, target_id=item.target_id)
+
+
+def _is_of(row: Any, item: WriteItem) -> bool:
+    """Whether the row shows the store's id that was sent; an answer that shows none is believed."""
+    shown, sent = as_text(row.get(NATURAL_KEY)), as_text(item.body.get(NATURAL_KEY))
+    return shown is None or sent is None or shown == sent

@@ -1,0 +1,72 @@
+"""Robosize's business API as its two documents have it: orders and products.
+
+Every address ends in a slash; without it the host redirects, and a POST becomes a GET that seems to succeed
+(reported by public clients).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bulkmove.connectors.json_text import as_text
+from bulkmove.model import JsonObject
+
+# Documented, all three.
+PATHS = {
+    "orders": "/api/v1/business/order/",
+    "order": "/api/v1/business/order/{id}/",
+    "products": "/api/v1/product/",
+}
+
+# The documents show pages of 50 by default. The longest page is not published, and a longer one may be cut to it
+# without a word.
+MOST_A_PAGE = 200
+
+# Nothing is published of how many ids one PATCH of products takes.
+IDS_IN_ONE_PATCH = 500
+
+ID = "id"
+NATURAL_KEY = "store_id"
+DEVICE = "device_id"
+
+ORDER_FIELDS = frozenset({ID, NATURAL_KEY, DEVICE, "data"})
+# Written when an order is created, and never returned (documented).
+ORDER_NEVER_RETURNED = frozenset({DEVICE})
+
+# The first line is documented for POST and PATCH; the rest are documented as fields of a row.
+PRODUCT_FIELDS = frozenset({
+    ID, "name", NATURAL_KEY, "tags", "image_url", "type",
+    "status", "brand", "fit_toughness", "comment", "available_sizes", "size_chart", "fabric", "handle",
+})  # fmt: skip
+# Documented for writing, absent from the documented row.
+PRODUCT_NEVER_RETURNED = frozenset({"image_url", "type"})
+
+HEADERS = {"Accept": "application/json"}
+WRITE_HEADERS = {**HEADERS, "Content-Type": "application/json"}
+
+
+def comparable_order(row: JsonObject) -> JsonObject:
+    """`store_id` as text and `data`: all of an order that is written and comes back."""
+    plain: JsonObject = {}
+    if row.get(NATURAL_KEY) is not None:
+        plain[NATURAL_KEY] = as_text(row[NATURAL_KEY])
+    if "data" in row:
+        plain["data"] = row["data"]
+    return plain
+
+
+def comparable_product(row: JsonObject) -> JsonObject:
+    """A product's fields but for its id and those that never come back; tags as texts, as they are written.
+
+    Tags are objects on reading and texts on writing (documented). Unknown fields are kept.
+    """
+    plain = {name: value for name, value in row.items() if name != ID and name not in PRODUCT_NEVER_RETURNED}
+    if plain.get(NATURAL_KEY) is not None:
+        plain[NATURAL_KEY] = as_text(plain[NATURAL_KEY])
+    if isinstance(plain.get("tags"), list):
+        plain["tags"] = [_tag(tag) for tag in plain["tags"]]
+    return plain
+
+
+def _tag(tag: Any) -> Any:
+    return tag["name"] if isinstance(tag, dict) and "name" in tag else tag

@@ -1,0 +1,100 @@
+"""Writing products to Robosize: created one at a time, changed many at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import orjson
+
+from bulkmove.connectors.asking import paths_of
+from bulkmove.connectors.drf import HELD, refusals
+from bulkmove.connectors.json_text import decode_json
+from bulkmove.connectors.robosize import api
+from bulkmove.connectors.robosize.answers import created
+from bulkmove.connectors.robosize.source import ListSource
+from bulkmove.errors import RequestFailedError
+from bulkmove.model import BatchRule, JsonObject, Request, Verdict, WriteItem, WriteResult
+from bulkmove.protocols import Source, Transport
+from bulkmove.settings import RouteSettings
+
+_NO_CONTENT = (204, 205)
+
+
+class ProductTarget:
+    """PATCH on the collection sets the same values on every id it names, and leaves all other fields (documented).
+
+    Its answer tells no outcome for each id, so that a refusal is everyone's. The values are absolute: the
+    same PATCH twice does no harm.
+    """
+
+    def __init__(self, transport: Transport, route: RouteSettings) -> None:
+        self._transport = transport
+        self._path = paths_of(transport.host, api.PATHS)["products"]
+        self._natural_key = route.natural_key or api.NATURAL_KEY
+        most = min(route.batch_size or api.IDS_IN_ONE_PATCH, api.IDS_IN_ONE_PATCH)
+        self._rules = MappingProxyType(
+            {
+                "create": BatchRule("single"),
+                "update": BatchRule("joined", most, is_repeatable=True),
+            }
+        )
+
+    @property
+    def id_field(self) -> str:
+        return api.ID
+
+    @property
+    def natural_key(self) -> str:
+        return self._natural_key
+
+    @property
+    def rules(self) -> Mapping[str, BatchRule]:
+        return self._rules
+
+    @property
+    def never_returned(self) -> frozenset[str]:
+        return api.PRODUCT_NEVER_RETURNED
+
+    def list(self) -> Source:
+        return ListSource(self._transport, self._path)
+
+    def comparable(self, row: JsonObject) -> JsonObject:
+        return api.comparable_product(row)
+
+    async def write(self, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
+        if items[0].target_id is None:
+            (item,) = items
+            return [await self._create(item)]
+        return await self._update(items)
+
+    async def _create(self, item: WriteItem) -> WriteResult:
+        """The documented answer is `{"created": 1, "id": …}`."""
+        request = Request(
+            "POST", self._path, body=item.encoded, headers=api.WRITE_HEADERS, decode=decode_json
+        )
+        response = await self._transport.send(request)
+        if not response.is_success:
+            return refusals(response, [item])[0]
+        return created(self._transport, request, response, item)
+
+    async def _update(self, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
+        if not items[0].body:
+            return [WriteResult(Verdict.UNCHANGED, target_id=item.target_id) for item in items]
+        head = b'{"products":' + orjson.dumps([item.target_id for item in items])
+        request = Request(
+            "PATCH",
+            self._path,
+            body=head + b"," + items[0].encoded[1:],
+            headers=api.WRITE_HEADERS,
+            is_repeatable=True,
+            decode=decode_json,
+        )
+        response = await self._transport.send(request)
+        if not response.is_success:
+            return refusals(response, items) if len(items) == 1 else [HELD] * len(items)
+        if not (isinstance(response.data, dict) or response.status in _NO_CONTENT):
+            raise RequestFailedError(
+                f"{self._transport.host.name}: PATCH {self._path} answered {response.status} without its message"
+            )
+        return [WriteResult(Verdict.WRITTEN, target_id=item.target_id) for item in items]

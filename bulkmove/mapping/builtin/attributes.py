@@ -1,0 +1,42 @@
+"""What a built-in mapper says of itself, as attributes of its function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, cast
+
+from bulkmove.model import JsonObject
+from bulkmove.protocols import MapContext
+
+CheckOptions = Callable[[Mapping[str, Any]], None]
+_Function = Callable[[JsonObject, MapContext], JsonObject | None]
+
+
+class BuiltinMapper(Protocol):
+    """A mapper that can be asked before a run.
+
+    `check_options` raises ConfigError for options that it can't work with. `no_place` names the documented
+    fields of the source, dotted, that its bodies have no place for. `tables` are the options that name a
+    look-up table.
+    """
+
+    check_options: CheckOptions
+    no_place: tuple[str, ...]
+    tables: tuple[str, ...]
+
+    def __call__(self, record: JsonObject, context: MapContext) -> JsonObject | None: ...
+
+
+def builtin_mapper(
+    *, check_options: CheckOptions, no_place: tuple[str, ...] = (), tables: tuple[str, ...] = ()
+) -> Callable[[_Function], BuiltinMapper]:
+    """Puts the attributes on a function; it stays the plain function that it is."""
+
+    def put(function: _Function) -> BuiltinMapper:
+        mapper = cast("BuiltinMapper", function)
+        mapper.check_options = check_options
+        mapper.no_place = no_place
+        mapper.tables = tables
+        return mapper
+
+    return put
