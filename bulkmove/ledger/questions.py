@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import orjson
 
 from bulkmove.entries import Intent, Item, Kept, ListState, Member, RouteProgress, Span, TargetKey
+from bulkmove.exact import decode_json
 from bulkmove.ledger.chunks import unpack
 from bulkmove.model import Counts, Failure, State
 
@@ -119,7 +120,7 @@ def open_items(connection: sqlite3.Connection, route: int, chunk: int, bodies: S
             target_id=kept.target_id,
             key=kept.key,
             encoded=kept.body,
-            body=orjson.loads(kept.body),
+            body=decode_json(kept.body),
             attempts=found[kept.source_id, kept.part][0],
             failed_at=found[kept.source_id, kept.part][1],
         )

@@ -90,8 +90,8 @@ Batcher = ArrayBatcher | Joiner
 
 
 def batcher_for(action: Action, rule: BatchRule, batch_size: int | None) -> Batcher:
-    """The batcher that a target's rule asks for; `batch_size` is the user's, never above the rule for single bodies."""
-    size = rule.max_items if batch_size is None else batch_size
+    """The batcher that a target's rule asks for; `batch_size` is the user's, and never goes beyond the rule."""
+    size = rule.max_items if batch_size is None else min(batch_size, rule.max_items)
     match rule.shape:
         case "single":
             return ArrayBatcher(action, 1)

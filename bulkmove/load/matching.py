@@ -10,6 +10,7 @@ from typing import NamedTuple
 import orjson
 
 from bulkmove.entries import Entry, TargetKey
+from bulkmove.exact import canonical_json, decode_json
 from bulkmove.model import JsonObject, State
 from bulkmove.protocols import Target
 from bulkmove.settings import Mode
@@ -128,14 +129,14 @@ def field_hashes(target: Target, row: JsonObject) -> str:
 
 
 def _hash(value: object) -> str:
-    return hashlib.blake2b(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
+    return hashlib.blake2b(canonical_json(value), digest_size=8).hexdigest()
 
 
 def _equals_hashes(body: Body, target: Target, fields: str | None) -> bool:
     if fields is None or body.fields.keys() & target.never_returned:
         return False
     row = orjson.loads(fields)
-    shown = target.comparable(orjson.loads(body.encoded))
+    shown = target.comparable(decode_json(body.encoded))
     return all(name in row and row[name] == _hash(value) for name, value in shown.items())
 
 
@@ -143,11 +144,8 @@ def _equals_row(body: Body, target: Target, row: JsonObject) -> bool:
     if body.fields.keys() & target.never_returned:
         return False
     shown = target.comparable(row)
-    return all(name in shown and shown[name] == value for name, value in _comparable(body, target))
-
-
-def _comparable(body: Body, target: Target) -> list[tuple[str, object]]:
-    return list(target.comparable(orjson.loads(body.encoded)).items())
+    written = target.comparable(decode_json(body.encoded))
+    return all(name in shown and shown[name] == value for name, value in written.items())
 
 
 def row_holds(target: Target, body: JsonObject, row: JsonObject) -> bool:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-import orjson
-
 from bulkmove.entries import Entry, Item, Kept, Member, Span, TargetKey
 from bulkmove.errors import RejectedError
 from bulkmove.events import RecordsRead, RecordsSettled
+from bulkmove.exact import canonical_json, decode_json, encode_json
 from bulkmove.load.matching import Body, Rules, as_text, digest_of, match
 from bulkmove.mapping.apply import Rejection, Result, map_page
 from bulkmove.mapping.encode import encode_body
@@ -49,10 +48,10 @@ async def store(job: RouteJob, records: Sequence[Record]) -> None:
 async def map_stored(job: RouteJob, chunk: int, rows: Sequence[Kept]) -> None:
     """Map a page that was kept as it was read, as much of it as the run's limit allows."""
     rows = rows[: job.limit]
-    records = [Record(id=row.source_id, key=None, version=None, data=orjson.loads(row.body)) for row in rows]
+    records = [Record(id=row.source_id, key=None, version=None, data=decode_json(row.body)) for row in rows]
     results = await _map(job, [record.data for record in records])
     entries, bodies = _prepare(job.rules, records, results, [digest_of(row.body) for row in rows])
-    own_rows = {row.source_id: orjson.loads(row.body) for row in rows}
+    own_rows = {row.source_id: decode_json(row.body) for row in rows}
     entries += await _match_all(job, bodies, own_rows)
     await _put_down(job, entries, bodies, was_raw_chunk=chunk)
     job.note_mapped(len(rows))
@@ -196,22 +195,29 @@ def _tell(job: RouteJob, entries: Sequence[Entry], *, is_new: bool = True) -> No
 
 
 def _seen(record: Record) -> Entry:
-    return Entry(
-        source_id=record.id or "",
-        part=0,
-        state=State.SEEN,
-        body=orjson.dumps(record.data),
-        version=record.version,
-    )
+    try:
+        return Entry(
+            source_id=record.id or "",
+            part=0,
+            state=State.SEEN,
+            body=encode_json(record.data),
+            version=record.version,
+        )
+    except (TypeError, ValueError) as error:
+        return _unmapped(record, 0, None, State.REJECTED, "not-json", f"JSON can't carry the record: {error}")
 
 
 def _digest(row: JsonObject) -> bytes | None:
     try:
-        return digest_of(orjson.dumps(row))
-    except TypeError:
+        return digest_of(canonical_json(row))
+    except (TypeError, ValueError):
         return None
 
 
 def _stand_in(row: JsonObject) -> str:
     """A name for a record that has no id: the hash of its bytes."""
-    return "sha256:" + hashlib.sha256(orjson.dumps(row, option=orjson.OPT_NON_STR_KEYS)).hexdigest()
+    try:
+        content = canonical_json(row)
+    except (TypeError, ValueError):
+        content = repr(row).encode("utf-8", "surrogatepass")
+    return "sha256:" + hashlib.sha256(content).hexdigest()

@@ -9,8 +9,9 @@ from bulkmove.connectors.asking import known_filters, paths_of
 from bulkmove.connectors.dates import date_reader, epoch_seconds, zone_of
 from bulkmove.connectors.drf_list import Rows, rows_of
 from bulkmove.connectors.external_order import api
-from bulkmove.connectors.json_text import as_object, as_text, decode_json
+from bulkmove.connectors.json_text import as_object, as_text
 from bulkmove.errors import BadAnswerError, ConfigError
+from bulkmove.exact import decode_json
 from bulkmove.model import Listing, Page, PageQuery, Record, Request, Response
 from bulkmove.protocols import Transport
 from bulkmove.settings import HostSettings, RouteSettings

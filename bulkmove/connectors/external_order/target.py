@@ -11,8 +11,8 @@ from bulkmove.connectors.external_order import api
 from bulkmove.connectors.external_order.answers import DOUBT, settled
 from bulkmove.connectors.external_order.source import OrderSource
 from bulkmove.connectors.external_order.updates import changes, with_id
-from bulkmove.connectors.json_text import decode_json
 from bulkmove.errors import InDoubtError, RequestFailedError
+from bulkmove.exact import decode_json
 from bulkmove.model import BatchRule, JsonObject, Request, WriteItem, WriteResult
 from bulkmove.protocols import Source, Transport
 from bulkmove.settings import RouteSettings

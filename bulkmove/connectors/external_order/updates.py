@@ -11,8 +11,9 @@ import orjson
 from bulkmove.connectors.asking import path_with_id
 from bulkmove.connectors.drf import refusals
 from bulkmove.connectors.external_order import api
-from bulkmove.connectors.json_text import as_text, decode_json, encode_json
+from bulkmove.connectors.json_text import as_text
 from bulkmove.errors import BadAnswerError, BulkmoveError
+from bulkmove.exact import decode_json, encode_json
 from bulkmove.model import JsonObject, Request, Verdict, WriteItem, WriteResult
 from bulkmove.protocols import Transport
 

@@ -7,9 +7,10 @@ from typing import Any, NoReturn
 
 from bulkmove.connectors.asking import known_filters, paths_of
 from bulkmove.connectors.dates import date_reader, epoch_seconds, iso_text, zone_of
-from bulkmove.connectors.json_text import as_object, as_text, decode_json, part, whole_number
+from bulkmove.connectors.json_text import as_object, as_text, part, whole_number
 from bulkmove.connectors.merchantpro import api
 from bulkmove.errors import BadAnswerError, ConfigError
+from bulkmove.exact import decode_json
 from bulkmove.model import Listing, Page, PageQuery, Record, Request, Response
 from bulkmove.protocols import Transport
 from bulkmove.settings import RouteSettings

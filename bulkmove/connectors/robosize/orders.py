@@ -7,10 +7,10 @@ from types import MappingProxyType
 
 from bulkmove.connectors.asking import path_with_id, paths_of
 from bulkmove.connectors.drf import refusals
-from bulkmove.connectors.json_text import decode_json, decode_json_or_nothing, encode_json
 from bulkmove.connectors.robosize import api
 from bulkmove.connectors.robosize.answers import changed, created
 from bulkmove.connectors.robosize.source import ListSource
+from bulkmove.exact import decode_json, decode_json_or_nothing, encode_json
 from bulkmove.model import BatchRule, JsonObject, Request, Verdict, WriteItem, WriteResult
 from bulkmove.protocols import Source, Transport
 from bulkmove.settings import RouteSettings

@@ -9,11 +9,11 @@ import orjson
 
 from bulkmove.connectors.asking import paths_of
 from bulkmove.connectors.drf import HELD, refusals
-from bulkmove.connectors.json_text import decode_json
 from bulkmove.connectors.robosize import api
 from bulkmove.connectors.robosize.answers import created
 from bulkmove.connectors.robosize.source import ListSource
 from bulkmove.errors import RequestFailedError
+from bulkmove.exact import decode_json
 from bulkmove.model import BatchRule, JsonObject, Request, Verdict, WriteItem, WriteResult
 from bulkmove.protocols import Source, Transport
 from bulkmove.settings import RouteSettings

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bulkmove.connectors.drf_list import rows_of
-from bulkmove.connectors.json_text import as_object, as_text, decode_json
+from bulkmove.connectors.json_text import as_object, as_text
 from bulkmove.connectors.robosize import api
 from bulkmove.errors import BadAnswerError, ConfigError
+from bulkmove.exact import decode_json
 from bulkmove.model import Listing, Page, PageQuery, Record, Request
 from bulkmove.protocols import Transport
 

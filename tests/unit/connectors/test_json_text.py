@@ -8,15 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkmove.connectors.json_text import (
-    as_text,
-    decode_json,
-    decode_json_or_nothing,
-    encode_json,
-    normal_number,
-    part,
-    whole_number,
-)
+from bulkmove.connectors.json_text import as_text, normal_number, part, whole_number
+from bulkmove.exact import decode_json, decode_json_or_nothing, encode_json
 
 JSON = st.recursive(
     st.none()
