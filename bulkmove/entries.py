@@ -113,8 +113,7 @@ class RouteProgress:
     spans: Sequence[Span]
 
 
-@dataclass(frozen=True, slots=True)
-class TargetKey:
+class TargetKey(NamedTuple):
     """One natural key of a target's list.
 
     `rows`: how many rows held it when the list was read, before the first write of this migration; 0 where

@@ -128,9 +128,7 @@ _GRAVEST_FIRST = (LedgerError, CredentialsError, ConfigError, FatalError, Retrya
 
 def gravest(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The one exception of a group that says why it ended; a defect goes before all that is expected."""
-    flat: list[BaseException] = []
-    for error in group.exceptions:
-        flat.append(gravest(error) if isinstance(error, BaseExceptionGroup) else error)
+    flat = [gravest(error) if isinstance(error, BaseExceptionGroup) else error for error in group.exceptions]
 
     def rank(error: BaseException) -> int:
         return next((place for place, kind in enumerate(_GRAVEST_FIRST, 1) if isinstance(error, kind)), 0)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -40,8 +42,8 @@ def exits(*, verbose: bool | None = None) -> Iterator[None]:
     except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
         raise
     except (Exception, KeyboardInterrupt, BaseExceptionGroup) as error:  # noqa: BLE001  nothing is above this
-        if _is_verbose() if verbose is None else verbose:
-            _tell("".join(traceback.format_exception(error)).rstrip())
+        if bool(_parameter("verbose")) if verbose is None else verbose:
+            tell("".join(traceback.format_exception(error)).rstrip())
         code = _end(list(_leaves(error)))
     else:
         return
@@ -69,7 +71,7 @@ def _end(errors: list[BaseException]) -> int:
             line = f"unexpected: {kind}: {_first_line(error)}; run again with -v for the traceback"
             code = UNEXPECTED
         if line not in told:
-            _tell(line)
+            tell(line)
         told.add(line)
         codes.append(code)
     return next((code for code in (INTERRUPTED, UNEXPECTED) if code in codes), codes[0])
@@ -87,10 +89,15 @@ def _first_line(error: BaseException) -> str:
     return next(iter(str(error).splitlines()), "")
 
 
-def _tell(text: str) -> None:
-    click.echo(without_secrets(text), err=True)
+def tell(text: str) -> None:
+    """Say it on stderr, without secrets; as a JSON object on a line where `--log-format json` was given."""
+    text = without_secrets(text)
+    if _parameter("log_format") == "json":
+        text = json.dumps({"type": "log", "text": text}, ensure_ascii=False)
+    click.echo(text, err=True)
 
 
-def _is_verbose() -> bool:
+def _parameter(name: str) -> Any:
+    """The running command's own option, None where it has none."""
     context = click.get_current_context(silent=True)
-    return context is not None and bool(context.params.get("verbose"))
+    return None if context is None else context.params.get(name)

@@ -29,8 +29,8 @@ async def take(job: RouteJob, records: Sequence[Record], span: Span | None) -> l
     results = await _map(job, [record.data for record in fresh])
     digests = [_digest(record.data) if record.version is None else None for record in fresh]
     entries, bodies = _prepare(job.rules, fresh, results, digests)
-    entries += await _match_all(job, bodies, {})
-    items = await _put_down(job, entries + keyless, bodies, span=span)
+    matched = await _match_all(job, bodies, {})
+    items = await _put_down(job, matched, bodies, others=entries + keyless, span=span)
     job.note_mapped(len(fresh))
     return items
 
@@ -52,8 +52,8 @@ async def map_stored(job: RouteJob, chunk: int, rows: Sequence[Kept]) -> None:
     results = await _map(job, [record.data for record in records])
     entries, bodies = _prepare(job.rules, records, results, [digest_of(row.body) for row in rows])
     own_rows = {row.source_id: decode_json(row.body) for row in rows}
-    entries += await _match_all(job, bodies, own_rows)
-    await _put_down(job, entries, bodies, was_raw_chunk=chunk)
+    matched = await _match_all(job, bodies, own_rows)
+    await _put_down(job, matched, bodies, others=entries, was_raw_chunk=chunk)
     job.note_mapped(len(rows))
 
 
@@ -142,6 +142,7 @@ def _body(record: Record, part: int, digest: bytes | None, fields: JsonObject, r
 
 
 async def _match_all(job: RouteJob, bodies: Sequence[Body], own_rows: dict[str, JsonObject]) -> list[Entry]:
+    """The entries of the bodies, one by one."""
     keys = [body.key for body in bodies if body.key is not None]
     if keys:
         await ensure_keys(job)
@@ -158,12 +159,15 @@ async def _match_all(job: RouteJob, bodies: Sequence[Body], own_rows: dict[str, 
 
 async def _put_down(
     job: RouteJob,
-    entries: list[Entry],
+    matched: list[Entry],
     bodies: Sequence[Body],
     *,
+    others: list[Entry],
     span: Span | None = None,
     was_raw_chunk: int | None = None,
 ) -> list[Item]:
+    """Hand a page to the ledger; the bodies that are to be written, in order. `matched` goes with `bodies`, one by one."""
+    entries = matched + others
     if not entries and span is None:
         return []
     chunk = job.ledger.reserve_chunk()
@@ -176,12 +180,9 @@ async def _put_down(
         was_raw_chunk=was_raw_chunk,
     )
     _tell(job, entries, is_new=was_raw_chunk is None)
-    fields = {(body.source_id, body.part): body.fields for body in bodies}
     return [
-        Item(
-            Member(e.source_id, e.part, chunk), e.target_id, e.key, e.body or b"", fields[e.source_id, e.part]
-        )
-        for e in entries
+        Item(Member(e.source_id, e.part, chunk), e.target_id, e.key, b.encoded, b.fields)
+        for e, b in zip(matched, bodies, strict=True)
         if e.state is State.PENDING
     ]
 
