@@ -1,0 +1,47 @@
+"""What the pages of one list have shown about its host: how long its pages are, where it ends, whether it counts."""
+
+from __future__ import annotations
+
+from bulkmove.model import Page
+
+LIES = 3  # wrong counts before none is believed: a host may count a moment before or after it lists
+
+
+class ListFacts:
+    """Shared by all readers of one list. Hosts clamp pages without a word, so `longest` is learnt, not asked for."""
+
+    def __init__(self) -> None:
+        self.longest = 0
+        self._lies = 0
+
+    @property
+    def is_total_honest(self) -> bool:
+        return self._lies < LIES
+
+    def note(self, page: Page) -> None:
+        self.longest = max(self.longest, len(page.records))
+
+    def note_end(self, page: Page, rows: int) -> None:
+        """`page` was the last one of a filter, and ended at place `rows`: what the host counts in the same answer."""
+        if page.total is not None and (page.total != rows if page.records else page.total > rows):
+            self._lies += 1
+
+    def planned(self, page: Page) -> int | None:
+        """How many rows the filter holds, as far as that can be planned with."""
+        return page.total if self.is_total_honest else None
+
+    def shows_end(self, page: Page, *, offset: int, overlap: int) -> bool:
+        """Whether nothing follows a page at `offset`, the first `overlap` rows of which the page before held too.
+
+        For readings by offset, which are compared with each other afterwards. A short page of a host that does not
+        say whether more follows ends nothing: the next page has to bring nothing new.
+        """
+        rows = len(page.records)
+        if page.has_next is True:
+            return False
+        if rows <= (overlap if offset else 0):
+            return True
+        is_counted = page.total is not None and offset + rows >= page.total
+        if page.has_next is False:
+            return rows < self.longest or is_counted
+        return rows < self.longest and is_counted

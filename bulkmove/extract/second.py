@@ -1,0 +1,93 @@
+"""Reading one second that holds a page of rows or more, in passes. What this yields is evidence, not proof.
+
+Rows of one second come in any order, another one at each request, so pages of them prove nothing. They are read
+again and again until all rows that the passes saw together are as many as the list has places; and then anew, until
+that comes to the same rows. Where the order is stable that takes two passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+from bulkmove.errors import BadAnswerError, UnprovenError
+from bulkmove.extract.facts import ListFacts
+from bulkmove.extract.offsets import TRIES, OffsetWalk, RepeatWatch
+from bulkmove.extract.tally import Tally
+from bulkmove.model import Page, PageQuery, Record
+from bulkmove.protocols import Source
+
+HandOn = Callable[[Sequence[Record]], Awaitable[None]]
+
+
+async def read_second(source: Source, second: int, *, limit: int, facts: ListFacts, hand_on: HandOn) -> int:
+    """Read the rows of `second`; `hand_on` gets those not seen before. Returns how many places that second has.
+
+    Both neighbouring seconds bound the filter, so that it does not matter whether bounds are inclusive. Raises
+    UnprovenError, naming the second, where the passes do not settle, BadAnswerError where offsets take no effect.
+    """
+    places: int | None = None
+    union = 1  # the number of the union that is being gathered
+    async with Tally() as tally:
+        for _ in range(TRIES):
+            one = _Pass(source, second, facts=facts, tally=tally)
+            await one.read(union, limit=limit, hand_on=hand_on)
+            seen = await tally.count(union)
+            if one.places is None or places not in {None, one.places} or seen > one.places:
+                # Something moved: what was gathered may hold rows that are gone. Two on, so that it agrees with none.
+                places, union = one.places, union + 2
+                continue
+            places = one.places
+            if seen == places:
+                if union > 1 and await tally.agree(union):
+                    return one.rows
+                union += 1
+    raise UnprovenError(
+        f"second {second} (since 1970) holds a page of rows or more, and {TRIES} passes over it did not agree"
+    )
+
+
+@dataclass
+class _Pass:
+    """One pass over a second. `places`: how many named rows the list held; None where it changed meanwhile."""
+
+    source: Source
+    second: int
+    facts: ListFacts
+    tally: Tally
+    places: int | None = None
+    rows: int = 0
+
+    async def read(self, union: int, *, limit: int, hand_on: HandOn) -> None:
+        query = PageQuery(limit=limit, after=self.second - 1, before=self.second + 1)
+        walk = OffsetWalk(self.facts, limit=limit, overlap=0, is_numbered=not self.source.listing.can_overlap)
+        watch = RepeatWatch()
+        totals: set[int | None] = set()
+        nameless = 0
+        while not walk.is_over:
+            page = await self.source.fetch(replace(query, offset=walk.offset, limit=walk.limit))
+            is_stuck = watch.is_stuck(page.records, must_differ=walk.offset != 0)
+            walk.take(page)
+            totals.add(page.total)
+            nameless += sum(record.id is None for record in page.records)
+            self.rows += sum(record.key == self.second for record in page.records)
+            await self._hand_on(union, page, hand_on)
+            # In random order a pass still sees more than half of all rows; places without rows have no end.
+            if is_stuck or walk.slots > 3 * (await self.tally.size() + nameless) + 10 * limit:
+                raise BadAnswerError(f"offsets take no effect in second {self.second} (since 1970)")
+        self.places = self._count_places(walk, totals, nameless)
+
+    async def _hand_on(self, union: int, page: Page, hand_on: HandOn) -> None:
+        new = await self.tally.add(union, [record.id for record in page.records if record.id is not None])
+        fresh = [record for record in page.records if record.id is None or record.id in new]
+        if fresh:
+            await hand_on(fresh)
+
+    def _count_places(self, walk: OffsetWalk, totals: set[int | None], nameless: int) -> int | None:
+        if walk.has_hole:
+            return None
+        if not self.facts.is_total_honest:
+            return walk.slots - nameless
+        if len(totals) != 1:
+            return None
+        return max(walk.slots, totals.pop() or 0) - nameless
