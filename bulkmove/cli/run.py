@@ -1,0 +1,159 @@
+"""`bulkmove run`: run a migration, or go on where it stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import orjson
+
+from bulkmove.cli.exits import INTERRUPTED, UNEXPECTED, exits, tell
+from bulkmove.cli.options import Output, ledger_option, migration_file, output_options
+
+TERMINATED = 143
+_USAGE = 2
+_FALSE = ("", "0", "false", "f", "no", "n", "off")
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What one `bulkmove run` is asked for."""
+
+    file: Path
+    ledger: Path | None
+    routes: tuple[str, ...]
+    limit: int | None
+    dry_run: bool
+    accept_changes: bool
+    fresh: bool
+    yes: bool
+    output: Output
+
+
+@dataclass(slots=True)
+class Ending:
+    """The last line of a run: known routes with their counts, empty until a ledger is open."""
+
+    routes: dict[str, dict[str, int]]
+
+    def print(self, code: int) -> None:
+        click.echo(orjson.dumps({"type": "summary", "exit": code, "routes": self.routes}))
+
+
+class _RunCommand(click.Command):
+    """Prints the last line for a command line that click refuses, too: whoever scripts against it reads just that."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        asked = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError:
+            if _asks_for_json(asked):
+                Ending(routes={}).print(_USAGE)
+            raise
+
+
+def _asks_for_json(arguments: Sequence[str]) -> bool:
+    return "--json" in arguments or os.environ.get("BULKMOVE_JSON", "").strip().lower() not in _FALSE
+
+
+@click.command("run", cls=_RunCommand)
+@migration_file
+@click.option("--route", "routes", metavar="NAME", multiple=True, help="This route alone; may be repeated.")
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Map at most N records a route, and leave the rest to the next run.",
+)
+@click.option("--dry-run", is_flag=True, help="Read and map, on a throw-away ledger, and write nothing.")
+@ledger_option
+@click.option(
+    "--accept-changes", is_flag=True, help="Let a changed configuration hold for what is not yet mapped."
+)
+@click.option(
+    "--fresh", is_flag=True, help="Begin anew: put the ledger aside under another name. Asks first."
+)
+@click.option("--yes", is_flag=True, help="Answer what --fresh asks.")
+@output_options
+def command(
+    *,
+    file: Path,
+    routes: tuple[str, ...],
+    limit: int | None,
+    dry_run: bool,
+    ledger: Path | None,
+    accept_changes: bool,
+    fresh: bool,
+    yes: bool,
+    output: Output,
+) -> None:
+    """Run the migration that FILE (default: migration.toml) describes, or go on where it stopped.
+
+    Ctrl-C or SIGTERM finishes what is in flight; a second one cancels. Either way, run again goes on.
+
+    Ends with 0 when all is accounted for, 3 when records were rejected or are unknown, 2 for a mistake in the
+    configuration, 5 when a host stayed unreachable or a list could not be proven read, 6 when credentials were
+    refused, 7 when the error budget was spent, 11 when another run holds the ledger, 130 or 143 when interrupted.
+    """
+    request = RunRequest(
+        file=file,
+        ledger=ledger,
+        routes=routes,
+        limit=limit,
+        dry_run=dry_run,
+        accept_changes=accept_changes,
+        fresh=fresh,
+        yes=yes,
+        output=output,
+    )
+    with _last_line(output) as ending:
+        with exits():
+            # The pipeline brings every room with it, and an interrupt while it is loaded ends like any other.
+            from bulkmove.cli.running import perform  # noqa: PLC0415
+
+            code = perform(request, ending)
+        sys.exit(code)
+
+
+@contextmanager
+def _last_line(output: Output) -> Iterator[Ending]:
+    """However the command ends, its summary is the last line of stdout, and the exit code is what that says.
+
+    Signals are ignored from there on: one that comes while the interpreter winds up would change the code.
+    """
+    ending = Ending(routes={})
+    try:
+        try:
+            end_on_sigterm()
+            yield ending
+        except click.Abort:  # Ctrl-C at a question
+            sys.exit(INTERRUPTED)
+    except SystemExit as end:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        if output.as_json:
+            ending.print(end.code if isinstance(end.code, int) else UNEXPECTED)
+        raise
+    except BrokenPipeError:
+        raise  # nobody reads stdout any more
+    except BaseException:
+        if output.as_json:
+            ending.print(UNEXPECTED)
+        raise
+
+
+def end_on_sigterm() -> None:
+    """While no run is there to be stopped, SIGTERM ends the command the orderly way, with its last line."""
+
+    def end(*_: object) -> None:
+        tell("interrupted")
+        sys.exit(TERMINATED)
+
+    signal.signal(signal.SIGTERM, end)

@@ -1,0 +1,214 @@
+"""One run as the command line does it: questions first, signals meanwhile, a report at the end."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import anyio
+import anyio.abc
+import click
+
+from bulkmove.cli.exits import tell
+from bulkmove.cli.options import Output
+from bulkmove.cli.run import TERMINATED, Ending, RunRequest, end_on_sigterm
+from bulkmove.config import load_migration, warnings_of
+from bulkmove.errors import ConfigError, LedgerError, LedgerLockedError, single_error
+from bulkmove.model import Summary
+from bulkmove.pipeline.migration import Migration
+from bulkmove.pipeline.plan import plan_migration
+from bulkmove.protocols import Observer
+from bulkmove.report.progress import Style, shown
+from bulkmove.report.standing import Standing
+from bulkmove.report.telling import Told, tell_json, tell_text
+
+_SIGNAL_BASE = 128
+
+
+def perform(request: RunRequest, ending: Ending) -> int:
+    """Run, report on stdout all but the last line, and return the exit code; `ending` gets the routes.
+
+    Raises what the migration raises; `ending` then holds what the ledger knows, where one was opened.
+    """
+    settings = load_migration(request.file, ledger=request.ledger)
+    for warning in warnings_of(settings):
+        tell(f"warning: {warning}")
+    migration = Migration(settings)
+    no_place: dict[str, tuple[str, ...]] = {}
+    if request.dry_run or request.fresh:
+        plan = plan_migration(settings, only=request.routes)
+        no_place = {name: route.mapper.no_place for name, route in plan.routes.items()}
+    if request.fresh:
+        _put_aside(migration, request)
+    standing = Standing()
+    interruption = Interruption()
+    try:
+        with shown(standing, _style(request.output), sys.stderr) as observer:
+            summary = anyio.run(
+                _run,
+                migration,
+                request,
+                observer,
+                interruption,
+                backend_options={"use_uvloop": _has_uvloop()},
+            )
+        if summary is None:
+            summary = _from_ledger(migration, request)
+    except (ConfigError, LedgerLockedError):
+        raise  # no ledger was opened
+    except SystemExit as end:
+        ending.routes = _as_json(_from_ledger(migration, request))
+        if end.code == TERMINATED:
+            raise
+        # A mapper that calls sys.exit() shall not decide what this command ends with: it might say 0.
+        raise RuntimeError(f"sys.exit({end.code!r}) was called by a mapper, which may only raise") from end
+    except BaseException:
+        ending.routes = _as_json(_from_ledger(migration, request))
+        raise
+    if interruption.number is not None:
+        summary = replace(summary, exit_code=_SIGNAL_BASE + interruption.number)
+    ending.routes = _as_json(summary)
+    _report(summary, standing, request, no_place=no_place)
+    return summary.exit_code or 0
+
+
+@dataclass(slots=True)
+class Interruption:
+    """The first signal that came, if one did."""
+
+    number: int | None = None
+
+    async def listen(
+        self,
+        migration: Migration,
+        work: anyio.CancelScope,
+        *,
+        task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """The first signal lets the run end soon, the second cancels it; a third finds nobody who listens."""
+        if sys.platform == "win32":  # no signals on its event loops; Ctrl-C cancels
+            task_status.started()
+            return
+        try:
+            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                task_status.started()
+                async for number in signals:
+                    if self.number is not None:
+                        tell("interrupted again: cancelled; run again to go on")
+                        work.cancel()
+                        return
+                    self.number = number
+                    migration.stop()
+                    tell("interrupted: finishing what is in flight; once more cancels it")
+        finally:
+            end_on_sigterm()
+
+
+async def _run(
+    migration: Migration, request: RunRequest, observer: Observer, interruption: Interruption
+) -> Summary | None:
+    """The run's summary; None where a second signal cancelled it."""
+    summary = None
+    with single_error():
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(interruption.listen, migration, tasks.cancel_scope, name="signals")
+            summary = await migration.run(
+                observer,
+                routes=request.routes,
+                limit=request.limit,
+                dry_run=request.dry_run,
+                accept_changes=request.accept_changes,
+            )
+            tasks.cancel_scope.cancel()
+    return summary
+
+
+def _has_uvloop() -> bool:
+    return importlib.util.find_spec("uvloop") is not None
+
+
+def _style(output: Output) -> Style:
+    if output.progress == "never" or (output.quiet and output.progress == "auto"):
+        return "none"
+    if output.log_format == "json":
+        return "json"
+    return "bars" if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else "text"
+
+
+def _put_aside(migration: Migration, request: RunRequest) -> None:
+    """Raises ConfigError where nobody can be asked, or the answer was no."""
+    path = migration.settings.ledger
+    if request.dry_run:
+        raise ConfigError("--fresh and --dry-run exclude each other: a dry run leaves the ledger alone")
+    if not path.exists():
+        return
+    doubt = _doubt(migration)
+    if not request.yes:
+        if not sys.stdin.isatty():
+            raise ConfigError(
+                f"--fresh puts {path} aside and begins anew{doubt}; nobody can be asked here: --yes says that"
+                " it is meant"
+            )
+        question = f"Put {path} aside and begin anew, from the first record{doubt}?"
+        if not click.confirm(question, err=True):
+            raise ConfigError("nothing was done; without --fresh the run goes on where it stopped")
+    aside = migration.put_ledger_aside()
+    tell(f"the old ledger is now {aside}")
+
+
+def _doubt(migration: Migration) -> str:
+    try:
+        count = migration.in_doubt()
+    except LedgerError:
+        return " (it can't be read: whether writes are in doubt is not known)"
+    if not count:
+        return ""
+    requests = "1 write request" if count == 1 else f"{count:,} write requests"
+    return (
+        f" ({requests} of it {'is' if count == 1 else 'are'} in doubt: what they carried may be at the target"
+        " already, and a fresh run may write it twice)"
+    )
+
+
+def _from_ledger(migration: Migration, request: RunRequest) -> Summary:
+    """What the ledger knows after a run that did not get to its summary; a dry run's is gone, and so are its counts."""
+    nothing = Summary(exit_code=None, routes={})
+    if request.dry_run or not migration.settings.ledger.exists():
+        return nothing
+    try:
+        known = migration.status()
+    except (LedgerError, sqlite3.Error):
+        return nothing
+    asked = request.routes or tuple(migration.settings.routes)
+    return Summary(exit_code=0, routes={name: known.routes[name] for name in asked if name in known.routes})
+
+
+def _as_json(summary: Summary) -> dict[str, dict[str, int]]:
+    return {name: counts.as_dict() for name, counts in summary.routes.items()}
+
+
+def _report(
+    summary: Summary, standing: Standing, request: RunRequest, *, no_place: Mapping[str, tuple[str, ...]]
+) -> None:
+    notes = {note.text for note in standing.notes}
+    errors = tuple(dict.fromkeys(text for text in summary.notes if text not in notes))
+    for error in errors:
+        tell(f"error: {error}")
+    told = Told(
+        summary=summary,
+        finished=standing.finished,
+        errors=errors,
+        no_place=no_place if request.dry_run else {},
+        is_dry=request.dry_run,
+        was_finished=not standing.has_moved,
+        file="" if str(request.file) == "migration.toml" else str(request.file),
+    )
+    if request.output.as_json:
+        tell_json(told)
+    else:
+        tell_text(told, quiet=request.output.quiet)

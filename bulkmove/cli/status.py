@@ -1,0 +1,50 @@
+"""`bulkmove status`: how far a migration is, also while a run is going."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import orjson
+
+from bulkmove.cli.exits import exits
+from bulkmove.cli.options import Output, ledger_option, migration_file, output_options
+
+
+@click.command("status")
+@migration_file
+@ledger_option
+@output_options
+def command(*, file: Path, ledger: Path | None, output: Output) -> None:
+    """Say how far the migration of FILE (default: migration.toml) is, from its ledger alone; no host is asked.
+
+    Ends with 0, whatever it finds, also while a run is going.
+    """
+    with exits():
+        from bulkmove.config import load_migration  # noqa: PLC0415  an interrupt while these load ends like any other
+        from bulkmove.pipeline.migration import Migration  # noqa: PLC0415
+        from bulkmove.report.telling import stdout_console  # noqa: PLC0415
+
+        migration = Migration(load_migration(file, ledger=ledger))
+        summary = migration.status()
+        if output.as_json:
+            routes = {name: counts.as_dict() for name, counts in summary.routes.items()}
+            line = {"type": "summary", "exit": summary.exit_code, "routes": routes}
+            click.echo(orjson.dumps(line))
+            return
+        from bulkmove.report.summary import next_steps, summary_table  # noqa: PLC0415
+
+        # status() tells which routes are finished in its notes.
+        finished = {name: f"route {name}: finished" in summary.notes for name in summary.routes}
+        console = stdout_console()
+        console.print(summary_table(summary, finished=finished))
+        if output.quiet:
+            return
+        if not migration.settings.ledger.exists():
+            click.echo(f"not begun: there is no ledger at {migration.settings.ledger} yet")
+            return
+        if summary.exit_code is None:
+            click.echo("a run is going")
+        where = "" if str(file) == "migration.toml" else str(file)
+        for line_text in next_steps(summary, finished=finished, file=where):
+            click.echo(line_text)
