@@ -1,0 +1,171 @@
+"""The one gate of a host: whether a request may start now, for all reasons at once."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+
+import anyio
+
+from bulkmove.settings import Window
+from bulkmove.transport.meters import Entry, Meter, meters_of, rate_per_s
+
+# Timers of event loops count in milliseconds; asking for less only spins.
+LEAST_WAIT_S = 0.001
+
+
+# Two percent more between requests cost two percent; a 429 costs a minute.
+WIDENED_BY = 1.02
+USUAL_DELAY_WEIGHT = 0.1
+
+
+class Slot:
+    """Leave to send one request; to be given back by `Gate.release`. `pauses` had begun when it was given."""
+
+    __slots__ = ("entries", "given_at", "pauses")
+
+    def __init__(self, pauses: int, given_at: float, entries: tuple[Entry, ...]) -> None:
+        self.pauses = pauses
+        self.given_at = given_at
+        self.entries = entries
+
+
+class Gate:
+    """Windows, concurrency and pauses as one decision, first come first served.
+
+    Whoever is first in the queue waits until all of them admit a request at the same moment, takes its part of
+    each without an await in between, and makes room for the next. A second gate behind this one would be left
+    by a herd.
+
+    After a pause one request goes out alone, and each that comes back lets one more out beside its own
+    successor, up to `concurrency`: a host that comes back is met by one request, not by all that waited.
+    """
+
+    def __init__(
+        self, windows: Sequence[Window], *, burst: int, concurrency: int, clock: Callable[[], float]
+    ) -> None:
+        self._clock = clock
+        self._burst = burst
+        self._concurrency = concurrency
+        self._meters: tuple[Meter, ...] = meters_of(windows, burst)
+        self._turn = anyio.Lock(fast_acquire=True)
+        self._waiting = 0
+        self._usual_delay_s = 0.0
+        self._wake: asyncio.Future[None] | None = None
+        self._paused_until = -math.inf
+        self._reason: str | None = None
+        self._pauses = 0
+        self._recent_in_flight = 0
+        self._recent_most = concurrency
+        self.in_flight = 0
+        self.granted = 0
+        self.rate_per_s = rate_per_s(windows)
+
+    @property
+    def pauses(self) -> int:
+        """How many pauses have begun. A slot with fewer was given before the last of them."""
+        return self._pauses
+
+    @property
+    def waiting(self) -> int:
+        return self._waiting
+
+    def paused(self) -> tuple[float, str | None]:
+        """How many seconds the host still rests, and why."""
+        left_s = self._paused_until - self._clock()
+        return (left_s, self._reason) if left_s > 0 else (0.0, None)
+
+    def pause(self, seconds: float, reason: str) -> None:
+        """Hold everyone for `seconds` from now. Of pauses that overlap, the one that ends last holds."""
+        if seconds <= 0:
+            return
+        now = self._clock()
+        if now >= self._paused_until:
+            self._pauses += 1
+        if now + seconds > self._paused_until:
+            self._paused_until = now + seconds
+            self._reason = reason
+        self._recent_in_flight = 0
+        self._recent_most = 1
+
+    async def acquire(self) -> Slot:
+        """Wait for a slot and take it; to be given back by `release`. Cancelled, it leaves none taken."""
+        if self._waiting == 0:
+            now = self._clock()
+            if self._wait_s(now) <= 0:
+                return self._take(now)
+        self._waiting += 1
+        try:
+            async with self._turn:
+                while (wait_s := self._wait_s(now := self._clock())) > 0:
+                    await self._wait_for_change(wait_s)
+                return self._take(now)
+        finally:
+            self._waiting -= 1
+
+    def sent(self, slot: Slot) -> None:
+        """The slot's request is on the wire: its windows count from here, less the delay that all requests have."""
+        if not slot.entries:
+            return
+        now = self._clock()
+        delay_s, usual_s = now - slot.given_at, self._usual_delay_s
+        self._usual_delay_s = min(delay_s, usual_s + USUAL_DELAY_WEIGHT * (delay_s - usual_s))
+        for entry in slot.entries:
+            entry.sent(max(slot.given_at, now - usual_s))
+        slot.entries = ()
+        self._rouse()
+
+    def release(self, slot: Slot) -> None:
+        """Give a slot back, its request answered or failed or never sent. To be called once."""
+        self.sent(slot)
+        self.in_flight -= 1
+        if slot.pauses == self._pauses and self._recent_in_flight > 0:
+            self._recent_in_flight -= 1
+            if self._recent_most < self._concurrency and self._clock() >= self._paused_until:
+                self._recent_most += 1
+        self._rouse()
+
+    def widen(self) -> None:
+        """The host answered 429 although the windows were kept: leave more between requests, up to a limit."""
+        for meter in self._meters:
+            meter.widen(WIDENED_BY)
+
+    def _rouse(self) -> None:
+        """Let the first in the queue look again."""
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    def _wait_s(self, now: float) -> float:
+        """Seconds until everything admits a request; infinite while that hangs on a `release`."""
+        if now < self._paused_until:
+            return self._paused_until - now
+        if self.in_flight >= self._concurrency or self._recent_in_flight >= self._recent_most:
+            return math.inf
+        longest_s = 0.0
+        for meter in self._meters:
+            longest_s = max(longest_s, meter.wait_s(now))
+        return longest_s
+
+    def _take(self, now: float) -> Slot:
+        taken = [meter.take(now) for meter in self._meters] if self._meters else ()
+        self.in_flight += 1
+        self._recent_in_flight += 1
+        self.granted += 1
+        return Slot(self._pauses, now, tuple(entry for entry in taken if entry) if taken else ())
+
+    async def _wait_for_change(self, wait_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._wake = loop.create_future()
+        timer = loop.call_later(max(wait_s, LEAST_WAIT_S), _settle, self._wake) if wait_s < math.inf else None
+        try:
+            await self._wake
+        finally:
+            self._wake = None
+            if timer is not None:
+                timer.cancel()
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -1,0 +1,69 @@
+"""A slot of the gate around every attempt, a retry's too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from bulkmove.model import Request, Response
+from bulkmove.transport import messages
+from bulkmove.transport.answers import Answer
+from bulkmove.transport.gate import Gate
+from bulkmove.transport.health import HostHealth
+from bulkmove.transport.timing import Timing
+
+LATENCY_WEIGHT = 0.1
+
+
+@dataclass(slots=True)
+class Tries:
+    """What one request went through so far; the last three are of its last attempt."""
+
+    first_at: float
+    failures: int = 0
+    throttled: int = 0
+    pauses: int = -1
+    started_at: float = 0.0
+    sent_at: float = 0.0
+
+
+class Attempting(Protocol):
+    """What sends a request once. `mark` names its slot to whoever is told that it goes on the wire."""
+
+    async def send(self, request: Request, mark: object = None) -> Answer: ...
+
+
+class GatedClient:
+    """Sends once, when the gate lets it, and measures how long answers take."""
+
+    def __init__(
+        self, host: str, client: Attempting, *, gate: Gate, health: HostHealth, timing: Timing
+    ) -> None:
+        self._host = host
+        self._client = client
+        self._gate = gate
+        self._health = health
+        self._timing = timing
+        self.latency_s: float | None = None
+
+    async def send(self, request: Request, tries: Tries) -> Answer:
+        """One attempt, noted in `tries`.
+
+        Raises HostUnavailableError for a request that could come to be in doubt, where the host has been
+        given up by the time that its slot comes.
+        """
+        clock = self._timing.clock
+        slot = await self._gate.acquire()
+        tries.pauses = slot.pauses
+        try:
+            tries.started_at = started_at = clock()
+            if not request.is_repeatable and self._health.is_given_up(started_at):
+                raise messages.given_up(self._host, request, self._health)
+            tries.sent_at = self._timing.wall_clock()
+            answer = await self._client.send(request, slot)
+        finally:
+            self._gate.release(slot)
+        if isinstance(answer, Response):
+            took_s, known_s = clock() - started_at, self.latency_s
+            self.latency_s = took_s if known_s is None else known_s + LATENCY_WEIGHT * (took_s - known_s)
+        return answer

@@ -1,0 +1,177 @@
+"""What a window admits, and when it will admit more.
+
+Every window has a log of what was let out, which alone keeps its promise: in any half-open interval of its
+length at most `count` requests start, with about 1 % to spare for requests that overtake each other on their
+way. A short window also has slots, `period / count` apart, so that its requests go out evenly. A long one has
+none: a short migration need not be slowed to the daily average.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+from aiolimiter import AsyncLimiter
+
+from bulkmove.settings import Window
+
+LONGEST_SPACED_S = 60.0
+LONG_WINDOW_GRAINS = 240
+SHORT_WINDOW_GRAINS = 10_000
+MARGIN = 0.01
+LEAST_MARGIN_S = 0.005
+MOST_MARGIN_S = 1.0
+MOST_WIDENED = 1.1
+
+# A timer of an event loop is up to 1 ms late: at 1,000/s that is a whole slot, which must not be lost.
+LATE_CREDIT_S = 0.005
+# Slots lie a little closer than the log lets them follow each other, so that a late one is made up for.
+CLOSER = 1.05
+WAIT_PRECISION_S = 0.0005
+
+
+class Meter(Protocol):
+    """Part of one decision: asked for its wait first, and told only when all parts admitted."""
+
+    def wait_s(self, now: float) -> float:
+        """Seconds until one more request is admitted, 0 if it is now; infinite while that hangs on a send."""
+        ...
+
+    def take(self, now: float) -> Entry | None:
+        """One request is let out now. To be called only when `wait_s(now)` is 0."""
+        ...
+
+    def widen(self, factor: float) -> None:
+        """Admit less from now on: the host counts otherwise than we do."""
+        ...
+
+
+class Entry:
+    """Requests that were let out close together: when the first, when the last went on the wire, how many still have not."""
+
+    __slots__ = ("count", "first", "last", "unsent")
+
+    def __init__(self, now: float) -> None:
+        self.first = now
+        self.last = now
+        self.count = 1
+        self.unsent = 1
+
+    def sent(self, at: float) -> None:
+        self.unsent -= 1
+        self.last = max(self.last, at)
+
+
+class Slots:
+    """Slots spaced evenly, of which `burst` may be used together after a rest.
+
+    The meter is aiolimiter's leaky bucket, `burst` and a few milliseconds high, so that a late wake-up is not
+    lost: the next slot comes as much sooner. That such a bucket lets more than its rate through in its first
+    period does no harm, as the log stands beside it.
+    """
+
+    def __init__(self, window: Window, burst: int) -> None:
+        rate_per_s = CLOSER * window.count / window.period_s
+        height = burst + LATE_CREDIT_S * rate_per_s
+        self._spacing_s = 1 / rate_per_s
+        self._limiter = AsyncLimiter(height, height / rate_per_s)
+
+    def wait_s(self, now: float) -> float:
+        del now  # aiolimiter reads the clock of the event loop
+        if self._limiter.has_capacity():
+            return 0.0
+        # aiolimiter tells only whether an amount fits: halve until the missing part of a slot is known.
+        fits, too_much = 0.0, 1.0
+        while (too_much - fits) * self._spacing_s > WAIT_PRECISION_S:
+            middle = (fits + too_much) / 2
+            if self._limiter.has_capacity(middle):
+                fits = middle
+            else:
+                too_much = middle
+        return (1 - fits) * self._spacing_s
+
+    def take(self, now: float) -> None:
+        del now
+        # With room for it `acquire` doesn't suspend: driven by hand, nothing can come between asking and taking.
+        taking = self._limiter.acquire()
+        try:
+            taking.send(None)
+        except StopIteration:
+            return
+        taking.close()
+        raise RuntimeError("a slot was taken that was not admitted")
+
+    def widen(self, factor: float) -> None:
+        """The log alone sets the rate in the long run."""
+
+
+class SlidingLog:
+    """When requests were let out and went on the wire. Those within one grain share an entry, and count as its last.
+
+    What is not on the wire yet could arrive at any time, so it counts until it is: a request that has to
+    connect first arrives late, and the first one that needn't is close behind it.
+    """
+
+    def __init__(self, *, count: int, span_s: float, grain_s: float) -> None:
+        self._count = count
+        self._span_s = span_s
+        self._most_span_s = span_s * MOST_WIDENED
+        self._grain_s = grain_s
+        self._entries: deque[Entry] = deque()
+        self._total = 0
+
+    def wait_s(self, now: float) -> float:
+        entries = self._entries
+        # The same sum as below: by another, rounding could make the wait 0 while the entry still counts.
+        while entries and not entries[0].unsent and entries[0].last + self._span_s - now <= 0:
+            self._total -= entries.popleft().count
+        if self._total < self._count:
+            return 0.0
+        oldest = entries[0]
+        return math.inf if oldest.unsent else oldest.last + self._span_s - now
+
+    def take(self, now: float) -> Entry:
+        self._total += 1
+        if self._entries and now - self._entries[-1].first < self._grain_s:
+            entry = self._entries[-1]
+            entry.last = max(entry.last, now)
+            entry.count += 1
+            entry.unsent += 1
+        else:
+            entry = Entry(now)
+            self._entries.append(entry)
+        return entry
+
+    def widen(self, factor: float) -> None:
+        self._span_s = min(self._span_s * factor, self._most_span_s)
+
+
+def margin_s(period_s: float) -> float:
+    return min(max(MARGIN * period_s, LEAST_MARGIN_S), MOST_MARGIN_S)
+
+
+def meters_of(windows: Sequence[Window], burst: int) -> tuple[Meter, ...]:
+    """The parts of the decision whether a request may start, for all windows at once."""
+    meters: list[Meter] = []
+    for window in windows:
+        is_spaced = window.period_s <= LONGEST_SPACED_S
+        grains = SHORT_WINDOW_GRAINS if is_spaced else LONG_WINDOW_GRAINS
+        meters.append(
+            SlidingLog(
+                count=window.count,
+                span_s=window.period_s + margin_s(window.period_s),
+                grain_s=window.period_s / grains,
+            )
+        )
+        if is_spaced:
+            meters.append(Slots(window, max(1, min(burst, window.count))))
+    return tuple(meters)
+
+
+def rate_per_s(windows: Sequence[Window]) -> float | None:
+    """The rate that can be used now: of the tightest short window, or of the tightest long one where only those are."""
+    rates = [window.count / window.period_s for window in windows if window.period_s <= LONGEST_SPACED_S]
+    rates = rates or [window.count / window.period_s for window in windows]
+    return min(rates, default=None)
