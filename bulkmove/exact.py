@@ -81,6 +81,17 @@ def _plain(value: object) -> Any:
     raise TypeError(f"a value is of type {type(value).__name__}")
 
 
+def is_utf8(text: str) -> bool:
+    """Whether the text can be sent and kept at all: a lone surrogate, which JSON can name, can not."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def canonical_json(value: Any) -> bytes:
     """The same bytes for equal values, whatever the order of their names: to be hashed, not sent."""
     return orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)

@@ -7,6 +7,7 @@ import re
 from decimal import Decimal
 from typing import Any
 
+from bulkmove.exact import is_utf8
 from bulkmove.model import JsonObject
 
 # A text with a leading zero is a name, not a number.
@@ -17,7 +18,7 @@ def as_text(value: Any) -> str | None:
     """An id as opaque text, exactly as JSON gave it: 95 is "95", "95750870.3" stays; None for what names nothing."""
     kind = type(value)
     if kind is str:
-        return value or None
+        return value if value and is_utf8(value) else None
     if kind is int:
         return str(value)
     if kind is float:

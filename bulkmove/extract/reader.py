@@ -15,6 +15,9 @@ from bulkmove.extract.walk import Walk, wanted
 from bulkmove.model import Page, PageQuery, Record
 from bulkmove.protocols import Source
 
+# Each span ends with a page that is not full. A rest shorter than this is read sooner than that page is worth.
+PAGES_WORTH_A_SPLIT = 6
+
 
 @dataclass(frozen=True, slots=True)
 class ReadPage:
@@ -99,8 +102,8 @@ class SpanReader:
         )
 
     def _has_two_parts(self) -> bool:
-        """Two pages and a few seconds at least."""
-        if self.rows_left is None or self.rows_left < 2 * max(1, self._facts.longest):
+        """Pages enough to be worth the page that a new span costs, and a few seconds."""
+        if self.rows_left is None or self.rows_left < PAGES_WORTH_A_SPLIT * max(1, self._facts.longest):
             return False
         return can_split(self.span)
 

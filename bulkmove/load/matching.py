@@ -10,7 +10,7 @@ from typing import NamedTuple
 import orjson
 
 from bulkmove.entries import Entry, TargetKey
-from bulkmove.exact import canonical_json, decode_json
+from bulkmove.exact import canonical_json, decode_json, is_utf8
 from bulkmove.model import JsonObject, State
 from bulkmove.protocols import Target
 from bulkmove.settings import Mode
@@ -49,7 +49,8 @@ def as_text(value: object) -> str | None:
     """An id or a key as opaque text; None for what is none."""
     if value is None or value == "" or isinstance(value, (bool, dict, list)):
         return None
-    return str(value)
+    text = str(value)
+    return text if is_utf8(text) else None
 
 
 def rejected(body: Body, cause: str, message: str) -> Entry:

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import anyio
 from anyio import to_thread
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from bulkmove.errors import RejectedError
 from bulkmove.model import JsonObject
@@ -29,6 +30,7 @@ class Rejection:
 
 
 Result = list[JsonObject] | Rejection
+_CANCELLED = Rejection("mapper-error", "the mapper was cancelled by what it waited for")
 
 
 async def map_page(
@@ -51,7 +53,7 @@ def _map_in_turn(mapper: Mapper, records: Sequence[JsonObject], context: MapCont
     for record in records:
         try:
             results.append(_bodies(mapper(record, context)))
-        except Exception as error:  # noqa: BLE001  whatever a user's mapper raises costs one record
+        except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a user's mapper raises costs one record
             results.append(_rejection(error))
     return results
 
@@ -67,8 +69,13 @@ async def _map_side_by_side(
         async with places:
             try:
                 results[place] = _bodies(await call(records[place], context))
-            except Exception as error:  # noqa: BLE001  whatever a user's mapper raises costs one record
+            except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a user's mapper raises costs one record
                 results[place] = _rejection(error)
+            except anyio.get_cancelled_exc_class():
+                # Raises where the run itself is cancelled. Else the mapper waited for something that was:
+                # passed on, that would take the page's other records with it.
+                await checkpoint_if_cancelled()
+                results[place] = _CANCELLED
 
     async with anyio.create_task_group() as tasks:
         for place in range(len(records)):
@@ -89,7 +96,7 @@ def _bodies(mapped: Any) -> list[JsonObject]:
     )
 
 
-def _rejection(error: Exception) -> Rejection:
+def _rejection(error: Exception | SystemExit) -> Rejection:
     if isinstance(error, RejectedError):
         return Rejection(cause=error.cause, message=str(error)[:_LONGEST_MESSAGE])
     # The frames of this module say nothing about the user's mistake.

@@ -42,9 +42,14 @@ def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             header = file.readline()
             old, new = _columns(
-                path, next(csv.reader([header], delimiter=_delimiter(path, header), strict=True))
+                path,
+                next(
+                    csv.reader(
+                        [header], delimiter=_delimiter(path, header), strict=True, skipinitialspace=True
+                    )
+                ),
             )
-            reader = csv.reader(file, delimiter=_delimiter(path, header), strict=True)
+            reader = csv.reader(file, delimiter=_delimiter(path, header), strict=True, skipinitialspace=True)
             line = 1
             for row in reader:
                 line = reader.line_num + 1

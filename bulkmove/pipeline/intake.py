@@ -26,8 +26,9 @@ async def take(job: RouteJob, records: Sequence[Record], span: Span | None) -> l
     fresh, keyless = await _new_records(job, records)
     if job.limit is not None and len(fresh) > job.limit:
         fresh, keyless, span = fresh[: job.limit], [], None
-    results = await _map(job, [record.data for record in fresh])
+    # First: a mapper may change its record.
     digests = [_digest(record.data) if record.version is None else None for record in fresh]
+    results = await _map(job, [record.data for record in fresh])
     entries, bodies = _prepare(job.rules, fresh, results, digests)
     matched = await _match_all(job, bodies, {})
     items = await _put_down(job, matched, bodies, others=entries + keyless, span=span)
@@ -111,9 +112,14 @@ def _unmapped(
         state=state,
         version=record.version,
         source_digest=digest,
-        cause=cause,
-        message=message,
+        cause=_storable(cause),
+        message=None if message is None else _storable(message),
     )
+
+
+def _storable(text: str) -> str:
+    """The text with what no database keeps (lone surrogates, which JSON can name) spelled out."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _body(record: Record, part: int, digest: bytes | None, fields: JsonObject, rules: Rules) -> Body:
@@ -128,6 +134,11 @@ def _body(record: Record, part: int, digest: bytes | None, fields: JsonObject, r
     target_id = None
     if rules.id_field in fields:
         target_id = as_text(fields[rules.id_field])
+        if target_id is None and fields[rules.id_field] not in (None, ""):
+            given = repr(fields[rules.id_field])[:80]
+            raise RejectedError(
+                f"the mapper gave {given} as {rules.id_field}, which names no row", cause="bad-id"
+            )
         fields = {name: value for name, value in fields.items() if name != rules.id_field}
     return Body(
         source_id=record.id or "",

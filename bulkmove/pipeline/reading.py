@@ -20,9 +20,6 @@ Take = Callable[[Sequence[Record], Span | None], Awaitable[None]]
 
 # Rows that are dated in the last seconds may still be on their way into the list.
 CUTOFF_MARGIN_S = 5
-# More readers than the rate lets in at once keep the host busy when some wait for slow answers.
-READERS_PER_SLOT = 2
-FEWEST_READERS = 4
 
 
 async def read_sorted(job: RouteJob, take: Take) -> None:

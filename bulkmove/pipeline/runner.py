@@ -41,7 +41,7 @@ from bulkmove.transport import HostTransport, open_transport
 DEFAULT_WINDOWS = (Window(10, 1.0),)
 SAMPLE_EVERY_S = 0.5
 READERS_PER_SLOT = 2
-FEWEST_READERS = 4
+FEWEST_READERS = 3
 MAX_READERS_UNLIMITED = 6
 
 
@@ -199,7 +199,7 @@ def _readers(transport: HostTransport) -> Callable[[], int]:
         if rate is None or latency_s is None:
             wanted = MAX_READERS_UNLIMITED if rate is None else FEWEST_READERS
         else:
-            wanted = max(FEWEST_READERS, math.ceil(READERS_PER_SLOT * rate * latency_s) + 1)
+            wanted = max(FEWEST_READERS, math.ceil(READERS_PER_SLOT * rate * latency_s))
         return min(wanted, transport.host.concurrency)
 
     return count

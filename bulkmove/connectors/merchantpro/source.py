@@ -88,7 +88,7 @@ class OrderSource:
         return Record(
             id=as_text(row.get("id")),
             key=read_date(row.get("date_created")),
-            version=version if type(version) is str and version else None,
+            version=as_text(version) if type(version) is str else None,
             data=row,
         )
 

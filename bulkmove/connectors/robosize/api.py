@@ -30,8 +30,6 @@ NATURAL_KEY = "store_id"
 DEVICE = "device_id"
 
 ORDER_FIELDS = frozenset({ID, NATURAL_KEY, DEVICE, "data"})
-# Written when an order is created, and never returned (documented).
-ORDER_NEVER_RETURNED = frozenset({DEVICE})
 
 # The first line is documented for POST and PATCH; the rest are documented as fields of a row.
 PRODUCT_FIELDS = frozenset({

@@ -47,7 +47,8 @@ class OrderTarget:
 
     @property
     def never_returned(self) -> frozenset[str]:
-        return api.ORDER_NEVER_RETURNED
+        """Nothing that an update sends: `device_id` does not come back either, and belongs to the creation alone."""
+        return frozenset()
 
     def list(self) -> Source:
         return ListSource(self._transport, self._list_path)
