@@ -38,9 +38,13 @@ class RunRequest:
 
 @dataclass(slots=True)
 class Ending:
-    """The last line of a run: known routes with their counts, empty until a ledger is open."""
+    """The last line of a run: known routes with their counts, empty until a ledger is open.
+
+    `is_abandoned`: an event loop was left without being wound up, and its threads would keep the process.
+    """
 
     routes: dict[str, dict[str, int]]
+    is_abandoned: bool = False
 
     def print(self, code: int) -> None:
         click.echo(orjson.dumps({"type": "summary", "exit": code, "routes": self.routes}))
@@ -138,8 +142,13 @@ def _last_line(output: Output) -> Iterator[Ending]:
     except SystemExit as end:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
+        code = end.code if isinstance(end.code, int) else UNEXPECTED
         if output.as_json:
-            ending.print(end.code if isinstance(end.code, int) else UNEXPECTED)
+            ending.print(code)
+        if ending.is_abandoned:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
         raise
     except BrokenPipeError:
         raise  # nobody reads stdout any more

@@ -61,9 +61,11 @@ def perform(request: RunRequest, ending: Ending) -> int:
             summary = _from_ledger(migration, request)
     except (ConfigError, LedgerLockedError):
         raise  # no ledger was opened
-    except SystemExit as end:
+    except (SystemExit, KeyboardInterrupt) as end:
+        # These pass an event loop by, and leave its threads behind.
+        ending.is_abandoned = True
         ending.routes = _as_json(_from_ledger(migration, request))
-        if end.code == TERMINATED:
+        if isinstance(end, KeyboardInterrupt) or end.code == TERMINATED:
             raise
         # A mapper that calls sys.exit() shall not decide what this command ends with: it might say 0.
         raise RuntimeError(f"sys.exit({end.code!r}) was called by a mapper, which may only raise") from end

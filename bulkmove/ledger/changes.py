@@ -13,13 +13,17 @@ from bulkmove.errors import LedgerError
 from bulkmove.ledger.chunks import keep_only, pack
 from bulkmove.model import OPEN_STATES, State
 
-_INSERT_RECORD = """
+_INSERT_RECORDS = """
 INSERT INTO records (route, source_id, body, state, target_id, digest, version, source_digest, cause, message, run, chunk)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES {rows}
 """
 _SETTLE = """
-UPDATE records SET state = ?, target_id = coalesce(?, target_id), cause = ?, message = ?, chunk = ?, run = ?
-WHERE route = ? AND source_id = ? AND body = ? AND state IN (3, 4)
+UPDATE records
+SET state = v.column5, target_id = coalesce(v.column6, target_id), cause = v.column7, message = v.column8,
+    chunk = v.column9, run = v.column4
+FROM (VALUES {rows}) AS v
+WHERE records.route = v.column1 AND records.source_id = v.column2 AND records.body = v.column3
+    AND records.state IN (3, 4)
 """
 _SAVE_SPAN = """
 INSERT INTO spans (route, id, lower, upper, reached, is_done, evidence) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -27,13 +31,29 @@ ON CONFLICT (route, id) DO UPDATE
 SET upper = min(upper, excluded.upper), reached = excluded.reached, is_done = excluded.is_done, evidence = excluded.evidence
 """
 _CLAIM = """
-INSERT INTO keys (list, key, rows, route, source_id) VALUES (?, ?, 0, ?, ?)
+INSERT INTO keys (list, key, rows, route, source_id) VALUES {rows}
 ON CONFLICT (list, key) DO UPDATE SET route = excluded.route, source_id = excluded.source_id
 """
 _KEY_READ = """
 INSERT INTO keys (list, key, target_id, rows, fields) VALUES (?, ?, ?, 1, ?)
 ON CONFLICT (list, key) DO UPDATE SET rows = rows + 1 WHERE target_id <> excluded.target_id
 """
+
+
+# SQLite hands Python's lock back at each step of a statement: a hundred rows in one statement take it once, not
+# a hundred times against a busy event loop. At most so many rows, of at most 12 values, fit one statement.
+ROWS_A_STATEMENT = 200
+
+
+def _execute_rows(connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[object, ...]]) -> int:
+    """Run a statement whose `{rows}` is a VALUES list; how many rows it changed."""
+    changed = 0
+    for start in range(0, len(rows), ROWS_A_STATEMENT):
+        part = rows[start : start + ROWS_A_STATEMENT]
+        marks = ",".join(["(" + ",".join("?" * len(part[0])) + ")"] * len(part))
+        values = [value for row in part for value in row]
+        changed += connection.execute(statement.replace("{rows}", marks), values).rowcount
+    return changed
 
 
 def insert_entries(
@@ -46,8 +66,9 @@ def insert_entries(
     is_raw: bool,
 ) -> None:
     """Put a page's bodies down, and keep those that are open."""
-    connection.executemany(
-        _INSERT_RECORD,
+    _execute_rows(
+        connection,
+        _INSERT_RECORDS,
         [
             (
                 route, e.source_id, e.part, e.state, e.target_id, e.digest, e.version, e.source_digest,
@@ -66,14 +87,8 @@ def insert_entries(
 
 
 def claim_keys(connection: sqlite3.Connection, *, list_id: int, route: str, entries: Iterable[Entry]) -> None:
-    connection.executemany(
-        _CLAIM,
-        [
-            (list_id, e.key, route, e.source_id)
-            for e in entries
-            if e.key is not None and e.state in OPEN_STATES
-        ],
-    )
+    rows = [(list_id, e.key, 0, route, e.source_id) for e in entries if e.key is not None]
+    _execute_rows(connection, _CLAIM, rows)
 
 
 def drop_seen(connection: sqlite3.Connection, *, route: int, chunk: int, source_ids: Sequence[str]) -> None:
@@ -101,20 +116,19 @@ def settle(connection: sqlite3.Connection, *, route: int, run: int, settled: Seq
     """Note outcomes. Each body must be open: an outcome is noted once."""
     if not settled:
         return
-    cursor = connection.executemany(
+    noted = _execute_rows(
+        connection,
         _SETTLE,
         [
             (
-                s.state, s.target_id, s.cause, s.message, s.member.chunk if s.state >= State.REJECTED else None, run,
-                route, s.member.source_id, s.member.part,
+                route, s.member.source_id, s.member.part, run, s.state, s.target_id, s.cause, s.message,
+                s.member.chunk if s.state >= State.REJECTED else None,
             )
             for s in settled
         ],
     )  # fmt: skip
-    if cursor.rowcount != len(settled):
-        raise LedgerError(
-            f"{len(settled) - cursor.rowcount} outcomes belong to no open record; this is a defect"
-        )
+    if noted != len(settled):
+        raise LedgerError(f"{len(settled) - noted} outcomes belong to no open record; this is a defect")
     _close_chunks(connection, settled)
 
 
@@ -123,12 +137,12 @@ def _close_chunks(connection: sqlite3.Connection, settled: Sequence[Settled]) ->
     failed = Counter(s.member.chunk for s in settled if s.state >= State.REJECTED)
     for chunk, count in closed.items():
         row = connection.execute(
-            "UPDATE chunks SET open = open - ?, kept = kept + ? WHERE id = ? RETURNING open, kept, bodies, route",
+            "UPDATE chunks SET open = open - ?, kept = kept + ? WHERE id = ? RETURNING open, kept, route",
             (count, failed[chunk], chunk),
         ).fetchone()
         if row is None:
             raise LedgerError(f"chunk {chunk} is gone while its records were open; this is a defect")
-        is_open, kept, bodies, route = row
+        is_open, kept, route = row
         if is_open == 0 and kept == 0:
             connection.execute("DELETE FROM chunks WHERE id = ?", (chunk,))
         elif is_open == 0:
@@ -136,6 +150,7 @@ def _close_chunks(connection: sqlite3.Connection, settled: Sequence[Settled]) ->
                 "SELECT source_id, body FROM records WHERE route = ? AND state >= 5 AND chunk = ?",
                 (route, chunk),
             ).fetchall()
+            (bodies,) = connection.execute("SELECT bodies FROM chunks WHERE id = ?", (chunk,)).fetchone()
             connection.execute("UPDATE chunks SET bodies = ? WHERE id = ?", (keep_only(bodies, rows), chunk))
 
 

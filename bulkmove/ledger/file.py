@@ -160,10 +160,18 @@ def refuse_newer(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
+def _refuse_others(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise LedgerRefusedError for another program's SQLite file: nothing shall be added to it."""
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if tables and not {"runs", "routes", "records", "intents"} <= tables:
+        raise LedgerRefusedError(f"{path}: is not a bulkmove ledger; name another with --ledger")
+
+
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Bring the schema up to date, each step in its own transaction."""
     refuse_newer(connection, path)
     try:
+        _refuse_others(connection, path)
         for number, script in migrations():
             if number > schema_version(connection):
                 connection.executescript(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -127,6 +128,9 @@ class WriteLane:
             await to_thread.run_sync(self._apply, [entry.change for entry in group], limiter=self._limiter)
         except LedgerError as error:
             self._failure = error
+        except Exception as error:  # noqa: BLE001  a change that SQLite can't even be given fails as all others do
+            self._failure = LedgerError(f"{self._path}: a change could not be noted ({error!r}); this is a defect")
+            self._failure.__cause__ = error
         for entry in group:
             if self._failure is None and entry.after is not None:
                 entry.after()
@@ -159,8 +163,10 @@ class WriteLane:
             raise
 
     def _roll_back(self) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+        # What SQLite rolled back by itself, or can't, is no news: the error that led here says what happened.
+        with suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
 
     def _check(self) -> None:
         if self._failure is not None:

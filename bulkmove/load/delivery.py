@@ -144,8 +144,15 @@ def _sort(batch: Batch, results: Sequence[WriteResult]) -> Sorted:
                         item.member, State.REJECTED, cause=result.cause or "refused", message=result.message
                     )
                 )
-            case Verdict.HELD:
+            case Verdict.HELD if len(batch.items) > 1:
                 answer.held.append(item)
+            case Verdict.HELD:
+                # Refused alone, it is refused for its own sake.
+                answer.settled.append(
+                    Settled(
+                        item.member, State.REJECTED, cause=result.cause or "refused", message=result.message
+                    )
+                )
             case Verdict.DOUBT:
                 answer.doubtful.append(item)
     return answer

@@ -24,9 +24,17 @@ class Loader:
     whose predecessor stayed open stays open too.
     """
 
-    def __init__(self, lane: Lane, queue: MemoryObjectSendStream[Batch], batch_size: int | None) -> None:
+    def __init__(
+        self,
+        lane: Lane,
+        queue: MemoryObjectSendStream[Batch],
+        *,
+        room: anyio.Semaphore,
+        batch_size: int | None,
+    ) -> None:
         self._lane = lane
         self._queue = queue
+        self._room = room
         self._batchers: dict[Action, Batcher] = {
             "create": batcher_for("create", lane.target.rules["create"], batch_size),
             "update": batcher_for("update", lane.target.rules["update"], batch_size),
@@ -40,6 +48,11 @@ class Loader:
     def begin_round(self) -> None:
         """What stayed open is about to be put again, first things first."""
         self._rows_left_open.clear()
+
+    def leave_open(self, item: Item) -> None:
+        """The item stays where it is, and with it whatever is put for its row afterwards."""
+        if item.target_id is not None:
+            self._rows_left_open.add(item.target_id)
 
     async def put(self, items: Iterable[Item]) -> None:
         """Returns when the items are with the writers or wait to be joined; waits where writers are behind."""
@@ -66,6 +79,7 @@ class Loader:
         """One writer: deliver batch after batch until the queue ends."""
         async with batches:
             async for batch in batches:
+                self._room.release()
                 open_members = {(m.source_id, m.part) for m in await deliver(batch, self._lane)}
                 if batch.action == "update":
                     self._note_rows(batch, open_members)
@@ -90,10 +104,12 @@ class Loader:
                 self._rows_left_open.add(item.target_id)
 
     async def _send(self, batch: Batch) -> None:
+        # Cancelled here, the batch stays pending. Once there is room it is handed over and counted in one step.
+        await self._room.acquire()
         if not self._outstanding:
             self._idle = anyio.Event()
         self._outstanding += 1
-        await self._queue.send(batch)
+        self._queue.send_nowait(batch)
 
 
 @asynccontextmanager
@@ -105,7 +121,7 @@ async def open_loader(lane: Lane, *, batch_size: int | None, writers: int) -> As
     count = max(1, min(writers, MAX_WRITERS))
     queue, batches = anyio.create_memory_object_stream[Batch](max_buffer_size=count)
     async with anyio.create_task_group() as tasks, queue:
-        loader = Loader(lane, queue, batch_size)
+        loader = Loader(lane, queue, room=anyio.Semaphore(count), batch_size=batch_size)
         async with batches:
             for number in range(count):
                 tasks.start_soon(loader.work, batches.clone(), name=f"{lane.route} writer {number}")

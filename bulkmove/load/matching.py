@@ -98,6 +98,10 @@ def _match_by_key(body: Body, key: str, rules: Rules, known: TargetKey | None) -
         return rejected(
             body, "ambiguous-key", f"{known.rows} rows of the target have {rules.natural_key} {key}"
         )
+    if known.target_id is None:
+        return rejected(
+            body, "no-target-id", f"a row of the target has {rules.natural_key} {key}, and shows no {rules.id_field}"
+        )
     if rules.mode == "create":
         return rejected(
             body, "exists", f"mode is create, and row {known.target_id} has {rules.natural_key} {key} already"

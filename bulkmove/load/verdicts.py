@@ -92,7 +92,9 @@ class Doubts:
         return None
 
 
-def has_failed_enough(item: Item, *, now: float, served_at: float) -> bool:
+def has_failed_enough(
+    item: Item, *, now: float, served_at: float, over_s: float = ATTEMPTS_OVER_S
+) -> bool:
     """Whether a record failed often and long enough, while its host served others, to be set aside.
 
     `served_at`: when the host last did what was asked of it for any record.
@@ -100,7 +102,7 @@ def has_failed_enough(item: Item, *, now: float, served_at: float) -> bool:
     return (
         item.attempts >= MOST_ATTEMPTS
         and item.failed_at is not None
-        and now - item.failed_at >= ATTEMPTS_OVER_S
+        and now - item.failed_at >= over_s
         and served_at > item.failed_at
     )
 

@@ -30,8 +30,9 @@ async def take(job: RouteJob, records: Sequence[Record], span: Span | None) -> l
     digests = [_digest(record.data) if record.version is None else None for record in fresh]
     results = await _map(job, [record.data for record in fresh])
     entries, bodies = _prepare(job.rules, fresh, results, digests)
-    matched = await _match_all(job, bodies, {})
-    items = await _put_down(job, matched, bodies, others=entries + keyless, span=span)
+    async with job.target_list.claiming:
+        matched = await _match_all(job, bodies, {})
+        items = await _put_down(job, matched, bodies, others=entries + keyless, span=span)
     job.note_mapped(len(fresh))
     return items
 
@@ -53,8 +54,9 @@ async def map_stored(job: RouteJob, chunk: int, rows: Sequence[Kept]) -> None:
     results = await _map(job, [record.data for record in records])
     entries, bodies = _prepare(job.rules, records, results, [digest_of(row.body) for row in rows])
     own_rows = {row.source_id: decode_json(row.body) for row in rows}
-    matched = await _match_all(job, bodies, own_rows)
-    await _put_down(job, matched, bodies, others=entries, was_raw_chunk=chunk)
+    async with job.target_list.claiming:
+        matched = await _match_all(job, bodies, own_rows)
+        await _put_down(job, matched, bodies, others=entries, was_raw_chunk=chunk)
     job.note_mapped(len(rows))
 
 

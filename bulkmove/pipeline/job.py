@@ -12,6 +12,7 @@ from bulkmove.entries import Settled
 from bulkmove.events import Event, RecordsSettled
 from bulkmove.load.gate import ListGate
 from bulkmove.load.matching import Rules
+from bulkmove.load.verdicts import ATTEMPTS_OVER_S
 from bulkmove.mapping.context import RouteContext
 from bulkmove.model import State
 from bulkmove.protocols import Ledger, Mapper, Source, Target
@@ -28,14 +29,18 @@ class TargetList:
         self.name = name
         self.gate = ListGate()
         self.lock = anyio.Lock()
+        # Held from looking a key up until it is claimed, so that two routes never claim one key.
+        self.claiming = anyio.Lock()
         self.is_atomic: bool | None = None
+        self.has_keys = False
 
 
 @dataclass(slots=True)
 class RouteJob:
     """A route that is ready to run: everything opened, nothing started.
 
-    `limit`: the most records still to be mapped in this run, None without a limit. `stop` is set when the run
+    `is_self_route`: source and target are one list, whatever their hosts are called. `attempts_over_s`: how long
+    a record has to have failed before it is set aside. `limit`: the most records still to be mapped in this run, None without a limit. `stop` is set when the run
     is to end early, `enough` when the limit is reached. `served_at`: when the target last did what was asked (epoch seconds).
     """
 
@@ -52,6 +57,8 @@ class RouteJob:
     stop: anyio.Event
     readers: Callable[[], int]
     listers: Callable[[], int]
+    is_self_route: bool = False
+    attempts_over_s: float = ATTEMPTS_OVER_S
     limit: int | None = None
     served_at: float = 0.0
     enough: anyio.Event = field(default_factory=anyio.Event)

@@ -18,9 +18,12 @@ async def ensure_keys(job: RouteJob) -> None:
 
     Routes to one list wait for one reading. One that was interrupted begins anew: nothing was written yet.
     """
+    if job.target_list.has_keys:
+        return
     name = job.target_list.name
     async with job.target_list.lock:
-        if (await job.ledger.list_state(name)).is_read:
+        job.target_list.has_keys = (await job.ledger.list_state(name)).is_read
+        if job.target_list.has_keys:
             return
         job.emit(Phase(job.name, "reading the target's keys"))
         await job.ledger.drop_keys(name)
@@ -34,6 +37,7 @@ async def ensure_keys(job: RouteJob) -> None:
                 tally=tally,
             )
         await job.ledger.close_keys(name)
+        job.target_list.has_keys = True
         job.emit(Phase(job.name, ""))
 
 

@@ -43,12 +43,12 @@ async def run_route(job: RouteJob) -> bool:
 
 
 async def _work(job: RouteJob, *, is_read: bool) -> None:
-    if job.settings.is_self_route and not await _read_then_map(job, is_read=is_read) and job.stop.is_set():
+    if job.is_self_route and not await _read_then_map(job, is_read=is_read) and job.stop.is_set():
         return
     writers = job.target_host.concurrency
     async with open_loader(_lane(job), batch_size=job.settings.batch_size, writers=writers) as loader:
         await resend_open(job, loader)
-        if not job.settings.is_self_route and not is_read:
+        if not job.is_self_route and not is_read:
             await _stream(job, loader)
         await (loader.drain() if job.stop.is_set() else settle_all(job, loader))
 
@@ -67,17 +67,19 @@ def _lane(job: RouteJob) -> Lane:
 
 async def _stream(job: RouteJob, loader: Loader) -> None:
     """Pages are mapped as they come, and written while others are read."""
-    turn = anyio.Lock()
+    turn, mapping = anyio.Lock(), anyio.Lock()
 
     async def take_page(records: Sequence[Record], span: Span | None) -> None:
         async with turn:
-            if job.is_ending:
-                return
-            await loader.put(await take(job, records, span))
+            async with mapping:
+                if job.is_ending:
+                    return
+                items = await take(job, records, span)
+            await loader.put(items)
 
     async with Tally() as tally:
         try:
-            is_whole = await _read_whole(job, take_page, tally)
+            is_whole = await _read_whole(job, take_page, tally, turn=mapping)
         except (RetryableError, FatalError):
             await loader.drain()
             raise
@@ -95,20 +97,25 @@ async def _read_then_map(job: RouteJob, *, is_read: bool) -> bool:
 
     if not is_read:
         async with Tally() as tally:
-            if not await _read_whole(job, store_page, tally):
+            if not await _read_whole(job, store_page, tally, turn=turn):
                 return False
-            await _skip_gone(job, tally)
+            if job.source.listing.reading == "passes":
+                await _skip_gone(job, tally)
         await job.ledger.mark(job.name, is_read=True)
     return await _map_all_stored(job)
 
 
-async def _read_whole(job: RouteJob, take_page: Take, tally: Tally) -> bool:
-    """Read until the list is proven read, or the run is to end; whether it was the former."""
+async def _read_whole(job: RouteJob, take_page: Take, tally: Tally, *, turn: anyio.Lock) -> bool:
+    """Read until the list is proven read, or the run is to end; whether it was the former.
+
+    `turn` is held while a page is mapped and put down: a page that was begun is not cut off, since its records
+    would be mapped once more by the next run.
+    """
     is_whole = False
     with single_error():
         async with anyio.create_task_group() as tasks:
             for event in (job.stop, job.enough):
-                tasks.start_soon(_cancel_on, event, tasks.cancel_scope, name=f"{job.name} reading until")
+                tasks.start_soon(_cancel_on, event, turn, tasks.cancel_scope, name=f"{job.name} reading until")
             if job.source.listing.reading == "keyset":
                 await read_sorted(job, take_page)
             else:
@@ -118,9 +125,10 @@ async def _read_whole(job: RouteJob, take_page: Take, tally: Tally) -> bool:
     return is_whole
 
 
-async def _cancel_on(event: anyio.Event, scope: anyio.CancelScope) -> None:
+async def _cancel_on(event: anyio.Event, turn: anyio.Lock, scope: anyio.CancelScope) -> None:
     await event.wait()
-    scope.cancel()
+    async with turn:
+        scope.cancel()
 
 
 async def _skip_gone(job: RouteJob, tally: Tally) -> None:

@@ -28,13 +28,14 @@ from bulkmove.events import Event, HostSample, Note
 from bulkmove.ledger import SqliteLedger
 from bulkmove.load.matching import Rules
 from bulkmove.load.rehearsal import RehearsedTarget
+from bulkmove.load.verdicts import ATTEMPTS_OVER_S
 from bulkmove.mapping.context import RouteContext
 from bulkmove.model import Counts, Summary
 from bulkmove.pipeline.job import RouteJob, TargetList
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan, changed_keys
 from bulkmove.pipeline.route import run_route
 from bulkmove.protocols import Observer
-from bulkmove.settings import Window
+from bulkmove.settings import HostSettings, RouteSettings, Window
 from bulkmove.transport import HostTransport, open_transport
 
 # Where neither the user nor the connector knows a limit.
@@ -47,11 +48,12 @@ MAX_READERS_UNLIMITED = 6
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What one run is asked for. `limit`: the most records mapped a route."""
+    """What one run is asked for. `limit`: the most records mapped a route. `attempts_over_s`: see RouteJob."""
 
     limit: int | None = None
     is_dry: bool = False
     accept_changes: bool = False
+    attempts_over_s: float = ATTEMPTS_OVER_S
 
 
 @dataclass(slots=True)
@@ -187,8 +189,16 @@ async def _open_job(run: Run, route: RoutePlan) -> RouteJob:
         stop=run.stop,
         readers=_readers(source_transport),
         listers=_readers(target_transport),
+        is_self_route=_is_self_route(settings, hosts),
+        attempts_over_s=run.options.attempts_over_s,
         limit=run.options.limit,
     )
+
+
+def _is_self_route(route: RouteSettings, hosts: Mapping[str, HostSettings]) -> bool:
+    """Two hosts may stand for one address: its lists are the same all the same."""
+    source, target = hosts[route.source.host], hosts[route.target.host]
+    return route.source.stream == route.target.stream and source.url.rstrip("/") == target.url.rstrip("/")
 
 
 def _readers(transport: HostTransport) -> Callable[[], int]:
@@ -209,13 +219,12 @@ async def _check_fingerprints(plan: MigrationPlan, ledger: SqliteLedger, *, acce
     known = await ledger.fingerprints()
     for name, route in plan.routes.items():
         now = orjson.dumps(route.fingerprint).decode()
-        if name in known and known[name] != now:
-            changed = ", ".join(changed_keys(orjson.loads(known[name]), route.fingerprint))
-            if not accept_changes:
-                raise LedgerRefusedError(
-                    f"route {name} has changed since this ledger was begun: {changed}; put it back, or let the"
-                    " change hold for what is not yet mapped with --accept-changes, or begin anew with --fresh"
-                )
+        changed = changed_keys(orjson.loads(known[name]), orjson.loads(now)) if name in known else []
+        if changed and not accept_changes:
+            raise LedgerRefusedError(
+                f"route {name} has changed since this ledger was begun: {', '.join(changed)}; put it back, or let the"
+                " change hold for what is not yet mapped with --accept-changes, or begin anew with --fresh"
+            )
         if known.get(name) != now:
             await ledger.save_route(name, now)
 

@@ -14,7 +14,6 @@ from bulkmove.extract.passes import read_passes
 from bulkmove.extract.tally import Tally
 from bulkmove.load.loader import Loader
 from bulkmove.load.verdicts import (
-    ATTEMPTS_OVER_S,
     MOST_ATTEMPTS,
     Doubts,
     atomicity,
@@ -111,8 +110,16 @@ async def resend_open(job: RouteJob, loader: Loader) -> int:
     while not job.stop.is_set() and (found := await job.ledger.next_pending(job.name, chunk)) is not None:
         chunk, items = found
         free = [item for item in items if (item.member.source_id, item.member.part) not in doubtful]
+        # Chunks come in the order of their mapping: what is in doubt is not overtaken by a later change of its row.
+        for item in items if len(free) < len(items) else ():
+            if (item.member.source_id, item.member.part) in doubtful:
+                loader.leave_open(item)
         now = time.time()
-        spent = [item for item in free if has_failed_enough(item, now=now, served_at=job.served_at)]
+        spent = [
+            item
+            for item in free
+            if has_failed_enough(item, now=now, served_at=job.served_at, over_s=job.attempts_over_s)
+        ]
         if spent:
             settled = [set_aside(item) for item in spent]
             await job.ledger.settle(job.name, settled)
@@ -153,7 +160,7 @@ async def _blame(job: RouteJob, still_open: int) -> None:
         chunk, items = found
         failing = [item for item in items if item.failed_at is not None and item.failed_at < job.served_at]
         if failing:
-            wait_s = max(0.0, max(item.failed_at or 0.0 for item in failing) + ATTEMPTS_OVER_S - time.time())
+            wait_s = max(0.0, max(item.failed_at or 0.0 for item in failing) + job.attempts_over_s - time.time())
             if min(item.attempts for item in failing) >= MOST_ATTEMPTS:
                 with anyio.move_on_after(wait_s):
                     await job.stop.wait()
