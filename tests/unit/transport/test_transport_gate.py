@@ -169,6 +169,28 @@ def test_first_come_is_first_served(run_virtually: RunVirtually) -> None:
     run_virtually(scenario())
 
 
+def test_a_newcomer_does_not_slip_in_before_who_is_about_to_be_let_out(run_virtually: RunVirtually) -> None:
+    async def scenario() -> None:
+        gate, order = gate_of(concurrency=1), list[str]()
+        held = await gate.acquire()
+
+        async def waiting() -> None:
+            slot = await gate.acquire()
+            order.append("first")
+            gate.release(slot)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(waiting)
+            await anyio.sleep(1)
+            gate.release(held)
+            slot = await gate.acquire()
+            order.append("newcomer")
+            gate.release(slot)
+        assert order == ["first", "newcomer"]
+
+    run_virtually(scenario())
+
+
 def test_no_more_than_the_concurrency_are_in_flight(run_virtually: RunVirtually) -> None:
     async def scenario() -> None:
         gate, most = gate_of(concurrency=3), 0
@@ -239,8 +261,13 @@ def test_those_in_flight_from_before_a_pause_do_not_hold_up_the_probe(run_virtua
         gate.pause(1, "trouble")
         probe = await gate.acquire()
         assert gate.in_flight == 4
-        for slot in [*old, probe]:
+        for slot in old:
             gate.release(slot)
+        with anyio.move_on_after(5) as scope:
+            await gate.acquire()
+        assert scope.cancelled_caught, "only the probe's own return lets more out"
+        gate.release(probe)
+        gate.release(await gate.acquire())
         assert gate.in_flight == 0
 
     run_virtually(scenario())
@@ -333,6 +360,7 @@ def test_a_request_that_is_not_on_the_wire_yet_counts_until_it_is(run_virtually:
         slow = await gate.acquire()
         began = loop.time()
         loop.call_later(3.0, gate.sent, slow)
+        await anyio.sleep(2)
         await gate.acquire()
         assert loop.time() - began >= 4.0
 

@@ -166,6 +166,19 @@ def test_a_429_holds_the_whole_host_for_as_long_as_it_says(
     run_virtually(scenario())
 
 
+def test_the_date_in_a_retry_after_is_read_by_the_hosts_own_clock(
+    run_virtually: RunVirtually, virtual_timing: Timing
+) -> None:
+    async def scenario() -> None:
+        headers = {"Retry-After": "Sun, 06 Nov 1994 08:50:07 GMT"}
+        told = Response(429, headers, b"", None, 0.0, date=784111777.0)
+        rig = Rig(Scripted([told, OK]), virtual_timing)
+        await rig.send(POST)
+        assert rig.client.times[1] == pytest.approx(30, abs=0.1)
+
+    run_virtually(scenario())
+
+
 def test_a_429_that_says_nothing_is_waited_out_for_a_minute(
     run_virtually: RunVirtually, virtual_timing: Timing
 ) -> None:
