@@ -11,6 +11,7 @@ import os
 import random
 import time
 from types import TracebackType
+from contextlib import suppress
 from typing import Self
 
 import anyio
@@ -187,8 +188,9 @@ async def _cut(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
     """Announce the whole body, send half of it, and hang up."""
     response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})
     response.content_length = len(answer.body)
-    await response.prepare(request)
-    await response.write(answer.body[: len(answer.body) // 2])
+    with suppress(ConnectionError):  # the client may have gone meanwhile
+        await response.prepare(request)
+        await response.write(answer.body[: len(answer.body) // 2])
     if request.transport is not None:
         request.transport.close()
     return response
