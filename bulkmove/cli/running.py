@@ -61,17 +61,15 @@ def perform(request: RunRequest, ending: Ending) -> int:
             summary = _from_ledger(migration, request)
     except (ConfigError, LedgerLockedError):
         raise  # no ledger was opened
-    except (SystemExit, KeyboardInterrupt) as end:
-        # These pass an event loop by, and leave its threads behind.
-        ending.is_abandoned = True
+    except BaseException as error:
+        # The first two pass an event loop by, and leave its threads behind.
+        ending.is_abandoned = isinstance(error, (SystemExit, KeyboardInterrupt))
         ending.routes = _as_json(_from_ledger(migration, request))
-        if isinstance(end, KeyboardInterrupt) or end.code == TERMINATED:
+        is_terminated = isinstance(error, SystemExit) and error.code == TERMINATED
+        if is_terminated or isinstance(error, (Exception, KeyboardInterrupt)):
             raise
         # A mapper that calls sys.exit() shall not decide what this command ends with: it might say 0.
-        raise RuntimeError(f"sys.exit({end.code!r}) was called by a mapper, which may only raise") from end
-    except BaseException:
-        ending.routes = _as_json(_from_ledger(migration, request))
-        raise
+        raise RuntimeError(f"a mapper raised {error!r}, which ends programs, not records") from error
     if interruption.number is not None:
         summary = replace(summary, exit_code=_SIGNAL_BASE + interruption.number)
     ending.routes = _as_json(summary)

@@ -186,10 +186,17 @@ def count_attempt(
     )
 
 
+def forget_attempts(connection: sqlite3.Connection) -> None:
+    """What failed in an earlier run is no record's fault before it fails in this one: the host may have been down."""
+    connection.execute(
+        "UPDATE records SET attempts = 0, failed_at = NULL WHERE attempts > 0 AND state IN (3, 4)"
+    )
+
+
 def revive_unknown(connection: sqlite3.Connection, *, route: int, members: Sequence[Member]) -> None:
     """Look again at what was unknown: its bodies were kept, and it is open again."""
     connection.executemany(
-        "UPDATE records SET state = 4, cause = NULL, message = NULL"
+        "UPDATE records SET state = 4, cause = NULL, message = NULL, attempts = 0, failed_at = NULL"
         " WHERE route = ? AND source_id = ? AND body = ? AND state = 6",
         [(route, m.source_id, m.part) for m in members],
     )

@@ -129,7 +129,9 @@ class WriteLane:
         except LedgerError as error:
             self._failure = error
         except Exception as error:  # noqa: BLE001  a change that SQLite can't even be given fails as all others do
-            self._failure = LedgerError(f"{self._path}: a change could not be noted ({error!r}); this is a defect")
+            self._failure = LedgerError(
+                f"{self._path}: a change could not be noted ({error!r}); this is a defect"
+            )
             self._failure.__cause__ = error
         for entry in group:
             if self._failure is None and entry.after is not None:

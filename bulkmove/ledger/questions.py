@@ -166,9 +166,14 @@ def open_requests(connection: sqlite3.Connection) -> int:
 
 
 def unknown_members(connection: sqlite3.Connection, route: int) -> list[Member]:
+    """What ended unknown and can be looked at again: not an update of a row that another record wrote since or before."""
     rows = connection.execute(
         "SELECT source_id, body, chunk FROM records"
-        " WHERE route = ? AND state >= 5 AND state = 6 AND chunk IS NOT NULL ORDER BY chunk, source_id",
+        " WHERE route = ?1 AND state >= 5 AND state = 6 AND chunk IS NOT NULL"
+        " AND (target_id IS NULL OR target_id NOT IN"
+        "  (SELECT target_id FROM records WHERE route = ?1 AND state = 2 AND target_id IN"
+        "   (SELECT target_id FROM records WHERE route = ?1 AND state >= 5 AND state = 6)))"
+        " ORDER BY chunk, source_id, body",
         (route,),
     )
     return [Member(*row) for row in rows]

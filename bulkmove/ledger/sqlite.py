@@ -67,9 +67,12 @@ class SqliteLedger:
         runs = await self._reader.run(questions.last_run)
         self._run = 1 if runs is None else runs[0] + 1
         row = (self._run, now, now)
-        await self._put(
-            lambda c: c.execute("INSERT INTO runs (id, started_at, alive_at) VALUES (?, ?, ?)", row)
-        )
+
+        def change(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT INTO runs (id, started_at, alive_at) VALUES (?, ?, ?)", row)
+            changes.forget_attempts(connection)
+
+        await self._put(change)
         self.writer.run_id = self._run
 
     async def end_run(self, exit_code: int) -> None:

@@ -100,7 +100,9 @@ def _match_by_key(body: Body, key: str, rules: Rules, known: TargetKey | None) -
         )
     if known.target_id is None:
         return rejected(
-            body, "no-target-id", f"a row of the target has {rules.natural_key} {key}, and shows no {rules.id_field}"
+            body,
+            "no-target-id",
+            f"a row of the target has {rules.natural_key} {key}, and shows no {rules.id_field}",
         )
     if rules.mode == "create":
         return rejected(

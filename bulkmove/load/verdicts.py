@@ -92,9 +92,7 @@ class Doubts:
         return None
 
 
-def has_failed_enough(
-    item: Item, *, now: float, served_at: float, over_s: float = ATTEMPTS_OVER_S
-) -> bool:
+def has_failed_enough(item: Item, *, now: float, served_at: float, over_s: float = ATTEMPTS_OVER_S) -> bool:
     """Whether a record failed often and long enough, while its host served others, to be set aside.
 
     `served_at`: when the host last did what was asked of it for any record.

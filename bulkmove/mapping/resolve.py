@@ -239,9 +239,8 @@ def _import_errors(name: str) -> Iterator[None]:
         own = error.__traceback__
         while own is not None and not _is_users(own.tb_frame.f_code.co_filename):
             own = own.tb_next
-        lines = (
-            "".join(traceback.format_exception(type(error), error, own, chain=False)).rstrip().splitlines()
-        )
+        told = "".join(traceback.format_exception(type(error), error, own, chain=False)).rstrip()
+        lines = told.removeprefix("Traceback (most recent call last):\n").splitlines()
         kept = "\n".join(f"  {line}" for line in lines[-_MOST_TRACEBACK_LINES:])
         raise ConfigError(f"mapper {name!r}: its module can't be imported:\n{kept}") from error
 

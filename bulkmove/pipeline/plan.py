@@ -92,7 +92,10 @@ def _plan_route(
             raise ConfigError(
                 f"{where}.where.{name}: {route.source} has no such filter{_nearest(name, source.filters)}"
             )
-    mapper = resolve_mapper(route.mapper, settings.directory)
+    try:
+        mapper = resolve_mapper(route.mapper, settings.directory)
+    except ConfigError as error:
+        raise ConfigError(f"{where}.mapper: {error}") from error
     if mapper.check_options is not None:
         try:
             mapper.check_options(route.options)

@@ -115,7 +115,9 @@ async def _read_whole(job: RouteJob, take_page: Take, tally: Tally, *, turn: any
     with single_error():
         async with anyio.create_task_group() as tasks:
             for event in (job.stop, job.enough):
-                tasks.start_soon(_cancel_on, event, turn, tasks.cancel_scope, name=f"{job.name} reading until")
+                tasks.start_soon(
+                    _cancel_on, event, turn, tasks.cancel_scope, name=f"{job.name} reading until"
+                )
             if job.source.listing.reading == "keyset":
                 await read_sorted(job, take_page)
             else:

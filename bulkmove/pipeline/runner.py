@@ -196,9 +196,10 @@ async def _open_job(run: Run, route: RoutePlan) -> RouteJob:
 
 
 def _is_self_route(route: RouteSettings, hosts: Mapping[str, HostSettings]) -> bool:
-    """Two hosts may stand for one address: its lists are the same all the same."""
+    """Two hosts may stand for one address: its lists are the same all the same, unless two APIs answer there."""
     source, target = hosts[route.source.host], hosts[route.target.host]
-    return route.source.stream == route.target.stream and source.url.rstrip("/") == target.url.rstrip("/")
+    is_one_place = source.url.rstrip("/") == target.url.rstrip("/") and source.api == target.api
+    return is_one_place and route.source.stream == route.target.stream
 
 
 def _readers(transport: HostTransport) -> Callable[[], int]:

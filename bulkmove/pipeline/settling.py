@@ -155,16 +155,21 @@ async def settle_all(job: RouteJob, loader: Loader) -> None:
 
 async def _blame(job: RouteJob, still_open: int) -> None:
     """Raise where the host failed on everything since the open records failed first; else let them have their tries."""
-    chunk = 0
+    chunk, is_open = 0, False
     while (found := await job.ledger.next_pending(job.name, chunk)) is not None:
         chunk, items = found
+        is_open = is_open or bool(items)
         failing = [item for item in items if item.failed_at is not None and item.failed_at < job.served_at]
         if failing:
-            wait_s = max(0.0, max(item.failed_at or 0.0 for item in failing) + job.attempts_over_s - time.time())
+            wait_s = max(
+                0.0, max(item.failed_at or 0.0 for item in failing) + job.attempts_over_s - time.time()
+            )
             if min(item.attempts for item in failing) >= MOST_ATTEMPTS:
                 with anyio.move_on_after(wait_s):
                     await job.stop.wait()
             return
+    if not is_open:
+        return  # the last of them was set aside
     raise HostUnavailableError(
         f"host {job.target_host.name}: kept failing on the last {still_open} writes of route {job.name};"
         " they stay pending, run again to go on"

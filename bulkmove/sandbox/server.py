@@ -10,8 +10,8 @@ import asyncio
 import os
 import random
 import time
-from types import TracebackType
 from contextlib import suppress
+from types import TracebackType
 from typing import Self
 
 import anyio

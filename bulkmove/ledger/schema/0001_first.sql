@@ -51,6 +51,7 @@ CREATE TABLE records (
 ) WITHOUT ROWID;
 
 CREATE INDEX failed_records ON records (route, source_id) WHERE state >= 5;
+CREATE INDEX failing_records ON records (route, source_id) WHERE attempts > 0;
 
 -- The bodies of a page, compressed, from before the first is sent until the last is settled. open: how many
 -- are not settled; kept: how many are settled as rejected or unknown, whose bodies a person may need.

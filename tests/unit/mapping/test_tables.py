@@ -41,6 +41,10 @@ def test_values_are_text_whatever_they_look_like(tmp_path: Path) -> None:
     assert dict(load_table(path)) == {"007": "1,5", "a;b": "x\ny", "şapcă": "ţ"}
 
 
+def test_quotes_hold_a_value_together_after_a_space_too(tmp_path: Path) -> None:
+    assert dict(load_table(table(tmp_path, 'old, new\n1, "a, b"\n'))) == {"1": "a, b"}
+
+
 def test_a_header_alone_is_an_empty_table(tmp_path: Path) -> None:
     assert dict(load_table(table(tmp_path, "old,new\n"))) == {}
 
