@@ -105,12 +105,17 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class RouteProgress:
-    """How far a route is. `cutoff`: keys from here on belong to a later pass. `is_read`: all of it was read."""
+    """How far a route is.
+
+    `cutoff`: keys after it belong to a later pass. `expected`: how many records the source told, None where it
+    didn't. `is_read`: all of it was read.
+    """
 
     cutoff: int | None
     is_read: bool
     is_finished: bool
     spans: Sequence[Span]
+    expected: int | None = None
 
 
 class TargetKey(NamedTuple):

@@ -17,6 +17,14 @@ class RouteStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordsExpected:
+    """The source told how many records it holds in all: `records` is for planning, it may lie or change."""
+
+    route: str
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
 class RecordsRead:
     """`records` new source records were seen, in one page of the source."""
 
@@ -75,4 +83,6 @@ class Note:
     route: str | None = None
 
 
-Event = RouteStarted | RecordsRead | RecordsSettled | RouteFinished | Phase | HostSample | Note
+Event = (
+    RouteStarted | RecordsExpected | RecordsRead | RecordsSettled | RouteFinished | Phase | HostSample | Note
+)

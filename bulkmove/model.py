@@ -211,8 +211,13 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How a run ended. `exit_code` None: a run is still going. `notes` name what a person should know."""
+    """How a run ended, or how far a migration is.
+
+    `exit_code` None: a run is still going. `notes` name what a person should know. `finished`: the routes that
+    have nothing left to do.
+    """
 
     exit_code: int | None
     routes: Mapping[str, Counts]
     notes: tuple[str, ...] = ()
+    finished: frozenset[str] = frozenset()

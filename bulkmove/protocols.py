@@ -207,6 +207,7 @@ class Ledger(Protocol):
         route: str,
         *,
         cutoff: int | None = None,
+        expected: int | None = None,
         is_read: bool | None = None,
         is_finished: bool | None = None,
     ) -> None:

@@ -94,7 +94,8 @@ def tell(text: str) -> None:
     text = without_secrets(text)
     if _parameter("log_format") == "json":
         text = json.dumps({"type": "log", "text": text}, ensure_ascii=False)
-    click.echo(text, err=True)
+    # Not err=True, which goes behind whatever stands in for stderr, as progress bars do.
+    click.echo(text, file=sys.stderr)
 
 
 def _parameter(name: str) -> Any:

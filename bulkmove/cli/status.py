@@ -34,8 +34,7 @@ def command(*, file: Path, ledger: Path | None, output: Output) -> None:
             return
         from bulkmove.report.summary import next_steps, summary_table  # noqa: PLC0415
 
-        # status() tells which routes are finished in its notes.
-        finished = {name: f"route {name}: finished" in summary.notes for name in summary.routes}
+        finished = {name: name in summary.finished for name in summary.routes}
         console = stdout_console()
         console.print(summary_table(summary, finished=finished))
         if output.quiet:

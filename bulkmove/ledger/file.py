@@ -13,6 +13,7 @@ from pathlib import Path
 from bulkmove.errors import LedgerError, LedgerLockedError, LedgerRefusedError
 
 PRIVATE = 0o600
+APPLICATION_ID = int.from_bytes(b"bmv1", "big")
 
 
 def lock_path(ledger: Path) -> Path:
@@ -150,28 +151,25 @@ def schema_version(connection: sqlite3.Connection) -> int:
     return version
 
 
-def refuse_newer(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise LedgerRefusedError where a newer bulkmove wrote this ledger."""
+def refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise LedgerRefusedError where the file is another program's, or a newer bulkmove wrote it."""
     newest = migrations()[-1][0]
-    if (version := schema_version(connection)) > newest:
+    version = schema_version(connection)
+    mark = connection.execute("PRAGMA application_id").fetchone()[0]
+    is_empty = not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if mark != APPLICATION_ID and not is_empty:
+        raise LedgerRefusedError(f"{path}: is not a bulkmove ledger; name another with --ledger")
+    if version > newest:
         raise LedgerRefusedError(
             f"{path}: was written by a newer bulkmove (schema {version}, this one knows {newest}); "
             "update bulkmove, or begin anew with --fresh"
         )
 
 
-def _refuse_others(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise LedgerRefusedError for another program's SQLite file: nothing shall be added to it."""
-    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if tables and not {"runs", "routes", "records", "intents"} <= tables:
-        raise LedgerRefusedError(f"{path}: is not a bulkmove ledger; name another with --ledger")
-
-
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Bring the schema up to date, each step in its own transaction."""
-    refuse_newer(connection, path)
+    refuse_foreign(connection, path)
     try:
-        _refuse_others(connection, path)
         for number, script in migrations():
             if number > schema_version(connection):
                 connection.executescript(

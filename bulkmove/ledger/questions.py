@@ -76,8 +76,8 @@ def fingerprints(connection: sqlite3.Connection) -> dict[str, str]:
 
 
 def progress(connection: sqlite3.Connection, route: int) -> RouteProgress:
-    cutoff, is_read, is_finished = connection.execute(
-        "SELECT cutoff, is_read, is_finished FROM routes WHERE id = ?", (route,)
+    cutoff, expected, is_read, is_finished = connection.execute(
+        "SELECT cutoff, expected, is_read, is_finished FROM routes WHERE id = ?", (route,)
     ).fetchone()
     spans = [
         Span(id=i, lower=lower, upper=upper, reached=reached, is_done=bool(done), evidence=evidence)
@@ -86,7 +86,9 @@ def progress(connection: sqlite3.Connection, route: int) -> RouteProgress:
             (route,),
         )
     ]
-    return RouteProgress(cutoff=cutoff, is_read=bool(is_read), is_finished=bool(is_finished), spans=spans)
+    return RouteProgress(
+        cutoff=cutoff, is_read=bool(is_read), is_finished=bool(is_finished), spans=spans, expected=expected
+    )
 
 
 def next_open_chunk(

@@ -114,15 +114,16 @@ class SqliteLedger:
         route: str,
         *,
         cutoff: int | None = None,
+        expected: int | None = None,
         is_read: bool | None = None,
         is_finished: bool | None = None,
     ) -> None:
         """Note a step of the route; what is None stays as it is."""
-        row = (cutoff, is_read, is_finished, self._routes[route])
+        row = (cutoff, expected, is_read, is_finished, self._routes[route])
         await self._put(
             lambda c: c.execute(
-                "UPDATE routes SET cutoff = coalesce(?, cutoff), is_read = coalesce(?, is_read),"
-                " is_finished = coalesce(?, is_finished) WHERE id = ?",
+                "UPDATE routes SET cutoff = coalesce(?, cutoff), expected = coalesce(?, expected),"
+                " is_read = coalesce(?, is_read), is_finished = coalesce(?, is_finished) WHERE id = ?",
                 row,
             )
         )

@@ -20,7 +20,8 @@ from bulkmove.protocols import Ledger, Target
 class Lane:
     """What all deliveries of one route share.
 
-    `is_atomic` asks what is known of the list by now; `on_settled` is told every outcome that an answer gave.
+    `is_atomic` asks what is known of the list by now; `on_settled` is told every outcome that an answer gave;
+    `is_stopping` asks whether what is not on its way yet shall stay where it is.
     """
 
     route: str
@@ -30,6 +31,7 @@ class Lane:
     gate: ListGate
     is_atomic: Callable[[], bool | None]
     on_settled: Callable[[Sequence[Settled]], None]
+    is_stopping: Callable[[], bool] = lambda: False
 
 
 class Sorted(NamedTuple):

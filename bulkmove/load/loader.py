@@ -80,9 +80,10 @@ class Loader:
         async with batches:
             async for batch in batches:
                 self._room.release()
-                open_members = {(m.source_id, m.part) for m in await deliver(batch, self._lane)}
-                if batch.action == "update":
-                    self._note_rows(batch, open_members)
+                if not self._lane.is_stopping():
+                    left = await deliver(batch, self._lane)
+                    if batch.action == "update":
+                        self._note_rows(batch, {(m.source_id, m.part) for m in left})
                 self._outstanding -= 1
                 if not self._outstanding:
                     self._idle.set()

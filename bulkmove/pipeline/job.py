@@ -1,4 +1,4 @@
-"""What one route works with while it runs."""
+"""What a run and its routes work with while they run."""
 
 from __future__ import annotations
 
@@ -9,20 +9,24 @@ from dataclasses import dataclass, field
 import anyio
 
 from bulkmove.entries import Settled
-from bulkmove.events import Event, RecordsSettled
+from bulkmove.errors import BulkmoveError
+from bulkmove.events import Event, Note, RecordsSettled
+from bulkmove.ledger import SqliteLedger
 from bulkmove.load.gate import ListGate
 from bulkmove.load.matching import Rules
 from bulkmove.load.verdicts import ATTEMPTS_OVER_S
 from bulkmove.mapping.context import RouteContext
 from bulkmove.model import State
-from bulkmove.protocols import Ledger, Mapper, Source, Target
+from bulkmove.pipeline.plan import MigrationPlan
+from bulkmove.protocols import Ledger, Mapper, Observer, Source, Target
 from bulkmove.settings import HostSettings, RouteSettings
+from bulkmove.transport import HostTransport
 
 
 class TargetList:
     """One list that is written to, shared by all routes to it: its keys are read once, and creates pause for a reading.
 
-    `name` tells lists apart: the host's address, the stream, and the natural key.
+    `name` tells lists apart: the API and the host's address, the stream, and the natural key.
     """
 
     def __init__(self, name: str) -> None:
@@ -87,3 +91,37 @@ class RouteJob:
             self.emit(RecordsSettled(self.name, state.name.lower(), count))
         if State.WRITTEN in totals or State.UNCHANGED in totals:
             self.served_at = time.time()
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What one run is asked for. `limit`: the most records mapped a route. `attempts_over_s`: see RouteJob."""
+
+    limit: int | None = None
+    is_dry: bool = False
+    accept_changes: bool = False
+    attempts_over_s: float = ATTEMPTS_OVER_S
+
+
+@dataclass(slots=True)
+class Run:
+    """One run while it goes: what its routes share."""
+
+    plan: MigrationPlan
+    ledger: SqliteLedger
+    options: RunOptions
+    observer: Observer | None
+    stop: anyio.Event
+    transports: dict[str, HostTransport] = field(default_factory=dict)
+    lists: dict[str, TargetList] = field(default_factory=dict)
+    jobs: dict[str, RouteJob] = field(default_factory=dict)
+    ended: dict[str, anyio.Event] = field(default_factory=dict)
+    finished: dict[str, bool] = field(default_factory=dict)
+    errors: list[BulkmoveError] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def emit(self, event: Event) -> None:
+        if isinstance(event, Note):
+            self.notes.append(event.text)
+        if self.observer is not None:
+            self.observer.on_event(event)

@@ -16,10 +16,11 @@ import anyio
 from bulkmove.config import load_migration
 from bulkmove.errors import LedgerError, single_error
 from bulkmove.ledger import open_ledger, questions
-from bulkmove.ledger.file import connect, explained, is_locked, locked, refuse_newer, schema_version
+from bulkmove.ledger.file import connect, explained, is_locked, locked, refuse_foreign, schema_version
 from bulkmove.model import Counts, Failure, Summary
+from bulkmove.pipeline.job import RunOptions
 from bulkmove.pipeline.plan import plan_migration
-from bulkmove.pipeline.runner import FAILURES, RunOptions, run_migration
+from bulkmove.pipeline.runner import FAILURES, run_migration
 from bulkmove.protocols import Observer
 from bulkmove.settings import MigrationSettings
 
@@ -62,26 +63,29 @@ class Migration:
     def status(self) -> Summary:
         """How far the migration is, from the ledger alone; also while a run is going (exit code None)."""
         counts: dict[str, Counts] = {}
-        finished: dict[str, bool] = {}
+        finished: set[str] = set()
+        last_exit: int | None = None
         with _reading(self.settings.ledger) as connection:
             if connection is not None:
                 routes = questions.routes(connection)
                 counts = {name: questions.counts(connection, number) for name, number in routes.items()}
                 finished = {
-                    name: questions.progress(connection, number).is_finished
-                    for name, number in routes.items()
+                    n for n, number in routes.items() if questions.progress(connection, number).is_finished
                 }
+                last_run = questions.last_run(connection)
+                last_exit = last_run[1] if last_run is not None else None
         for name in self.settings.routes:
             counts.setdefault(name, Counts())
-        notes = tuple(
-            f"route {name}: {'finished' if finished.get(name) else 'not finished'}"
-            for name in self.settings.routes
+        return Summary(
+            exit_code=self._status_code(counts, last_exit), routes=counts, finished=frozenset(finished)
         )
-        return Summary(exit_code=self._status_code(counts), routes=counts, notes=notes)
 
-    def _status_code(self, counts: Mapping[str, Counts]) -> int | None:
+    def _status_code(self, counts: Mapping[str, Counts], last_exit: int | None) -> int | None:
+        """None while a run is going, else what the last one ended with; one that was killed could not say."""
         if is_locked(self.settings.ledger):
             return None
+        if last_exit is not None:
+            return last_exit
         return FAILURES if any(c.rejected or c.unknown for c in counts.values()) else 0
 
     def failures(self, route: str | None = None) -> Iterator[Failure]:
@@ -121,7 +125,7 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection | None]:
         yield None
         return
     with closing(connect(path, read_only=True)) as connection:
-        refuse_newer(connection, path)
+        refuse_foreign(connection, path)
         try:
             yield connection if schema_version(connection) else None
         except sqlite3.Error as error:

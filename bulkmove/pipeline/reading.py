@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from bulkmove.entries import Span
-from bulkmove.events import Note
+from bulkmove.events import Note, RecordsExpected
 from bulkmove.extract.keyset import read_keyset
 from bulkmove.extract.passes import read_passes
 from bulkmove.extract.plan import plan_spans
@@ -46,8 +46,8 @@ async def read_sorted(job: RouteJob, take: Take) -> None:
     if result.evidence:
         job.emit(
             Note(
-                f"route {job.name}: {len(result.evidence)} seconds of {job.settings.source} hold a page of rows or"
-                " more in no stable order; they were read until repeated passes agreed, which is evidence, not proof",
+                f"route {job.name}: in {job.settings.source}, {_seconds(len(result.evidence))} a page of rows or more"
+                " in no stable order; read until repeated passes agreed, which is evidence, not proof",
                 route=job.name,
             )
         )
@@ -67,9 +67,16 @@ async def _spans(job: RouteJob) -> Sequence[Span]:
     return spans
 
 
+def _seconds(count: int) -> str:
+    return "one second holds" if count == 1 else f"{count} seconds hold"
+
+
 async def _cutoff(job: RouteJob) -> int:
     """By the host's own clock, which dates the rows; no later than the user's filter asks for."""
     page = await job.source.fetch(PageQuery(limit=1))
+    if page.total is not None:
+        await job.ledger.mark(job.name, expected=page.total)
+        job.emit(RecordsExpected(job.name, page.total))
     now = page.date if page.date is not None else time.time()
     cutoff = int(now) - CUTOFF_MARGIN_S
     last_key = job.source.listing.last_key

@@ -28,7 +28,8 @@ async def run_route(job: RouteJob) -> bool:
     await job.ledger.revive_unknown(job.name)
     progress = await job.ledger.progress(job.name)
     counts = await job.ledger.counts(job.name)
-    job.emit(RouteStarted(job.name, counts, None))
+    expected = counts.read if progress.is_read else progress.expected
+    job.emit(RouteStarted(job.name, counts, expected))
     if not progress.is_finished:
         job.target_list.is_atomic = (await job.ledger.list_state(job.target_list.name)).is_atomic
         with single_error():
@@ -62,6 +63,7 @@ def _lane(job: RouteJob) -> Lane:
         gate=job.target_list.gate,
         is_atomic=lambda: job.target_list.is_atomic,
         on_settled=job.note_settled,
+        is_stopping=job.stop.is_set,
     )
 
 

@@ -8,10 +8,7 @@ page ──► intake ──► ledger ──► loader ──► target      ea
 
 from __future__ import annotations
 
-import math
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
 import anyio
 import orjson
@@ -24,59 +21,16 @@ from bulkmove.errors import (
     LedgerRefusedError,
     single_error,
 )
-from bulkmove.events import Event, HostSample, Note
+from bulkmove.events import HostSample, Note
 from bulkmove.ledger import SqliteLedger
-from bulkmove.load.matching import Rules
-from bulkmove.load.rehearsal import RehearsedTarget
-from bulkmove.load.verdicts import ATTEMPTS_OVER_S
-from bulkmove.mapping.context import RouteContext
 from bulkmove.model import Counts, Summary
-from bulkmove.pipeline.job import RouteJob, TargetList
+from bulkmove.pipeline.job import Run, RunOptions
+from bulkmove.pipeline.opening import open_hosts, open_job
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan, changed_keys
 from bulkmove.pipeline.route import run_route
 from bulkmove.protocols import Observer
-from bulkmove.settings import HostSettings, RouteSettings, Window
-from bulkmove.transport import HostTransport, open_transport
 
-# Where neither the user nor the connector knows a limit.
-DEFAULT_WINDOWS = (Window(10, 1.0),)
 SAMPLE_EVERY_S = 0.5
-READERS_PER_SLOT = 2
-FEWEST_READERS = 3
-MAX_READERS_UNLIMITED = 6
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What one run is asked for. `limit`: the most records mapped a route. `attempts_over_s`: see RouteJob."""
-
-    limit: int | None = None
-    is_dry: bool = False
-    accept_changes: bool = False
-    attempts_over_s: float = ATTEMPTS_OVER_S
-
-
-@dataclass(slots=True)
-class Run:
-    """One run while it goes: what its routes share."""
-
-    plan: MigrationPlan
-    ledger: SqliteLedger
-    options: RunOptions
-    observer: Observer | None
-    stop: anyio.Event
-    transports: dict[str, HostTransport] = field(default_factory=dict)
-    lists: dict[str, TargetList] = field(default_factory=dict)
-    ended: dict[str, anyio.Event] = field(default_factory=dict)
-    finished: dict[str, bool] = field(default_factory=dict)
-    errors: list[BulkmoveError] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def emit(self, event: Event) -> None:
-        if isinstance(event, Note):
-            self.notes.append(event.text)
-        if self.observer is not None:
-            self.observer.on_event(event)
 
 
 async def run_migration(
@@ -96,15 +50,17 @@ async def run_migration(
     await ledger.begin_run()
     run = Run(plan, ledger, options, observer, stop)
     with single_error():
-        async with _open_hosts(run), anyio.create_task_group() as background:
+        async with open_hosts(plan) as run.transports, anyio.create_task_group() as background:
             background.start_soon(ledger.stay_alive, name="sign of life")
             background.start_soon(_sample_hosts, run, name="host samples")
-            for name in plan.routes:
+            # All are opened before the first starts: a mistake in one is told before anything is sent.
+            for name, route in plan.routes.items():
                 run.ended[name] = anyio.Event()
+                run.jobs[name] = await open_job(run, route)
             with single_error():
                 async with anyio.create_task_group() as routes:
-                    for route in plan.routes.values():
-                        routes.start_soon(_run_one, run, route, name=f"route {route.settings.name}")
+                    for name, route in plan.routes.items():
+                        routes.start_soon(_run_one, run, route, name=f"route {name}")
             background.cancel_scope.cancel()
     summary = await summarise(run)
     await ledger.end_run(summary.exit_code or 0)
@@ -117,8 +73,7 @@ async def _run_one(run: Run, route: RoutePlan) -> None:
     try:
         if not await _predecessors_finished(run, route):
             return
-        job = await _open_job(run, route)
-        run.finished[name] = await run_route(job)
+        run.finished[name] = await run_route(run.jobs[name])
     except (CredentialsError, ConfigError) as error:
         # The whole run is set up wrongly: what is in flight is finished, nothing new begins.
         run.errors.append(error)
@@ -149,73 +104,6 @@ async def _predecessors_finished(run: Run, route: RoutePlan) -> bool:
     return True
 
 
-async def _open_job(run: Run, route: RoutePlan) -> RouteJob:
-    settings = route.settings
-    hosts = run.plan.settings.hosts
-    source_transport, target_transport = (
-        run.transports[settings.source.host],
-        run.transports[settings.target.host],
-    )
-    source = run.plan.connectors[settings.source.host].source(
-        settings.source.stream, source_transport, settings
-    )
-    target = run.plan.connectors[settings.target.host].target(
-        settings.target.stream, target_transport, settings
-    )
-    if run.options.is_dry:
-        target = RehearsedTarget(target)
-    list_name = f"{hosts[settings.target.host].url} {settings.target.stream} {route.natural_key}"
-    if list_name not in run.lists:
-        run.lists[list_name] = TargetList(list_name)
-    await run.ledger.save_list(list_name)
-    return RouteJob(
-        settings=settings,
-        source=source,
-        target=target,
-        target_host=hosts[settings.target.host],
-        target_list=run.lists[list_name],
-        rules=Rules(
-            route=settings.name,
-            mode=settings.mode,
-            id_field=target.id_field,
-            natural_key=route.natural_key,
-            writable=route.target.writable_fields,
-            target=target,
-        ),
-        mapper=route.mapper.function,
-        context=RouteContext(settings.name, settings.options, route.tables, run.ledger.target_ids),
-        ledger=run.ledger,
-        emit=run.emit,
-        stop=run.stop,
-        readers=_readers(source_transport),
-        listers=_readers(target_transport),
-        is_self_route=_is_self_route(settings, hosts),
-        attempts_over_s=run.options.attempts_over_s,
-        limit=run.options.limit,
-    )
-
-
-def _is_self_route(route: RouteSettings, hosts: Mapping[str, HostSettings]) -> bool:
-    """Two hosts may stand for one address: its lists are the same all the same, unless two APIs answer there."""
-    source, target = hosts[route.source.host], hosts[route.target.host]
-    is_one_place = source.url.rstrip("/") == target.url.rstrip("/") and source.api == target.api
-    return is_one_place and route.source.stream == route.target.stream
-
-
-def _readers(transport: HostTransport) -> Callable[[], int]:
-    """How many pages to fetch at a time: what the rate and the measured latency ask for, twice."""
-
-    def count() -> int:
-        rate, latency_s = transport.rate_per_s, transport.latency_s
-        if rate is None or latency_s is None:
-            wanted = MAX_READERS_UNLIMITED if rate is None else FEWEST_READERS
-        else:
-            wanted = max(FEWEST_READERS, math.ceil(READERS_PER_SLOT * rate * latency_s))
-        return min(wanted, transport.host.concurrency)
-
-    return count
-
-
 async def _check_fingerprints(plan: MigrationPlan, ledger: SqliteLedger, *, accept_changes: bool) -> None:
     known = await ledger.fingerprints()
     for name, route in plan.routes.items():
@@ -230,28 +118,6 @@ async def _check_fingerprints(plan: MigrationPlan, ledger: SqliteLedger, *, acce
             await ledger.save_route(name, now)
 
 
-@asynccontextmanager
-async def _open_hosts(run: Run) -> AsyncIterator[None]:
-    """A transport for each host that a route uses."""
-    used = {
-        stream.host for r in run.plan.routes.values() for stream in (r.settings.source, r.settings.target)
-    }
-    async with AsyncExitStack() as stack:
-        for name in sorted(used):
-            host, connector = run.plan.settings.hosts[name], run.plan.connectors[name]
-            windows = host.windows if host.windows is not None else connector.windows or DEFAULT_WINDOWS
-            run.transports[name] = await stack.enter_async_context(
-                open_transport(
-                    host,
-                    windows=windows,
-                    sign=connector.sign(host.credentials),
-                    wait_from_body=connector.wait_from_body,
-                    is_passing=connector.is_passing,
-                )
-            )
-        yield
-
-
 async def _sample_hosts(run: Run) -> None:
     while True:
         await anyio.sleep(SAMPLE_EVERY_S)
@@ -263,7 +129,8 @@ async def _sample_hosts(run: Run) -> None:
 async def summarise(run: Run) -> Summary:
     counts = {name: await run.ledger.counts(name) for name in run.plan.routes}
     notes = [*run.notes, *(str(error) for error in run.errors)]
-    return Summary(exit_code=_exit_code(run, counts), routes=counts, notes=tuple(notes))
+    finished = frozenset(name for name, is_finished in run.finished.items() if is_finished)
+    return Summary(exit_code=_exit_code(run, counts), routes=counts, notes=tuple(notes), finished=finished)
 
 
 # What to say first where several things went wrong; a run that was stopped is told by its signal, in the CLI.

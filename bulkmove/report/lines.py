@@ -78,7 +78,8 @@ class TextLines:
 
 
 def _so_far(route: RouteStanding) -> str:
-    total = "" if route.expected is None else f" of {amounts.count(route.expected)}"
+    is_over = route.expected is None or route.ended
+    total = "" if is_over else f" of {amounts.count(route.expected or 0)}"
     parts = [
         f"{amounts.count(route.read)}{total} read",
         f"{amounts.count(route.outcomes['written'])} written",

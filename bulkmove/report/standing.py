@@ -12,6 +12,7 @@ from bulkmove.events import (
     HostSample,
     Note,
     Phase,
+    RecordsExpected,
     RecordsRead,
     RecordsSettled,
     RouteFinished,
@@ -117,6 +118,8 @@ class Standing:
                 standing.set_counts(counts)
                 standing.expected = expected
                 standing.mark(self.clock())
+            case RecordsExpected(route=route, records=records):
+                self._route(route).expected = records
             case RouteFinished(route=route, counts=counts, is_complete=is_complete):
                 standing = self._route(route)
                 standing.set_counts(counts)

@@ -31,11 +31,8 @@ DEVICE = "device_id"
 
 ORDER_FIELDS = frozenset({ID, NATURAL_KEY, DEVICE, "data"})
 
-# The first line is documented for POST and PATCH; the rest are documented as fields of a row.
-PRODUCT_FIELDS = frozenset({
-    ID, "name", NATURAL_KEY, "tags", "image_url", "type",
-    "status", "brand", "fit_toughness", "comment", "available_sizes", "size_chart", "fabric", "handle",
-})  # fmt: skip
+# Documented for POST and PATCH. A field that is documented in rows alone could be passed over without a word.
+PRODUCT_FIELDS = frozenset({ID, "name", NATURAL_KEY, "tags", "image_url", "type"})
 # Documented for writing, absent from the documented row.
 PRODUCT_NEVER_RETURNED = frozenset({"image_url", "type"})
 

@@ -1,5 +1,6 @@
 -- Every value is what a run must know again after its process was killed.
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+-- "bmv1", so that another program's database is not taken for a ledger.
+PRAGMA application_id = 1651340849;
 
 -- alive_at: no request of this run was sent much later than this (it moves with every commit).
 CREATE TABLE runs (
@@ -15,6 +16,7 @@ CREATE TABLE routes (
     name TEXT NOT NULL UNIQUE,
     fingerprint TEXT NOT NULL,
     cutoff INTEGER,
+    expected INTEGER,
     is_read INTEGER NOT NULL DEFAULT 0,
     is_finished INTEGER NOT NULL DEFAULT 0
 );

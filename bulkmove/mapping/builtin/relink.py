@@ -16,11 +16,8 @@ from bulkmove.protocols import MapContext
 
 _OPTIONS = ("set", "missing", *IDS_OPTIONS)
 
-# Fields that a PATCH may set beside store_id. Documented for writing: the first four; as fields of a row: the rest.
-SETTABLE = (
-    "name", "tags", "image_url", "type",
-    "status", "brand", "fit_toughness", "comment", "available_sizes", "size_chart", "fabric", "handle",
-)  # fmt: skip
+# Fields that a PATCH may set beside store_id (documented).
+SETTABLE = ("name", "tags", "image_url", "type")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,7 @@ def _plan_of(options: Mapping[str, Any]) -> _Plan:
 
 def _constants(value: Any) -> JsonObject:
     if not isinstance(value, Mapping):
-        raise ConfigError(f'options.set = {value!r}: must be a table like {{ status = "active" }}')
+        raise ConfigError(f'options.set = {value!r}: must be a table like {{ type = "top" }}')
     for name in value:
         if name not in SETTABLE:
             close = get_close_matches(name, SETTABLE, n=1)

@@ -1,0 +1,113 @@
+"""From a plan to what runs: transports to its hosts, and its routes with all that they work with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from bulkmove.load.matching import Rules
+from bulkmove.load.rehearsal import RehearsedTarget
+from bulkmove.mapping.context import RouteContext
+from bulkmove.pipeline.job import RouteJob, Run, TargetList
+from bulkmove.pipeline.plan import MigrationPlan, RoutePlan
+from bulkmove.settings import HostSettings, RouteSettings, Window
+from bulkmove.transport import HostTransport, open_transport
+
+# Where neither the user nor the connector knows a limit.
+DEFAULT_WINDOWS = (Window(10, 1.0),)
+
+# Twice as many readers as the rate lets in at once keep the host busy when some wait for slow answers.
+READERS_PER_SLOT = 2
+FEWEST_READERS = 3
+MAX_READERS_UNLIMITED = 6
+
+
+@asynccontextmanager
+async def open_hosts(plan: MigrationPlan) -> AsyncIterator[dict[str, HostTransport]]:
+    """A transport for each host that a route uses."""
+    used = {stream.host for r in plan.routes.values() for stream in (r.settings.source, r.settings.target)}
+    transports: dict[str, HostTransport] = {}
+    async with AsyncExitStack() as stack:
+        for name in sorted(used):
+            host, connector = plan.settings.hosts[name], plan.connectors[name]
+            windows = host.windows if host.windows is not None else connector.windows or DEFAULT_WINDOWS
+            transports[name] = await stack.enter_async_context(
+                open_transport(
+                    host,
+                    windows=windows,
+                    sign=connector.sign(host.credentials),
+                    wait_from_body=connector.wait_from_body,
+                    is_passing=connector.is_passing,
+                )
+            )
+        yield transports
+
+
+async def open_job(run: Run, route: RoutePlan) -> RouteJob:
+    """A route ready to run. Raises ConfigError for what only its connectors can see."""
+    settings = route.settings
+    hosts = run.plan.settings.hosts
+    source_transport, target_transport = (
+        run.transports[settings.source.host],
+        run.transports[settings.target.host],
+    )
+    source = run.plan.connectors[settings.source.host].source(
+        settings.source.stream, source_transport, settings
+    )
+    target = run.plan.connectors[settings.target.host].target(
+        settings.target.stream, target_transport, settings
+    )
+    if run.options.is_dry:
+        target = RehearsedTarget(target)
+    target_host = hosts[settings.target.host]
+    list_name = f"{target_host.api} {target_host.url} {settings.target.stream} {route.natural_key}"
+    if list_name not in run.lists:
+        run.lists[list_name] = TargetList(list_name)
+    await run.ledger.save_list(list_name)
+    return RouteJob(
+        settings=settings,
+        source=source,
+        target=target,
+        target_host=target_host,
+        target_list=run.lists[list_name],
+        rules=Rules(
+            route=settings.name,
+            mode=settings.mode,
+            id_field=target.id_field,
+            natural_key=route.natural_key,
+            writable=route.target.writable_fields,
+            target=target,
+        ),
+        mapper=route.mapper.function,
+        context=RouteContext(settings.name, settings.options, route.tables, run.ledger.target_ids),
+        ledger=run.ledger,
+        emit=run.emit,
+        stop=run.stop,
+        readers=_readers(source_transport),
+        listers=_readers(target_transport),
+        is_self_route=_is_self_route(settings, hosts),
+        attempts_over_s=run.options.attempts_over_s,
+        limit=run.options.limit,
+    )
+
+
+def _is_self_route(route: RouteSettings, hosts: Mapping[str, HostSettings]) -> bool:
+    """Two hosts may stand for one address: its lists are the same all the same, unless two APIs answer there."""
+    source, target = hosts[route.source.host], hosts[route.target.host]
+    is_one_place = source.url.rstrip("/") == target.url.rstrip("/") and source.api == target.api
+    return is_one_place and route.source.stream == route.target.stream
+
+
+def _readers(transport: HostTransport) -> Callable[[], int]:
+    """How many pages to fetch at a time: what the rate and the measured latency ask for, twice."""
+
+    def count() -> int:
+        rate, latency_s = transport.rate_per_s, transport.latency_s
+        if rate is None or latency_s is None:
+            wanted = MAX_READERS_UNLIMITED if rate is None else FEWEST_READERS
+        else:
+            wanted = max(FEWEST_READERS, math.ceil(READERS_PER_SLOT * rate * latency_s))
+        return min(wanted, transport.host.concurrency)
+
+    return count

@@ -1,0 +1,192 @@
+"""What is in doubt, across runs."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, closing
+from pathlib import Path
+
+import anyio
+import pytest
+
+from bulkmove.entries import Entry, Member, Settled
+from bulkmove.ledger import SqliteLedger
+from bulkmove.model import Counts, State
+
+Opened = Callable[[], AbstractAsyncContextManager[SqliteLedger]]
+
+
+async def put_down(ledger: SqliteLedger, *ids: str, target_id: str | None = None) -> list[Member]:
+    chunk = ledger.reserve_chunk()
+    entries = [Entry(each, 0, State.PENDING, body=b"{}", target_id=target_id) for each in ids]
+    await ledger.add_page("r", entries, chunk=chunk)
+    return [Member(each, 0, chunk) for each in ids]
+
+
+async def test_an_intent_is_durable_when_open_intent_returns(opened: Opened, path: Path) -> None:
+    async with opened() as ledger:
+        members = await put_down(ledger, "a", "b")
+        number = await ledger.open_intent("r", members)
+        with closing(sqlite3.connect(path)) as other:
+            assert other.execute("SELECT id FROM intents").fetchall() == [(number,)]
+            assert other.execute("SELECT count(*) FROM records").fetchone() == (2,), "and all before it"
+        [intent] = await ledger.intents("r")
+        assert list(intent.members) == members
+
+
+async def test_what_an_ended_run_left_open_is_dated_by_its_last_sign_of_life(
+    opened: Opened, path: Path
+) -> None:
+    async with opened() as ledger:
+        await ledger.open_intent("r", await put_down(ledger, "a"))
+    later = time.time() + 1000
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE runs SET alive_at = ?", (later,))
+    async with opened() as ledger:
+        [intent] = await ledger.intents("r")
+        assert intent.sent_at >= later
+
+
+async def test_what_was_parked_keeps_its_own_time(opened: Opened, path: Path) -> None:
+    async with opened() as ledger:
+        members = await put_down(ledger, "a")
+        number = await ledger.open_intent("r", members)
+        await ledger.park("r", members, intent=number, sent_at=1234.5)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE runs SET alive_at = ?", (time.time() + 1000,))
+    async with opened() as ledger:
+        [intent] = await ledger.intents("r")
+        assert intent.sent_at == 1234.5
+
+
+async def test_every_commit_and_every_second_are_signs_of_life(opened: Opened, path: Path) -> None:
+    def alive_at() -> float:
+        with closing(sqlite3.connect(path)) as connection:
+            found: float = connection.execute("SELECT max(alive_at) FROM runs").fetchone()[0]
+            return found
+
+    async with opened() as ledger:
+        begun = alive_at()
+        await put_down(ledger, "a")
+        await ledger.counts("r")
+        put = alive_at()
+        assert put > begun
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ledger.stay_alive)
+            with anyio.fail_after(5):
+                while alive_at() == put:  # noqa: ASYNC110  another task or process moves it
+                    await anyio.sleep(0.05)
+            tasks.cancel_scope.cancel()
+
+
+async def test_settling_closes_the_intent_and_frees_those_without_an_outcome(opened: Opened) -> None:
+    async with opened() as ledger:
+        a, b = await put_down(ledger, "a", "b")
+        number = await ledger.open_intent("r", [a, b])
+        await ledger.settle("r", [Settled(a, State.WRITTEN)], intent=number)
+        assert await ledger.intents("r") == []
+        found = await ledger.next_pending("r", 0)
+        assert found is not None
+        assert [item.member for item in found[1]] == [b]
+
+
+@pytest.mark.parametrize(("refusal", "attempts"), [(None, 1), ("unnamed", 1), ("named", 0)])
+async def test_parking_keeps_the_doubtful_and_counts_an_attempt_unless_others_were_to_blame(
+    opened: Opened, refusal: object, attempts: int
+) -> None:
+    async with opened() as ledger:
+        a, b = await put_down(ledger, "a", "b")
+        number = await ledger.open_intent("r", [a, b])
+        outcome = Settled(a, State.REJECTED, cause="bad")
+        await ledger.park("r", [b], intent=number, sent_at=50.0, settled=[outcome], refusal=refusal)  # type: ignore[arg-type]
+        [intent] = await ledger.intents("r")
+        assert (list(intent.members), intent.refusal) == ([b], refusal)
+        [item] = await ledger.items("r", [a, b])
+        assert (item.member, item.attempts) == (b, attempts)
+        assert await ledger.counts("r") == Counts(rejected=1, pending=1)
+
+
+async def test_attempts_add_up_and_keep_the_time_of_the_first(opened: Opened) -> None:
+    async with opened() as ledger:
+        members = await put_down(ledger, "a")
+        for at in (50.0, 60.0):
+            number = await ledger.open_intent("r", members)
+            await ledger.park("r", members, intent=number, sent_at=at)
+        await ledger.count_attempt("r", members)
+        await ledger.counts("r")
+        [item] = await ledger.items("r", members)
+        assert (item.attempts, item.failed_at) == (3, 50.0)
+
+
+async def test_attempts_of_an_earlier_run_are_not_held_against_a_record(opened: Opened) -> None:
+    async with opened() as ledger:
+        members = await put_down(ledger, "a")
+        await ledger.count_attempt("r", members)
+    async with opened() as ledger:
+        [item] = await ledger.items("r", members)
+        assert (item.attempts, item.failed_at) == (0, None)
+
+
+async def test_what_ended_unknown_is_in_doubt_again_with_its_body(opened: Opened) -> None:
+    async with opened() as ledger:
+        a, b = await put_down(ledger, "a", "b")
+        outcome = Settled(a, State.UNKNOWN, cause="differs", message="x")
+        await ledger.settle("r", [outcome, Settled(b, State.REJECTED)])
+        await ledger.mark("r", is_finished=True)
+    async with opened() as ledger:
+        assert await ledger.revive_unknown("r") == 1
+        assert not (await ledger.progress("r")).is_finished
+        [intent] = await ledger.intents("r")
+        assert list(intent.members) == [a]
+        assert [item.encoded for item in await ledger.items("r", [a])] == [b"{}"]
+        assert await ledger.counts("r") == Counts(pending=1, rejected=1)
+        await ledger.settle("r", [outcome], intent=intent.id)
+        assert await ledger.revive_unknown("r") == 0 or await ledger.counts("r") == Counts(
+            pending=1, rejected=1
+        )
+    async with opened() as ledger:
+        await ledger.revive_unknown("r")
+        [intent] = await ledger.intents("r")
+        await ledger.settle("r", [Settled(a, State.WRITTEN)], intent=intent.id)
+        assert await ledger.counts("r") == Counts(written=1, rejected=1)
+
+
+async def test_nothing_unknown_leaves_a_finished_route_finished(opened: Opened) -> None:
+    async with opened() as ledger:
+        await ledger.mark("r", is_finished=True)
+        assert await ledger.revive_unknown("r") == 0
+        assert (await ledger.progress("r")).is_finished
+
+
+async def test_an_unknown_update_of_a_row_that_was_written_otherwise_stays_unknown(opened: Opened) -> None:
+    async with opened() as ledger:
+        [a] = await put_down(ledger, "a", target_id="7")
+        [b] = await put_down(ledger, "b", target_id="7")
+        [c] = await put_down(ledger, "c", target_id="8")
+        await ledger.settle(
+            "r", [Settled(a, State.UNKNOWN), Settled(b, State.WRITTEN), Settled(c, State.UNKNOWN)]
+        )
+    async with opened() as ledger:
+        assert await ledger.revive_unknown("r") == 1
+        [intent] = await ledger.intents("r")
+        assert list(intent.members) == [c]
+
+
+async def test_numbers_of_intents_are_not_used_again_while_they_are_open(opened: Opened) -> None:
+    async with opened() as ledger:
+        first = await ledger.open_intent("r", await put_down(ledger, "a"))
+    async with opened() as ledger:
+        second = await ledger.open_intent("r", await put_down(ledger, "b"))
+        assert first != second
+        assert len(await ledger.intents("r")) == 2
+
+
+async def test_runs_are_numbered_and_say_how_they_ended(opened: Opened, path: Path) -> None:
+    async with opened() as ledger:
+        await ledger.end_run(5)
+    async with opened():
+        pass
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT id, exit_code FROM runs").fetchall() == [(1, 5), (2, None)]

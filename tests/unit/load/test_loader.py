@@ -1,0 +1,226 @@
+"""Many batches at a time: order, bounds, and leaving early."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from bulkmove.errors import HostUnavailableError, InDoubtError, RequestFailedError, single_error
+from bulkmove.load.batching import MAX_BATCH_BYTES
+from bulkmove.load.loader import MAX_WRITERS, open_loader
+from bulkmove.load.rehearsal import RehearsedTarget
+from bulkmove.model import Counts, WriteItem, WriteResult
+from tests.doubles import ARRAY, JOINED, ONCE, SINGLE, Shop, ShopTarget, apply_all
+
+OpenBench = Callable[[Shop], AbstractAsyncContextManager[Any]]
+
+
+def creates(count: int, first: int = 1) -> list[dict[str, Any]]:
+    return [{"key": f"k{n}", "value": n} for n in range(first, first + count)]
+
+
+@pytest.mark.parametrize("rules", [SINGLE, ARRAY, ONCE])
+async def test_everything_is_delivered_once_when_flushed(bench: OpenBench, rules: Any) -> None:
+    async with bench(Shop(rules=rules)) as it:
+        async with open_loader(it.lane(), batch_size=None, writers=4) as loader:
+            for page in range(5):
+                await loader.put(await it.put_down(*creates(23, first=page * 23)))
+            await loader.flush()
+            assert await it.ledger.counts("r") == Counts(written=115)
+        assert it.shop.values("value") == list(range(115))
+
+
+async def test_several_requests_are_on_their_way_but_no_more_than_writers(bench: OpenBench) -> None:
+    now, most = 0, 0
+
+    async def count(shop: Shop, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await anyio.sleep(0.002)
+        now -= 1
+        return await apply_all(shop, items)
+
+    for writers, allowed in ((3, 3), (100, MAX_WRITERS)):
+        async with bench(Shop(answer=count)) as it:
+            most = 0
+            async with open_loader(it.lane(), batch_size=None, writers=writers) as loader:
+                await loader.put(await it.put_down(*creates(80, first=writers * 1000)))
+                await loader.flush()
+            assert most == allowed
+
+
+async def test_put_waits_for_writers_that_are_behind(bench: OpenBench) -> None:
+    """Memory is bounded: what the writers can't take yet is not handed over."""
+
+    async def hang(*_: object) -> Sequence[WriteResult]:
+        await anyio.sleep_forever()
+        return []
+
+    async with bench(Shop(answer=hang)) as it:
+        items = await it.put_down(*creates(100))
+        async with anyio.create_task_group() as tasks:  # noqa: SIM117  the inner ends first
+            async with open_loader(it.lane(), batch_size=None, writers=3) as loader:
+                with anyio.move_on_after(0.1) as scope:
+                    await loader.put(items)
+                assert scope.cancelled_caught
+                assert len(it.shop.requests) == 3
+                tasks.cancel_scope.cancel()
+                await anyio.lowlevel.checkpoint()
+        assert len(await it.open_ids()) == 100
+
+
+async def test_put_that_is_cancelled_leaves_a_loader_that_drains(bench: OpenBench) -> None:
+    go = anyio.Event()
+
+    async def wait(shop: Shop, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
+        await go.wait()
+        return await apply_all(shop, items)
+
+    async with bench(Shop(answer=wait)) as it:
+        items = await it.put_down(*creates(100))
+        async with open_loader(it.lane(), batch_size=None, writers=3) as loader:
+            with anyio.move_on_after(0.05):
+                await loader.put(items)
+            go.set()
+            with anyio.fail_after(5):
+                await loader.drain()
+            counts = await it.ledger.counts("r")
+            assert counts.written == len(it.shop.rows) == 6, (
+                "three with the writers, three that waited for them"
+            )
+            assert counts.pending == 94
+            assert await it.ledger.intents("r") == []
+
+
+@pytest.mark.parametrize("rules", [SINGLE, ONCE, ARRAY, JOINED])
+async def test_updates_of_one_row_keep_their_order(bench: OpenBench, rules: Any) -> None:
+    seen: list[tuple[str | None, Any]] = []
+
+    async def slow_at_first(shop: Shop, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
+        await anyio.sleep(0.02 / (1 + len(seen)))
+        seen.extend((item.target_id, item.body["value"]) for item in items)
+        return await apply_all(shop, items)
+
+    async with bench(Shop.of([{"key": "x"}] * 3, rules=rules, answer=slow_at_first)) as it:
+        async with open_loader(it.lane(), batch_size=None, writers=8) as loader:
+            bodies = [{"id": str(n % 3 + 1), "value": n} for n in range(30)]
+            await loader.put(await it.put_down(*bodies))
+            await loader.flush()
+        for row in ("1", "2", "3"):
+            values = [value for target_id, value in seen if target_id == row]
+            assert values == sorted(values)
+            assert len(values) == 10
+
+
+@pytest.mark.parametrize(
+    ("rules", "error"), [(ONCE, InDoubtError("x", sent_at=1.0)), (SINGLE, RequestFailedError("x"))]
+)
+async def test_a_later_update_waits_for_one_that_stayed_open(
+    bench: OpenBench, rules: Any, error: Exception
+) -> None:
+    is_failing = True
+
+    async def fail_first(shop: Shop, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
+        if is_failing and items[0].body["value"] == 1:
+            raise error
+        return await apply_all(shop, items)
+
+    async with bench(Shop.of([{"key": "x"}] * 2, rules=rules, answer=fail_first)) as it:  # noqa: SIM117  the inner ends first
+        async with open_loader(it.lane(), batch_size=None, writers=4) as loader:
+            items = await it.put_down(
+                {"id": "1", "value": 1}, {"id": "2", "value": 2}, {"id": "1", "value": 3}
+            )
+            await loader.put(items)
+            await loader.flush()
+            assert await it.open_ids() == ["1", "3"]
+            await loader.put(await it.put_down({"id": "1", "value": 4}))
+            await loader.flush()
+            assert await it.open_ids() == ["1", "3", "4"]
+            is_failing = False
+            loader.begin_round()
+            await loader.put([items[0], items[2]])
+            await loader.flush()
+            assert it.shop.rows["1"]["value"] == 3
+
+
+async def test_an_update_waits_for_one_that_is_left_as_it_is(bench: OpenBench) -> None:
+    async with bench(Shop.of([{"key": "x"}])) as it:
+        async with open_loader(it.lane(), batch_size=None, writers=4) as loader:
+            first, second = await it.put_down({"id": "1", "value": 1}, {"id": "1", "value": 2})
+            loader.leave_open(first)
+            await loader.put([second])
+            await loader.flush()
+        assert it.shop.requests == []
+
+
+async def test_two_distinct_changes_of_a_thousand_rows_cost_four_requests(bench: OpenBench) -> None:
+    shop = Shop.of([{"key": "x"}] * 1000, rules=JOINED | {"update": JOINED["update"].__class__("joined", 500, is_repeatable=True)})  # fmt: skip
+    async with bench(shop) as it:
+        async with open_loader(it.lane(), batch_size=None, writers=4) as loader:
+            for page in range(10):
+                rows = [{"id": str(page * 100 + n + 1), "value": page * 100 + n} for n in range(100)]
+                items = [
+                    item._replace(encoded=b'{"a":%d}' % (n % 2), body={"a": n % 2})
+                    for n, item in enumerate(await it.put_down(*rows))
+                ]
+                await loader.put(items)
+            await loader.flush()
+        assert await it.ledger.counts("r") == Counts(written=1000)
+        assert len(shop.requests) <= 4
+        assert max(len(request) for request in shop.requests) <= 500
+
+
+async def test_arrays_are_bounded_in_bytes(bench: OpenBench) -> None:
+    async with bench(Shop(rules=ARRAY)) as it:
+        async with open_loader(it.lane(), batch_size=None, writers=4) as loader:
+            await loader.put(
+                await it.put_down(*({"key": f"k{n}", "value": n, "text": "x" * 250_000} for n in range(8)))
+            )
+            await loader.flush()
+        assert all(sum(len(i.encoded) for i in request) < MAX_BATCH_BYTES for request in it.shop.requests)
+        assert len(it.shop.rows) == 8
+
+
+async def test_drained_what_waits_to_be_filled_up_stays_pending(bench: OpenBench) -> None:
+    async with bench(Shop(rules=ARRAY)) as it:
+        async with open_loader(it.lane(), batch_size=None, writers=4) as loader:
+            await loader.put(await it.put_down(*creates(14)))
+            await loader.drain()
+        assert await it.ledger.counts("r") == Counts(written=10, pending=4)
+
+
+async def test_what_ends_a_delivery_ends_the_loader_and_loses_nothing(bench: OpenBench) -> None:
+    async def fall_over(shop: Shop, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
+        if len(shop.rows) >= 5:
+            raise HostUnavailableError("down")
+        return await apply_all(shop, items)
+
+    async with bench(Shop(answer=fall_over)) as it:
+        with pytest.raises(HostUnavailableError), single_error():  # noqa: PT012  what fails comes out where the ledger is left
+            async with open_loader(it.lane(), batch_size=None, writers=2) as loader:
+                await loader.put(await it.put_down(*creates(50)))
+                await loader.flush()
+        counts = await it.ledger.counts("r")
+        assert counts.written + counts.pending == 50
+        not_in_doubt = set(await it.open_ids()) - set(await it.doubtful_ids())
+        assert not {str(value) for value in it.shop.values("value")} & not_in_doubt
+
+
+async def test_a_rehearsal_reads_and_sends_nothing() -> None:
+    shop = Shop.of([{"key": "x"}])
+    target = RehearsedTarget(ShopTarget(shop))
+    results = await target.write(
+        [WriteItem(None, {}, b"{}"), WriteItem("1", {}, b"{}"), WriteItem(None, {}, b"{}")]
+    )
+    ids = [result.target_id for result in results]
+    assert ids[1] == "1"
+    assert len(set(ids)) == 3
+    assert shop.requests == []
+    assert (target.id_field, target.natural_key, target.rules) == ("id", "key", shop.rules)
+    assert target.comparable({"id": 1, "key": "x"}) == {"key": "x"}
