@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from datetime import datetime
@@ -12,11 +13,12 @@ import orjson
 
 from bulkmove.model import Json
 
-# orjson reads integers beyond 64 bits, and decimals beyond 17 digits, as the nearest double without a word.
-# Both show as a run of at least this many digits and points; one translate and one find tell that there is none.
-_LONG_RUN = b"0" * 19
+# orjson reads integers beyond 64 bits, and decimals that no double holds, as the nearest double without a word. Up
+# to 15 digits every decimal comes back from its double. More show as a run of at least this many digits and points;
+# one translate and one find tell that there is none.
+_LONG_RUN = b"0" * 17
 _DIGITS = bytes(48 if byte in b"0123456789." else 32 for byte in range(256))
-_EXACT_DIGITS = 17
+_SURELY_EXACT = 16  # characters: 15 digits and a point
 _WHOLE_DIGITS = 19
 _AS_MAPPED = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 
@@ -51,16 +53,11 @@ def decode_json_or_nothing(body: bytes) -> Json:
 
 
 def _number(text: str) -> float | Decimal:
-    """A double where it holds the number (17 significant digits name every double), else a Decimal."""
+    """A double where it is written back as the same number, else a Decimal."""
     value = float(text)
-    if math.isfinite(value) and len(text) <= _EXACT_DIGITS:
+    if math.isfinite(value) and (len(text) <= _SURELY_EXACT or Decimal(repr(value)) == Decimal(text)):
         return value
-    exact = Decimal(text)
-    if math.isfinite(value) and (
-        len(exact.as_tuple().digits) <= _EXACT_DIGITS or Decimal(repr(value)) == exact
-    ):
-        return value
-    return exact
+    return Decimal(text)
 
 
 def _whole(text: str) -> int | Decimal:
@@ -95,3 +92,12 @@ def is_utf8(text: str) -> bool:
 def canonical_json(value: Any) -> bytes:
     """The same bytes for equal values, whatever the order of their names: to be hashed, not sent."""
     return orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+
+
+def name_of_content(row: Any) -> str:
+    """A name for a row that has none of its own: the hash of its content."""
+    try:
+        content = canonical_json(row)
+    except (TypeError, ValueError):  # a lone surrogate, which has no UTF-8
+        content = repr(row).encode("utf-8", "surrogatepass")
+    return "sha256:" + hashlib.sha256(content).hexdigest()

@@ -13,7 +13,7 @@ _HERE = Path(__file__).parent
 _WATCHED_CALLS = ("time.sleep", "os.read", "os.write", "socket.", "ssl.", "io.Buffered")
 # What reads files before anything else is on the loop.
 _MAY_BLOCK = (
-    ("bulkmove/ledger/file.py", {"locked", "is_locked", "migrations"}),
+    ("bulkmove/ledger/file.py", {"locked", "is_locked", "migrations", "connect"}),
     ("bulkmove/config/load.py", {"load_migration"}),
     ("bulkmove/connectors/discover.py", {"connectors", "_load"}),
     ("bulkmove/mapping/resolve.py", {"resolve_mapper"}),

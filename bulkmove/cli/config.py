@@ -13,6 +13,7 @@ from bulkmove.config import described, json_schema, load_migration, read_documen
 from bulkmove.errors import ConfigError
 from bulkmove.mapping.resolve import resolve_mapper
 from bulkmove.mapping.tables import load_table
+from bulkmove.pipeline.plan import check_names
 from bulkmove.settings import MigrationSettings
 
 _FILE = click.argument("file", type=click.Path(path_type=Path), default=Path("migration.toml"))
@@ -58,13 +59,14 @@ def schema_command(*, verbose: bool) -> None:
 @_JSON
 @_VERBOSE
 def validate_command(*, file: Path, as_json: bool, verbose: bool) -> None:
-    """Check FILE (default: migration.toml), its mappers and their options, without asking any host.
+    """Check FILE (default: migration.toml), all that it names, its mappers and their options, without asking any host.
 
     Ends with 0 when it is right, warnings or not, and with 2 when it is not.
     """
     with exits(verbose=verbose):
         try:
             settings = load_migration(file)
+            check_names(settings)
             warnings = (*warnings_of(settings), *_check_mappers(settings, file))
         except ConfigError as error:
             if as_json:

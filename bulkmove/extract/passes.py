@@ -6,15 +6,13 @@ to be on the next. Numbered pages can't overlap; there only the count and the ag
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
-import orjson
-
 from bulkmove.errors import BadAnswerError, UnprovenError
+from bulkmove.exact import name_of_content
 from bulkmove.extract.facts import ListFacts
 from bulkmove.extract.offsets import OffsetWalk, RepeatWatch
 from bulkmove.extract.pool import Job, Pool
@@ -210,4 +208,4 @@ def _name(record: Record) -> str:
     """What a row is known by. A row without an id is known by its content, under a name that no id has."""
     if record.id is not None:
         return record.id
-    return "\0" + hashlib.sha256(orjson.dumps(record.data, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return "\0" + name_of_content(record.data)

@@ -13,6 +13,7 @@ from pathlib import Path
 from bulkmove.errors import LedgerError, LedgerLockedError, LedgerRefusedError
 
 PRIVATE = 0o600
+_SQLITE_START = b"SQLite format 3\0"
 APPLICATION_ID = int.from_bytes(b"bmv1", "big")
 
 
@@ -85,6 +86,7 @@ else:
 
 def connect(path: Path, *, synchronous: str = "full", read_only: bool = False) -> sqlite3.Connection:
     """A connection in autocommit mode; whoever uses it says BEGIN and COMMIT. Raises LedgerError."""
+    _refuse_other_files(path)
     if not read_only:
         _make_private(path)
     mode = "ro" if read_only else "rwc"
@@ -106,6 +108,19 @@ def connect(path: Path, *, synchronous: str = "full", read_only: bool = False) -
     except sqlite3.Error as error:
         raise LedgerError(_explain(path, error)) from error
     return connection
+
+
+def _refuse_other_files(path: Path) -> None:
+    """SQLite takes the shortest of files for empty databases, and would write over them."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_SQLITE_START))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise LedgerError(f"{path}: can't be read ({error.strerror}); name another with --ledger") from error
+    if start and start != _SQLITE_START:
+        raise LedgerError(f"{path}: is not a bulkmove ledger; name another with --ledger")
 
 
 def _make_private(path: Path) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 from bulkmove.entries import Entry, Item, Kept, Member, Span, TargetKey
 from bulkmove.errors import RejectedError
 from bulkmove.events import RecordsRead, RecordsSettled
-from bulkmove.exact import canonical_json, decode_json, encode_json
-from bulkmove.load.matching import Body, Rules, as_text, digest_of, match
+from bulkmove.exact import canonical_json, decode_json, encode_json, name_of_content
+from bulkmove.load.matching import Body, Rules, as_text, digest_of, match, rejected
 from bulkmove.mapping.apply import Rejection, Result, map_page
 from bulkmove.mapping.encode import encode_body
 from bulkmove.model import JsonObject, Record, State
@@ -56,8 +55,21 @@ async def map_stored(job: RouteJob, chunk: int, rows: Sequence[Kept]) -> None:
     own_rows = {row.source_id: decode_json(row.body) for row in rows}
     async with job.target_list.claiming:
         matched = await _match_all(job, bodies, own_rows)
+        matched = await _without_strays(job, matched, bodies)
         await _put_down(job, matched, bodies, others=entries, was_raw_chunk=chunk)
     job.note_mapped(len(rows))
+
+
+async def _without_strays(job: RouteJob, matched: list[Entry], bodies: Sequence[Body]) -> list[Entry]:
+    """Reject updates of rows that are not there: the whole list was read, and a joined change tells nothing of an id."""
+    ids = [body.target_id for body in bodies if body.target_id is not None]
+    known = await job.ledger.known(job.name, ids) if ids else set()
+    return [
+        entry
+        if body.target_id is None or body.target_id in known or entry.state is not State.PENDING
+        else rejected(body, "not-found", f"the list that was read has no row {body.target_id}")
+        for entry, body in zip(matched, bodies, strict=True)
+    ]
 
 
 async def _map(job: RouteJob, rows: list[JsonObject]) -> list[Result]:
@@ -69,7 +81,7 @@ async def _new_records(job: RouteJob, records: Sequence[Record]) -> tuple[list[R
     """The records that the ledger does not hold, each once, and entries for new ones without an id."""
     by_id: dict[str, Record] = {}
     for record in records:
-        by_id.setdefault(record.id if record.id is not None else _stand_in(record.data), record)
+        by_id.setdefault(record.id if record.id is not None else name_of_content(record.data), record)
     if not by_id:
         return [], []
     known = await job.ledger.known(job.name, list(by_id))
@@ -226,12 +238,3 @@ def _digest(row: JsonObject) -> bytes | None:
         return digest_of(canonical_json(row))
     except (TypeError, ValueError):
         return None
-
-
-def _stand_in(row: JsonObject) -> str:
-    """A name for a record that has no id: the hash of its bytes."""
-    try:
-        content = canonical_json(row)
-    except (TypeError, ValueError):
-        content = repr(row).encode("utf-8", "surrogatepass")
-    return "sha256:" + hashlib.sha256(content).hexdigest()

@@ -57,8 +57,13 @@ class Migration:
         plan = plan_migration(self.settings, only=routes)
         options = RunOptions(limit=limit, is_dry=dry_run, accept_changes=accept_changes)
         with single_error(), _ledger_path(self.settings, dry_run=dry_run) as path:
-            async with open_ledger(path, synchronous=self.settings.synchronous) as ledger:
-                return await run_migration(plan, ledger, options=options, observer=observer, stop=self._stop)
+            try:
+                async with open_ledger(path, synchronous=self.settings.synchronous) as ledger:
+                    return await run_migration(
+                        plan, ledger, options=options, observer=observer, stop=self._stop
+                    )
+            finally:
+                self._stop = anyio.Event()
 
     def status(self) -> Summary:
         """How far the migration is, from the ledger alone; also while a run is going (exit code None)."""

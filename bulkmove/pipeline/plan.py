@@ -47,15 +47,23 @@ def plan_migration(settings: MigrationSettings, *, only: tuple[str, ...] = ()) -
             raise ConfigError(
                 f"{_file(settings)}: there is no route {name!r}{_nearest(name, settings.routes)}"
             )
-    hosts = {name: connector(host.api) for name, host in settings.hosts.items()}
-    for name, host in settings.hosts.items():
-        _check_host(settings, host, hosts[name])
+    hosts = check_names(settings)
     routes = {
         name: _plan_route(settings, route, hosts)
         for name, route in settings.routes.items()
         if not only or name in only
     }
     return MigrationPlan(settings=settings, connectors=hosts, routes=routes)
+
+
+def check_names(settings: MigrationSettings) -> Mapping[str, Connector]:
+    """The connector of each host, once all that hosts and routes name is there: credentials, paths, streams, filters."""
+    hosts = {name: connector(host.api) for name, host in settings.hosts.items()}
+    for name, host in settings.hosts.items():
+        _check_host(settings, host, hosts[name])
+    for route in settings.routes.values():
+        _check_route(settings, route, hosts)
+    return hosts
 
 
 def _check_host(settings: MigrationSettings, host: HostSettings, api: Connector) -> None:
@@ -73,9 +81,7 @@ def _check_host(settings: MigrationSettings, host: HostSettings, api: Connector)
             raise ConfigError(f"{where}.paths.{name}: there is no such path{_nearest(name, api.paths)}")
 
 
-def _plan_route(
-    settings: MigrationSettings, route: RouteSettings, hosts: Mapping[str, Connector]
-) -> RoutePlan:
+def _check_route(settings: MigrationSettings, route: RouteSettings, hosts: Mapping[str, Connector]) -> None:
     where = f"{_file(settings)}: routes.{route.name}"
     source = _stream(where, "source", route.source, hosts)
     target = _stream(where, "target", route.target, hosts)
@@ -92,6 +98,14 @@ def _plan_route(
             raise ConfigError(
                 f"{where}.where.{name}: {route.source} has no such filter{_nearest(name, source.filters)}"
             )
+
+
+def _plan_route(
+    settings: MigrationSettings, route: RouteSettings, hosts: Mapping[str, Connector]
+) -> RoutePlan:
+    where = f"{_file(settings)}: routes.{route.name}"
+    source = hosts[route.source.host].streams[route.source.stream]
+    target = hosts[route.target.host].streams[route.target.stream]
     try:
         mapper = resolve_mapper(route.mapper, settings.directory)
     except ConfigError as error:
