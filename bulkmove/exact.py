@@ -53,11 +53,18 @@ def decode_json_or_nothing(body: bytes) -> Json:
 
 
 def _number(text: str) -> float | Decimal:
-    """A double where it is written back as the same number, else a Decimal."""
+    """A double where `text` is a name of that double, its shortest or its longest, else a Decimal.
+
+    PHP writes 58.34 as 58.340000000000003, in 17 digits, which are a name of every double; 0.12345678901234567 is
+    near a double, and the name of none.
+    """
     value = float(text)
-    if math.isfinite(value) and (len(text) <= _SURELY_EXACT or Decimal(repr(value)) == Decimal(text)):
+    if not math.isfinite(value):
+        return Decimal(text)
+    if len(text) <= _SURELY_EXACT:
         return value
-    return Decimal(text)
+    exact = Decimal(text)
+    return value if exact in {Decimal(repr(value)), Decimal(f"{value:.17g}")} else exact
 
 
 def _whole(text: str) -> int | Decimal:

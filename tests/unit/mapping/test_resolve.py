@@ -35,6 +35,8 @@ def write(tmp_path: Path) -> Write:
 
 @pytest.fixture(autouse=True)
 def imports_are_undone() -> Iterator[None]:
+    for name in [each for each in sys.modules if each.partition(".")[0] in {"mappers", "shop"}]:
+        del sys.modules[name]  # of another test, which left its own behind
     path, modules = list(sys.path), set(sys.modules)
     yield
     sys.path[:] = path

@@ -33,7 +33,7 @@ def test_a_product_s_new_number_can_come_from_a_route() -> None:
 
 
 def test_constants_are_set_beside_it() -> None:
-    changes = {"status": "active", "tags": ["a", "b"], "comment": None}
+    changes = {"type": "top", "tags": ["a", "b"], "name": None}
     assert mapped(set=changes) == {"id": "P1", "store_id": "104392", **changes}
 
 
@@ -60,7 +60,7 @@ def test_a_product_without_an_id_is_rejected(product_id: Any) -> None:
         ({"ids": "x.csv", "missing": "rejct"}, "did you mean 'reject'"),
         ({"ids": "x.csv", "set": "active"}, "options.set"),
         ({"ids": "x.csv", "set": {"store_id": "1"}}, "options.set: 'store_id'"),
-        ({"ids": "x.csv", "set": {"statuss": "active"}}, "did you mean 'status'"),
+        ({"ids": "x.csv", "set": {"typ": "top"}}, "did you mean 'type'"),
         ({"ids": "x.csv", "mising": "skip"}, "did you mean 'missing'"),
     ],
 )
