@@ -216,7 +216,9 @@ class Ledger(Protocol):
 
     async def counts(self, route: str) -> Counts: ...
 
-    async def save_spans(self, route: str, spans: Sequence[Span]) -> None: ...
+    async def save_spans(self, route: str, spans: Sequence[Span]) -> None:
+        """Add spans, or shorten those that are there; how far they are read comes with `add_page` alone."""
+        ...
 
     async def known(self, route: str, ids: Sequence[str]) -> set[str]:
         """Those of the source ids that were put down."""
@@ -242,6 +244,10 @@ class Ledger(Protocol):
         `is_raw`: the bodies are rows as they were read, to be mapped later. `was_raw_chunk`: the entries map
         the rows of that chunk, and replace them.
         """
+        ...
+
+    async def drop_seen(self, route: str) -> None:
+        """Forget the rows, kept as they were read, of a reading that did not come to its end."""
         ...
 
     async def next_raw(self, route: str, after: int) -> tuple[int, list[Kept]] | None:

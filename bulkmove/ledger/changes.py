@@ -30,9 +30,15 @@ INSERT INTO spans (route, id, lower, upper, reached, is_done, evidence) VALUES (
 ON CONFLICT (route, id) DO UPDATE
 SET upper = min(upper, excluded.upper), reached = excluded.reached, is_done = excluded.is_done, evidence = excluded.evidence
 """
+# A split only ever shortens a span: how far it is read is noted with the pages that it brought, and nowhere else.
+_CUT_SPAN = """
+INSERT INTO spans (route, id, lower, upper, reached, is_done, evidence) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (route, id) DO UPDATE SET upper = min(upper, excluded.upper)
+"""
 _CLAIM = """
 INSERT INTO keys (list, key, rows, route, source_id) VALUES {rows}
-ON CONFLICT (list, key) DO UPDATE SET route = excluded.route, source_id = excluded.source_id
+ON CONFLICT (list, key) DO UPDATE
+SET source_id = iif(route IS NULL, excluded.source_id, source_id), route = coalesce(route, excluded.route)
 """
 _KEY_READ = """
 INSERT INTO keys (list, key, target_id, rows, fields) VALUES (?, ?, ?, 1, ?)
@@ -103,6 +109,21 @@ def drop_seen(connection: sqlite3.Connection, *, route: int, chunk: int, source_
         )
     connection.execute("UPDATE chunks SET open = open - ? WHERE id = ?", (len(source_ids), chunk))
     connection.execute("DELETE FROM chunks WHERE id = ? AND open = 0", (chunk,))
+
+
+def drop_all_seen(connection: sqlite3.Connection, *, route: int) -> None:
+    connection.execute(
+        "DELETE FROM records WHERE route = ? AND (state = ? OR (state = ? AND cause = 'gone-at-source'))",
+        (route, State.SEEN, State.SKIPPED),
+    )
+    connection.execute("DELETE FROM chunks WHERE route = ? AND is_raw = 1", (route,))
+
+
+def cut_spans(connection: sqlite3.Connection, *, route: int, spans: Iterable[Span]) -> None:
+    """Add new spans, and shorten those that are there."""
+    connection.executemany(
+        _CUT_SPAN, [(route, s.id, s.lower, s.upper, s.reached, s.is_done, s.evidence) for s in spans]
+    )
 
 
 def save_spans(connection: sqlite3.Connection, *, route: int, spans: Iterable[Span]) -> None:

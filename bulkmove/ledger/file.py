@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -164,6 +165,15 @@ def migrations() -> list[tuple[int, str]]:
 def schema_version(connection: sqlite3.Connection) -> int:
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     return version
+
+
+def this_machine() -> str:
+    """A name for this machine since it was started: clocks of two machines, or boots, can't be compared."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        boot = ""
+    return f"{platform.node()} {boot}".strip()
 
 
 def refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:

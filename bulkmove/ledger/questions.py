@@ -144,21 +144,23 @@ def items(connection: sqlite3.Connection, route: int, members: Sequence[Member])
 
 
 def intents(connection: sqlite3.Connection, route: int, run: int, alive_margin_s: float) -> list[Intent]:
-    """What nothing has settled. What an ended run left unparked was sent no later than it was last alive."""
+    """What nothing has settled.
+
+    What an ended run left unparked was sent no later than it was last alive. Times of another machine's clock
+    say nothing here: what it sent counts as sent when this run began.
+    """
     rows = connection.execute(
-        "SELECT i.id, i.sent_at, i.is_parked, i.refusal, i.members, i.run, r.alive_at"
-        " FROM intents i JOIN runs r ON r.id = i.run WHERE i.route = ? ORDER BY i.id",
-        (route,),
-    ).fetchall()
-    return [
-        Intent(
-            id=intent,
-            sent_at=sent_at if is_parked or of_run == run else max(sent_at, alive_at + alive_margin_s),
-            members=[Member(*member) for member in orjson.loads(members)],
-            refusal=refusal,
-        )
-        for intent, sent_at, is_parked, refusal, members, of_run, alive_at in rows
-    ]
+        "SELECT i.id, i.sent_at, i.is_parked, i.refusal, i.members, r.id = m.id, r.machine = m.machine, r.alive_at,"
+        " m.started_at FROM intents i JOIN runs r ON r.id = i.run JOIN runs m ON m.id = ? WHERE i.route = ? ORDER BY i.id",
+        (run, route),
+    )
+    found: list[Intent] = []
+    for intent, sent_at, is_parked, refusal, members, is_mine, is_here, alive_at, started_at in rows:
+        last_sent = sent_at if is_parked or is_mine else max(sent_at, alive_at + alive_margin_s)
+        if not is_here and sent_at:
+            last_sent = max(last_sent, started_at)
+        found.append(Intent(intent, last_sent, [Member(*each) for each in orjson.loads(members)], refusal))
+    return found
 
 
 def open_requests(connection: sqlite3.Connection) -> int:

@@ -25,7 +25,7 @@ from bulkmove.entries import (
     TargetKey,
 )
 from bulkmove.ledger import changes, questions
-from bulkmove.ledger.file import connect, explained, locked, migrate
+from bulkmove.ledger.file import connect, explained, locked, migrate, this_machine
 from bulkmove.ledger.lane import ReadLane, WriteLane
 from bulkmove.model import Counts
 
@@ -69,7 +69,10 @@ class SqliteLedger:
         row = (self._run, now, now)
 
         def change(connection: sqlite3.Connection) -> None:
-            connection.execute("INSERT INTO runs (id, started_at, alive_at) VALUES (?, ?, ?)", row)
+            connection.execute(
+                "INSERT INTO runs (id, started_at, alive_at, machine) VALUES (?, ?, ?, ?)",
+                (*row, this_machine()),
+            )
             changes.forget_attempts(connection)
 
         await self._put(change)
@@ -136,8 +139,9 @@ class SqliteLedger:
     # Reading.
 
     async def save_spans(self, route: str, spans: Sequence[Span]) -> None:
+        """Add spans, or shorten those that are there; how far they are read comes with `add_page` alone."""
         number = self._routes[route]
-        await self._put(lambda c: changes.save_spans(c, route=number, spans=spans))
+        await self._put(lambda c: changes.cut_spans(c, route=number, spans=spans))
 
     async def known(self, route: str, ids: Sequence[str]) -> set[str]:
         """Those of the source ids that were put down, durable or not."""
@@ -207,6 +211,11 @@ class SqliteLedger:
         if target_list is not None:
             for key in claims:
                 self._new_claims[target_list].pop(key, None)
+
+    async def drop_seen(self, route: str) -> None:
+        """Forget the rows of a reading that did not come to its end: the list is read anew, as it is then."""
+        number = self._routes[route]
+        await self._put(lambda c: changes.drop_all_seen(c, route=number))
 
     async def next_raw(self, route: str, after: int) -> tuple[int, list[Kept]] | None:
         """The next chunk of rows kept as they were read, and its number."""

@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bulkmove.entries import Item, Member, Refusal, Settled
-from bulkmove.errors import BulkmoveError, InDoubtError, RequestFailedError
+from bulkmove.errors import (
+    BulkmoveError,
+    CredentialsError,
+    HostUnavailableError,
+    InDoubtError,
+    RequestFailedError,
+)
 from bulkmove.load.batching import Batch
 from bulkmove.load.gate import ListGate
 from bulkmove.model import State, Verdict, WriteItem, WriteResult
@@ -82,9 +88,13 @@ async def _deliver_once(batch: Batch, lane: Lane) -> list[Member]:
         await lane.ledger.settle(lane.route, (), intent=intent)
         await lane.ledger.count_attempt(lane.route, members)
         return members
-    except BulkmoveError:
+    except (HostUnavailableError, CredentialsError):
         # What these say is that the request was refused or never went out: nothing is applied.
         await lane.ledger.settle(lane.route, (), intent=intent)
+        raise
+    except BulkmoveError:
+        # A redirect, or an answer of something else than the host: who knows what it did before.
+        await lane.ledger.park(lane.route, members, intent=intent, sent_at=time.time())
         raise
     is_certain = not answer.held or lane.is_atomic() is True
     if answer.doubtful or not is_certain:

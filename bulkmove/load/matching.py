@@ -71,8 +71,8 @@ def match(
                 body, "has-id", f"mode is create, and the body names a row of the target: {body.target_id}"
             )
         if own_row is not None and _equals_row(body, rules.target, own_row):
-            return _entry(body, State.UNCHANGED, target_id=body.target_id)
-        return _entry(body, State.PENDING, target_id=body.target_id)
+            return _entry(body, State.UNCHANGED, target_id=body.target_id, key=body.key)
+        return _entry(body, State.PENDING, target_id=body.target_id, key=body.key)
     if body.key is None:
         return rejected(
             body, "no-key", f"the body has no {rules.natural_key}, by which it could be found again"
@@ -156,6 +156,17 @@ def _equals_row(body: Body, target: Target, row: JsonObject) -> bool:
 
 
 def row_holds(target: Target, body: JsonObject, row: JsonObject) -> bool:
-    """Whether a row read back is what the body wrote, in the fields that come back."""
+    """Whether a row read back is what the body wrote, in the fields that come back.
+
+    What the host adds of its own, also within nested objects, is no difference.
+    """
     shown = target.comparable(row)
-    return all(shown[name] == value for name, value in target.comparable(body).items() if name in shown)
+    return all(_holds(shown[name], value) for name, value in target.comparable(body).items() if name in shown)
+
+
+def _holds(shown: object, written: object) -> bool:
+    if isinstance(written, dict) and isinstance(shown, dict):
+        return all(name in shown and _holds(shown[name], value) for name, value in written.items())
+    if isinstance(written, list) and isinstance(shown, list):
+        return len(shown) == len(written) and all(map(_holds, shown, written))
+    return shown == written

@@ -7,6 +7,7 @@ back. Absence counts only if the list was read whole.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -32,7 +33,11 @@ class Doubts:
     natural_key: str
     _by_key: dict[str, Item] = field(default_factory=dict)
     _by_id: dict[str, list[Item]] = field(default_factory=dict)
+    _by_loose_key: dict[str, list[Item]] = field(default_factory=dict)
     _found: dict[Member, dict[str, bool]] = field(default_factory=dict)
+    _alike: dict[Member, str] = field(default_factory=dict)
+    rows: int = 0
+    rows_with_key: int = 0
 
     def add(self, items: Iterable[Item]) -> None:
         for item in items:
@@ -41,6 +46,7 @@ class Doubts:
                 self._by_id.setdefault(item.target_id, []).append(item)
             elif item.key is not None:
                 self._by_key[item.key] = item
+                self._by_loose_key.setdefault(loosely(item.key), []).append(item)
 
     def show(self, row: JsonObject) -> None:
         """One row of the list."""
@@ -48,6 +54,10 @@ class Doubts:
         for update in self._by_id.get(row_id, ()):
             self._found[update.member][row_id] = row_holds(self.target, update.body, row)
         key = as_text(row.get(self.natural_key))
+        self.rows += 1
+        self.rows_with_key += key is not None
+        for alike in self._by_loose_key.get(loosely(key), ()) if key is not None else ():
+            self._alike[alike.member] = row_id
         if key is not None and (create := self._by_key.get(key)) is not None:
             self._found[create.member][row_id] = row_holds(self.target, create.body, row)
 
@@ -64,6 +74,12 @@ class Doubts:
 
     def _judge_create(self, item: Item) -> Settled | None:
         rows = self._found[item.member]
+        if not rows and item.member in self._alike:
+            row_id = self._alike[item.member]
+            text = (
+                f"row {row_id} of the target has almost its {self.natural_key}: the host may have changed it"
+            )
+            return _outcome(item, State.UNKNOWN, "differs", text)
         if not rows:
             return None
         if len(rows) > 1:
@@ -90,6 +106,11 @@ class Doubts:
         if all(rows.values()):
             return Settled(item.member, State.WRITTEN, target_id=item.target_id)
         return None
+
+
+def loosely(key: str) -> str:
+    """What a host may make of a key that it trims, folds or normalises."""
+    return unicodedata.normalize("NFKC", key).strip().casefold()
 
 
 def has_failed_enough(item: Item, *, now: float, served_at: float, over_s: float = ATTEMPTS_OVER_S) -> bool:

@@ -162,20 +162,20 @@ def _body(record: Record, part: int, digest: bytes | None, fields: JsonObject, r
         fields=fields,
         encoded=encode_body(fields),
         target_id=target_id,
-        key=None if target_id is not None else as_text(fields.get(rules.natural_key)),
+        key=as_text(fields.get(rules.natural_key)),
     )
 
 
 async def _match_all(job: RouteJob, bodies: Sequence[Body], own_rows: dict[str, JsonObject]) -> list[Entry]:
     """The entries of the bodies, one by one."""
-    keys = [body.key for body in bodies if body.key is not None]
+    keys = [body.key for body in bodies if body.key is not None and body.target_id is None]
     if keys:
         await ensure_keys(job)
     known = await job.ledger.find_keys(job.target_list.name, keys) if keys else {}
     entries: list[Entry] = []
     for body in bodies:
         entry = match(body, job.rules, known, own_rows.get(body.source_id))
-        if entry.key is not None:
+        if entry.key is not None and (entry.key not in known or known[entry.key].owner is None):
             # A later body of this page with the same key shall find it taken.
             known[entry.key] = TargetKey(entry.key, None, 0, None, owner=(job.name, entry.source_id))
         entries.append(entry)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from urllib.parse import urlsplit
 
 from bulkmove.load.matching import Rules
 from bulkmove.load.rehearsal import RehearsedTarget
@@ -61,7 +62,7 @@ async def open_job(run: Run, route: RoutePlan) -> RouteJob:
     if run.options.is_dry:
         target = RehearsedTarget(target)
     target_host = hosts[settings.target.host]
-    list_name = f"{target_host.api} {target_host.url} {settings.target.stream} {route.natural_key}"
+    list_name = f"{place_of(target_host, hosts)} {settings.target.stream} {route.natural_key}"
     if list_name not in run.lists:
         run.lists[list_name] = TargetList(list_name)
     await run.ledger.save_list(list_name)
@@ -93,10 +94,34 @@ async def open_job(run: Run, route: RoutePlan) -> RouteJob:
 
 
 def _is_self_route(route: RouteSettings, hosts: Mapping[str, HostSettings]) -> bool:
-    """Two hosts may stand for one address: its lists are the same all the same, unless two APIs answer there."""
+    """Two hosts may stand for one place: its lists are the same all the same."""
     source, target = hosts[route.source.host], hosts[route.target.host]
-    is_one_place = source.url.rstrip("/") == target.url.rstrip("/") and source.api == target.api
+    is_one_place = place_of(source, hosts) == place_of(target, hosts)
     return is_one_place and route.source.stream == route.target.stream
+
+
+def place_of(host: HostSettings, hosts: Mapping[str, HostSettings]) -> str:
+    """What tells whose lists are the same: the API, the address however it is spelled, and the account.
+
+    Two hosts with other credentials at one address are two accounts, and the second is told apart by its name.
+    """
+    place = (host.api, _address(host.url), tuple(sorted(host.paths.items())))
+    for other in hosts.values():
+        if other.name == host.name:
+            break
+        is_there = (other.api, _address(other.url), tuple(sorted(other.paths.items()))) == place
+        if is_there and dict(other.credentials) != dict(host.credentials):
+            return f"{host.api} {_address(host.url)} as {host.name}"
+    return f"{host.api} {_address(host.url)}"
+
+
+def _address(url: str) -> str:
+    """One spelling of an address: no default port, small letters, one name for this machine, no slash at the end."""
+    parts = urlsplit(url)
+    name = (parts.hostname or "").lower()
+    name = "127.0.0.1" if name in {"localhost", "::1"} else name
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme.lower(), 0)
+    return f"{parts.scheme.lower()}://{name}:{port}{parts.path.rstrip('/')}"
 
 
 def _readers(transport: HostTransport) -> Callable[[], int]:

@@ -98,6 +98,7 @@ async def _read_then_map(job: RouteJob, *, is_read: bool) -> bool:
             await store(job, records)
 
     if not is_read:
+        await job.ledger.drop_seen(job.name)
         async with Tally() as tally:
             if not await _read_whole(job, store_page, tally, turn=turn):
                 return False

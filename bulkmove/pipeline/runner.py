@@ -8,7 +8,7 @@ page ──► intake ──► ledger ──► loader ──► target      ea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import anyio
 import orjson
@@ -114,8 +114,20 @@ async def _check_fingerprints(plan: MigrationPlan, ledger: SqliteLedger, *, acce
                 f"route {name} has changed since this ledger was begun: {', '.join(changed)}; put it back, or let the"
                 " change hold for what is not yet mapped with --accept-changes, or begin anew with --fresh"
             )
+        if {"target", "natural_key"} & set(changed):
+            await _refuse_open(ledger, name, changed)
         if known.get(name) != now:
             await ledger.save_route(name, now)
+
+
+async def _refuse_open(ledger: SqliteLedger, route: str, changed: Sequence[str]) -> None:
+    """What is mapped was matched against the old target, by the old key: it can't go to another one."""
+    counts = await ledger.counts(route)
+    if still := counts.pending + counts.unknown:
+        raise LedgerRefusedError(
+            f"route {route}: {' and '.join(changed)} changed while {still} records are mapped for what was there before;"
+            " put it back and finish them, or begin anew with --fresh"
+        )
 
 
 async def _sample_hosts(run: Run) -> None:

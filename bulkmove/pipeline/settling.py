@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import anyio
 
 from bulkmove.entries import Intent
-from bulkmove.errors import HostUnavailableError
+from bulkmove.errors import HostUnavailableError, UnprovenError
 from bulkmove.events import Phase
 from bulkmove.extract.passes import read_passes
 from bulkmove.extract.tally import Tally
@@ -78,6 +78,11 @@ async def _settle_group(job: RouteJob, group: Sequence[Intent]) -> None:
 
         await read_passes(
             source, limit=source.listing.page_limit, concurrency=job.listers, sink=show, tally=tally
+        )
+    if doubts.rows and not doubts.rows_with_key and any(item.target_id is None for item in items):
+        raise UnprovenError(
+            f"route {job.name}: no row of {job.settings.target} shows its {job.rules.natural_key}, so that nothing tells"
+            " which writes in doubt are there; set natural_key to a field that comes back"
         )
     await _note_atomicity(job, group, doubts)
     by_member = {(item.member.source_id, item.member.part): item for item in items}

@@ -8,6 +8,7 @@ CREATE TABLE runs (
     started_at REAL NOT NULL,
     alive_at REAL NOT NULL,
     ended_at REAL,
+    machine TEXT NOT NULL,
     exit_code INTEGER
 );
 

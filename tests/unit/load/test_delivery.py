@@ -142,9 +142,7 @@ async def test_an_update_whose_row_could_not_be_looked_at_was_not_sent(bench: Op
         assert await it.open_ids() == ["1", "2"]
 
 
-@pytest.mark.parametrize(
-    "error", [HostUnavailableError("x"), CredentialsError("x"), ConfigError("redirected")]
-)
+@pytest.mark.parametrize("error", [HostUnavailableError("x"), CredentialsError("x")])
 @pytest.mark.parametrize("is_repeatable", [True, False])
 async def test_what_was_surely_not_applied_is_free_and_ends_the_route(
     bench: OpenBench, error: BulkmoveError, is_repeatable: Any
@@ -154,6 +152,13 @@ async def test_what_was_surely_not_applied_is_free_and_ends_the_route(
             await delivered(it, updates(2))
         assert await it.ledger.intents("r") == []
         assert await it.open_ids() == ["1", "2"]
+
+
+async def test_a_redirected_write_may_be_applied_and_stays_in_doubt(bench: OpenBench) -> None:
+    async with bench(shop(saying(ConfigError("redirected")))) as it:
+        with pytest.raises(ConfigError):
+            await delivered(it, creates(2))
+        assert await it.doubtful_ids() == ["1", "2"]
 
 
 async def test_a_defect_of_a_connector_leaves_the_write_in_doubt(bench: OpenBench) -> None:
