@@ -1,4 +1,4 @@
-"""How servers built on Django REST framework answer: pages, and refusals of one body or of an array.
+"""How servers built on Django REST framework answer: refusals of one body, of an array or of a row, and keys.
 
 None of this is in the APIs' documents; it was seen on such servers, 3.14 to 3.18.
 """
@@ -6,33 +6,89 @@ None of this is in the APIs' documents; it was seen on such servers, 3.14 to 3.1
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
 
-from bulkmove.model import Response, Verdict, WriteItem, WriteResult
+from bulkmove.errors import BadAnswerError, ConfigError
+from bulkmove.model import Request, Response, Verdict, WriteItem, WriteResult
 
 _MOST_OF_A_MESSAGE = 300
 _QUOTED = re.compile(r'"[^"]*"|“[^”]*”|„[^”“]*[”“]|«[^»]*»')
 _DEEPEST = 6
 
 HELD = WriteResult(Verdict.HELD)
+DOUBT = WriteResult(Verdict.DOUBT)
+
+# Only these say something of what was sent. The others speak of the account, the address or the host.
+_BLAMES_WHAT_WAS_SENT = frozenset({400, 409, 413, 415, 422})
+# A conflict can come from one body of an array after others were written; what 415 on an array means nobody shows.
+_MAY_BE_DONE_IN_PART = frozenset({409, 415})
+_NO_SUCH_PATH = frozenset({404, 405})
+_NO_SUCH_ROW = frozenset({404, 410})
 
 
-def refusals(response: Response, items: Sequence[WriteItem]) -> list[WriteResult]:
-    """What a 4xx on one body, or on an array of them, says of each item.
+def refusals(
+    host: str, request: Request, response: Response, items: Sequence[WriteItem]
+) -> list[WriteResult]:
+    """What a 4xx on the address of a list, for one body or an array of them, says of each item.
 
     400: a list as long as the array, with `{}` for good items (up to 3.17), or an object keyed by the index of
     bad items alone (from 3.18). The named are REJECTED, the others HELD. Where nobody is named, all are HELD;
-    an item that was sent alone is the one that is meant.
+    an item that was sent alone is the one that is meant. 409 and 415 leave an array in doubt, unless it can be
+    sent twice. Raises ConfigError for 404 and 405, BadAnswerError for a 4xx that blames nothing that was sent.
     """
+    _check_blame(host, request, response)
     body = _body_of(response)
     if len(items) == 1:
         alone = _named_errors(body, 1) if response.status == 400 else None
         return [_rejected(response, (alone or {}).get(0, body), items[0])]
+    if response.status in _MAY_BE_DONE_IN_PART and not request.is_repeatable:
+        return [DOUBT] * len(items)
     named = (_named_errors(body, len(items)) if response.status == 400 else None) or {}
     return [_rejected(response, named[i], item) if i in named else HELD for i, item in enumerate(items)]
+
+
+def row_refusal(host: str, request: Request, response: Response, item: WriteItem) -> WriteResult:
+    """What a 4xx says where a row is named by its id: a 404 with a JSON object is the row's, another the path's.
+
+    Raises what `refusals` raises.
+    """
+    if _names_no_row(response):
+        return _rejected(response, _body_of(response), item, cause="not-found")
+    return refusals(host, request, response, [item])[0]
+
+
+def joined_refusals(
+    host: str, request: Request, response: Response, items: Sequence[WriteItem]
+) -> list[WriteResult]:
+    """What a 4xx on one change for many ids says: of one id as `row_refusal`, of several that all are HELD."""
+    if len(items) == 1:
+        return [row_refusal(host, request, response, items[0])]
+    if not _names_no_row(response):
+        _check_blame(host, request, response)
+    return [HELD] * len(items)
+
+
+def loose(key: str) -> str:
+    """A key without what servers change in it when they store it: blanks around it, Unicode's form, case."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", key.strip()).casefold())
+
+
+def _check_blame(host: str, request: Request, response: Response) -> None:
+    if response.status in _BLAMES_WHAT_WAS_SENT:
+        return
+    where, check = f"{host}: {request.method} {request.path}", f"check hosts.{host}.url and hosts.{host}.paths"
+    if response.status in _NO_SUCH_PATH:
+        problem = "is not there" if response.status == 404 else "is not allowed"
+        raise ConfigError(f"{where} {problem} ({response.status}); {check}")
+    raise BadAnswerError(f"{where} answered {response.status}, which blames no record; {check}")
+
+
+def _names_no_row(response: Response) -> bool:
+    return response.status in _NO_SUCH_ROW and isinstance(_body_of(response), dict)
 
 
 def refused_row(error: Any, item: WriteItem) -> WriteResult:
@@ -43,12 +99,11 @@ def refused_row(error: Any, item: WriteItem) -> WriteResult:
     )
 
 
-def _rejected(response: Response, error: Any, item: WriteItem) -> WriteResult:
+def _rejected(response: Response, error: Any, item: WriteItem, *, cause: str = "refused") -> WriteResult:
     said = describe(error, item)
     message = (
         f"the host answered {response.status}: {said}" if said else f"the host answered {response.status}"
     )
-    cause = "not-found" if response.status == 404 and item.target_id is not None else "refused"
     return WriteResult(Verdict.REJECTED, cause=cause, message=message)
 
 

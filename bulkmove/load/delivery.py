@@ -20,6 +20,7 @@ from bulkmove.load.batching import Batch
 from bulkmove.load.gate import ListGate
 from bulkmove.model import State, Verdict, WriteItem, WriteResult
 from bulkmove.protocols import Ledger, Target
+from bulkmove.transport.unsettled import unsettled_attempts
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,8 @@ class Lane:
     """What all deliveries of one route share.
 
     `is_atomic` asks what is known of the list by now; `on_settled` is told every outcome that an answer gave;
-    `is_stopping` asks whether what is not on its way yet shall stay where it is.
+    `is_stopping` asks whether what is not on its way yet shall stay where it is; `settle_s` is how long the host
+    may still work on an attempt that it gave no answer to.
     """
 
     route: str
@@ -38,6 +40,14 @@ class Lane:
     is_atomic: Callable[[], bool | None]
     on_settled: Callable[[Sequence[Settled]], None]
     is_stopping: Callable[[], bool] = lambda: False
+    settle_s: float = 0.0
+
+
+class Delivered(NamedTuple):
+    """The members that stay open, and when an attempt was sent that the host may still be working on."""
+
+    left: list[Member]
+    unsettled_at: float | None
 
 
 class Sorted(NamedTuple):
@@ -48,17 +58,19 @@ class Sorted(NamedTuple):
     doubtful: list[Item]
 
 
-async def deliver(batch: Batch, lane: Lane) -> list[Member]:
-    """Send a batch and note what became of it; the members that stay open come back.
+async def deliver(batch: Batch, lane: Lane) -> Delivered:
+    """Send a batch and note what became of it.
 
     Afterwards each body is settled, or in doubt under a durable intent, or free to go again because it is
     surely not applied. Raises what ends the route: HostUnavailableError, FatalError, ConfigError, LedgerError.
     """
     is_repeatable = lane.target.rules[batch.action].is_repeatable
     async with lane.gate.writing():
-        if is_repeatable:
-            return await _deliver_repeatable(batch, lane)
-        return await _deliver_once(batch, lane)
+        if not is_repeatable:
+            return Delivered(await _deliver_once(batch, lane), None)
+        with unsettled_attempts() as attempts:
+            left = await _deliver_repeatable(batch, lane)
+        return Delivered(left, max(attempts, default=None))
 
 
 async def _deliver_repeatable(batch: Batch, lane: Lane) -> list[Member]:

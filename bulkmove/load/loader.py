@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
@@ -15,6 +16,9 @@ from bulkmove.model import Action
 
 # More writers than this bring no more speed on one core, and each holds a batch.
 MAX_WRITERS = 16
+LOOK_UP_EVERY_S = 0.5
+# Rows with an attempt that nothing settled, remembered until it can't land any more.
+MOST_HELD = 10_000
 
 
 class Loader:
@@ -41,6 +45,7 @@ class Loader:
         }
         self._rows_on_the_way: set[str] = set()
         self._rows_left_open: set[str] = set()
+        self._rows_held: dict[str, tuple[float, bytes]] = {}
         self._outstanding = 0
         self._idle = anyio.Event()
         self._idle.set()
@@ -57,7 +62,7 @@ class Loader:
     async def put(self, items: Iterable[Item]) -> None:
         """Returns when the items are with the writers or wait to be joined; waits where writers are behind."""
         for item in items:
-            if item.target_id is not None and not await self._may_go(item.target_id):
+            if item.target_id is not None and not await self._may_go(item.target_id, item.encoded):
                 continue
             action: Action = "create" if item.target_id is None else "update"
             for batch in self._batchers[action].add(item):
@@ -81,20 +86,41 @@ class Loader:
             async for batch in batches:
                 self._room.release()
                 if not self._lane.is_stopping():
-                    left = await deliver(batch, self._lane)
+                    done = await deliver(batch, self._lane)
                     if batch.action == "update":
-                        self._note_rows(batch, {(m.source_id, m.part) for m in left})
+                        self._note_rows(batch, {(m.source_id, m.part) for m in done.left})
+                        self._hold_rows(batch, done.unsettled_at)
                 self._outstanding -= 1
                 if not self._outstanding:
                     self._idle.set()
 
-    async def _may_go(self, target_id: str) -> bool:
+    async def _may_go(self, target_id: str, encoded: bytes) -> bool:
         if target_id in self._rows_on_the_way:
             await self.flush()
+        if target_id in self._rows_held and not await self._outwait(target_id, encoded):
+            return False
         if target_id in self._rows_left_open:
             return False
         self._rows_on_the_way.add(target_id)
         return True
+
+    async def _outwait(self, target_id: str, encoded: bytes) -> bool:
+        """Wait until an attempt that nothing settled can't land on top of another body; False where the run stops."""
+        held_until, held_body = self._rows_held[target_id]
+        while encoded != held_body and (rest_s := held_until - time.time()) > 0:
+            if self._lane.is_stopping():
+                return False
+            await anyio.sleep(min(rest_s, LOOK_UP_EVERY_S))
+        return True
+
+    def _hold_rows(self, batch: Batch, unsettled_at: float | None) -> None:
+        now = time.time()
+        if len(self._rows_held) > MOST_HELD:
+            self._rows_held = {row: held for row, held in self._rows_held.items() if held[0] > now}
+        if unsettled_at is not None:
+            for item in batch.items:
+                if item.target_id is not None:
+                    self._rows_held[item.target_id] = (unsettled_at + self._lane.settle_s, item.encoded)
 
     def _note_rows(self, batch: Batch, open_members: set[tuple[str, int]]) -> None:
         for item in batch.items:

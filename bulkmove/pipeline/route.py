@@ -64,6 +64,7 @@ def _lane(job: RouteJob) -> Lane:
         is_atomic=lambda: job.target_list.is_atomic,
         on_settled=job.note_settled,
         is_stopping=job.stop.is_set,
+        settle_s=job.target_host.settle_s,
     )
 
 

@@ -12,6 +12,7 @@ from bulkmove.transport.gate import Gate
 from bulkmove.transport.gated import GatedClient, Tries
 from bulkmove.transport.health import MOST_THROTTLE_PAUSES, HostHealth
 from bulkmove.transport.timing import Timing
+from bulkmove.transport.unsettled import note_unsettled
 from bulkmove.transport.waits import full_jitter_s, rest_s, retry_after_s, throttled_s
 
 LEAST_ATTEMPTS = 6
@@ -108,6 +109,8 @@ class Retrying:
         tries.failures += 1
         health.failed(started_at=tries.started_at, now=now)
         self._hold_failing(tries, answer, what, now)
+        if verdict is Verdict.UNSETTLED:
+            note_unsettled(tries.sent_at)
         if verdict is Verdict.UNSETTLED and not request.is_repeatable:
             raise messages.in_doubt(self._host, request, what, sent_at=tries.sent_at)
         if health.has_failed_enough:

@@ -1,4 +1,4 @@
-"""What a 2xx answer to an array of orders says of each of them."""
+"""What a 2xx answer to an array of orders says of each of them. A row with an id is there: it is never sent again."""
 
 from __future__ import annotations
 
@@ -6,58 +6,101 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from bulkmove.connectors.drf import refused_row
+from bulkmove.connectors.drf import DOUBT, loose, refused_row
 from bulkmove.connectors.external_order.api import ID
 from bulkmove.connectors.json_text import as_text
 from bulkmove.model import Verdict, WriteItem, WriteResult
 
-DOUBT = WriteResult(Verdict.DOUBT)
-
-_ERROR_NAMES = ("errors", "error", "detail", "non_field_errors")
+_Keys = Sequence[str | None]
 
 
 def settled(items: Sequence[WriteItem], answer: Any, *, key_field: str) -> list[WriteResult]:
     """A result for each item; DOUBT for those of which the answer shows nothing.
 
-    Rows belong to items by their position where there are as many of both and their keys agree, else by key:
+    Rows belong to items by their position where there are as many of both and no key disagrees, else by key:
     the id for updates, the natural key for creates. That the answer brings the rows back is unconfirmed.
     """
     rows = _rows_of(answer, len(items))
     if rows is None:
         return [DOUBT] * len(items)
-    field = ID if items[0].target_id is not None else key_field
-    wanted = [item.target_id if field == ID else as_text(item.body.get(field)) for item in items]
-    found = [as_text(row.get(field)) if isinstance(row, dict) else None for row in rows]
-    if len(rows) == len(items) and all(
-        want == have or _errors_of(row) for want, have, row in zip(wanted, found, rows, strict=True)
-    ):
-        return [_result(item, row) for item, row in zip(items, rows, strict=True)]
-    return _by_key(items, rows, wanted=wanted, found=found)
+    if items[0].target_id is not None:
+        places = _places_of_updates([item.target_id for item in items], [_id_of(row) for row in rows])
+    else:
+        wanted = [as_text(item.body.get(key_field)) for item in items]
+        found = [as_text(row.get(key_field)) if isinstance(row, dict) else None for row in rows]
+        ids = [id_ for row in rows if (id_ := _id_of(row)) is not None]
+        # A page of the list would come in an envelope: rows that nothing ties to what was sent prove nothing there.
+        can_rename = isinstance(answer, list) or len(items) == 1
+        places = _places_of_creates(
+            wanted, found, is_one_each=len(set(ids)) == len(ids), can_rename=can_rename
+        )
+    return [_result(item, rows[places[i]]) if i in places else DOUBT for i, item in enumerate(items)]
 
 
-def _by_key(
-    items: Sequence[WriteItem],
-    rows: Sequence[Any],
-    *,
-    wanted: Sequence[str | None],
-    found: Sequence[str | None],
-) -> list[WriteResult]:
-    """A key that stands a different number of times on the two sides tells nothing of any of its items."""
-    rows_by_key: dict[str, list[Any]] = defaultdict(list)
-    for key, row in zip(found, rows, strict=True):
+def _places_of_updates(wanted: _Keys, found: _Keys) -> dict[int, int]:
+    if _fit(wanted, found):
+        return {i: i for i in range(len(wanted))}
+    return _paired(wanted, found)
+
+
+def _places_of_creates(
+    wanted: _Keys, found: _Keys, *, is_one_each: bool, can_rename: bool
+) -> dict[int, int]:
+    """For each item the place of its row; left out where none is its own. `is_one_each`: no two rows share an id.
+
+    Servers trim and recase keys, or leave them out, and may give keys of their own.
+    """
+    loosely_wanted, loosely_found = _loose(wanted), _loose(found)
+    if is_one_each and _fit(loosely_wanted, loosely_found):
+        return {i: i for i in range(len(wanted))}
+    places = _paired(wanted, found)
+    taken = set(places.values())
+    places |= _paired(
+        [None if i in places else key for i, key in enumerate(loosely_wanted)],
+        [None if j in taken else key for j, key in enumerate(loosely_found)],
+    )
+    if is_one_each and can_rename and len(wanted) == len(found):
+        places |= _renamed(places, loosely_wanted, loosely_found)
+    return places
+
+
+def _renamed(places: dict[int, int], wanted: _Keys, found: _Keys) -> dict[int, int]:
+    """Rows that show nobody's key, for items whose key no row shows: in their places, or the last one by elimination."""
+    taken = set(places.values())
+    items = [i for i, key in enumerate(wanted) if i not in places and (key is None or key not in found)]
+    rows = [j for j, key in enumerate(found) if j not in taken and (key is None or key not in wanted)]
+    if all(i == j for i, j in places.items()):
+        return {i: i for i in items if i in rows}
+    return {items[0]: rows[0]} if len(items) == len(rows) == 1 else {}
+
+
+def _fit(wanted: _Keys, found: _Keys) -> bool:
+    """Whether there are as many rows as items, and none shows another key than the item in its place."""
+    return len(wanted) == len(found) and all(
+        have in {None, want} for want, have in zip(wanted, found, strict=True)
+    )
+
+
+def _paired(wanted: _Keys, found: _Keys) -> dict[int, int]:
+    """Places by key. A key that stands more than once on either side tells nothing of any of its items."""
+    items, rows = _places_by_key(wanted), _places_by_key(found)
+    return {
+        items[key][0]: rows[key][0]
+        for key in items.keys() & rows.keys()
+        if len(items[key]) == len(rows[key]) == 1
+    }
+
+
+def _places_by_key(keys: _Keys) -> dict[str, list[int]]:
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, key in enumerate(keys):
         if key is not None:
-            rows_by_key[key].append(row)
-    counts: dict[str | None, int] = defaultdict(int)
-    for key in wanted:
-        counts[key] += 1
-    results = []
-    for item, key in zip(items, wanted, strict=True):
-        matches = rows_by_key.get(key) if key is not None else None
-        if matches is None or counts[key] != 1 or len(matches) != 1:
-            results.append(DOUBT)
-        else:
-            results.append(_result(item, matches[0]))
-    return results
+            places[key].append(place)
+    return places
+
+
+def _loose(keys: _Keys) -> list[str | None]:
+    return [None if key is None else loose(key) or None for key in keys]
 
 
 def _rows_of(answer: Any, length: int) -> list[Any] | None:
@@ -66,32 +109,19 @@ def _rows_of(answer: Any, length: int) -> list[Any] | None:
     if isinstance(answer, dict):
         if isinstance(answer.get("results"), list):
             return list(answer["results"])
-        if length == 1:
+        if length == 1 and _id_of(answer) is not None:
             return [answer]
     return None
 
 
 def _result(item: WriteItem, row: Any) -> WriteResult:
-    error = _errors_of(row)
-    if error:
-        return refused_row(error, item)
-    target_id = as_text(row.get(ID)) if isinstance(row, dict) else None
-    if target_id is None:
-        return DOUBT
-    return WriteResult(Verdict.WRITTEN, target_id=target_id)
+    """WRITTEN with an id, REJECTED for a row that says `errors`. Other texts in its place can mean anything."""
+    target_id = _id_of(row)
+    if target_id is not None:
+        return WriteResult(Verdict.WRITTEN, target_id=target_id)
+    error = (row.get("errors") or row.get("error")) if isinstance(row, dict) else None
+    return refused_row(error, item) if error else DOUBT
 
 
-def _errors_of(row: Any) -> Any:
-    """The errors that a row carries in the place of an id; None where it carries none."""
-    if not isinstance(row, dict) or as_text(row.get(ID)) is not None:
-        return None
-    for name in _ERROR_NAMES:
-        if row.get(name):
-            return row[name] if name in {"errors", "error"} else {name: row[name]}
-    if row and all(_is_texts(value) for value in row.values()):
-        return row
-    return None
-
-
-def _is_texts(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(text, str) for text in value)
+def _id_of(row: Any) -> str | None:
+    return as_text(row.get(ID)) if isinstance(row, dict) else None

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from bulkmove.connectors.asking import choice, paths_of
-from bulkmove.connectors.drf import refusals
+from bulkmove.connectors.drf import DOUBT, refusals
 from bulkmove.connectors.external_order import api
-from bulkmove.connectors.external_order.answers import DOUBT, settled
+from bulkmove.connectors.external_order.answers import settled
 from bulkmove.connectors.external_order.source import OrderSource
 from bulkmove.connectors.external_order.updates import changes, with_id
 from bulkmove.errors import InDoubtError, RequestFailedError
@@ -88,21 +88,24 @@ class OrderTarget:
 
     async def _send(self, items: Sequence[WriteItem], bodies: Sequence[bytes]) -> Sequence[WriteResult]:
         is_repeatable = items[0].target_id is not None and self._replaces
-        response = await self._transport.send(
-            Request(
-                "POST",
-                self._list_path,
-                body=b"[" + b",".join(bodies) + b"]",
-                headers=api.WRITE_HEADERS,
-                is_repeatable=is_repeatable,
-                decode=decode_json,
-            )
+        request = Request(
+            "POST",
+            self._list_path,
+            body=b"[" + b",".join(bodies) + b"]",
+            headers=api.WRITE_HEADERS,
+            is_repeatable=is_repeatable,
+            decode=decode_json,
         )
+        response = await self._transport.send(request)
         if not response.is_success:
-            return refusals(response, items)
-        results = settled(items, response.data, key_field=self._natural_key)
+            results = refusals(self._transport.host.name, request, response, items)
+        else:
+            results = settled(items, response.data, key_field=self._natural_key)
         if all(result is DOUBT for result in results):
-            message = f"{self._transport.host.name}: POST {self._list_path} answered {response.status} without the orders"
+            message = (
+                f"{self._transport.host.name}: POST {self._list_path} answered {response.status}, "
+                "which does not tell what became of the orders"
+            )
             if is_repeatable:
                 raise RequestFailedError(message)
             raise InDoubtError(message, sent_at=response.sent_at)

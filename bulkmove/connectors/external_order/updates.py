@@ -9,7 +9,7 @@ import anyio
 import orjson
 
 from bulkmove.connectors.asking import path_with_id
-from bulkmove.connectors.drf import refusals
+from bulkmove.connectors.drf import row_refusal
 from bulkmove.connectors.external_order import api
 from bulkmove.connectors.json_text import as_text
 from bulkmove.errors import BadAnswerError, BulkmoveError
@@ -59,11 +59,10 @@ async def _read(transport: Transport, row_path: str, item: WriteItem) -> JsonObj
         path = path_with_id(row_path, target_id)
     except ValueError:
         return _NO_SUCH_ORDER
-    response = await transport.send(
-        Request("GET", path, headers=api.HEADERS, is_repeatable=True, decode=decode_json)
-    )
+    request = Request("GET", path, headers=api.HEADERS, is_repeatable=True, decode=decode_json)
+    response = await transport.send(request)
     if not response.is_success:
-        return refusals(response, [item])[0]
+        return row_refusal(transport.host.name, request, response, item)
     row = response.data
     if not isinstance(row, dict) or as_text(row.get(api.ID)) != target_id:
         raise BadAnswerError(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from bulkmove.connectors.asking import path_with_id, paths_of
-from bulkmove.connectors.drf import refusals
+from bulkmove.connectors.drf import refusals, row_refusal
 from bulkmove.connectors.robosize import api
 from bulkmove.connectors.robosize.answers import changed, created
 from bulkmove.connectors.robosize.source import ListSource
@@ -68,8 +68,8 @@ class OrderTarget:
         )
         response = await self._transport.send(request)
         if not response.is_success:
-            return refusals(response, [item])[0]
-        return created(self._transport, request, response, item)
+            return refusals(self._transport.host.name, request, response, [item])[0]
+        return created(self._transport, request, response)
 
     async def _update(self, item: WriteItem, target_id: str) -> WriteResult:
         try:
@@ -86,7 +86,7 @@ class OrderTarget:
         )
         response = await self._transport.send(request)
         if not response.is_success:
-            return refusals(response, [item])[0]
+            return row_refusal(self._transport.host.name, request, response, item)
         return changed(self._transport, request, response, item)
 
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import orjson
 
 from bulkmove.connectors.asking import paths_of
-from bulkmove.connectors.drf import HELD, refusals
+from bulkmove.connectors.drf import joined_refusals, refusals
 from bulkmove.connectors.robosize import api
 from bulkmove.connectors.robosize.answers import created
 from bulkmove.connectors.robosize.source import ListSource
@@ -75,8 +75,8 @@ class ProductTarget:
         )
         response = await self._transport.send(request)
         if not response.is_success:
-            return refusals(response, [item])[0]
-        return created(self._transport, request, response, item)
+            return refusals(self._transport.host.name, request, response, [item])[0]
+        return created(self._transport, request, response)
 
     async def _update(self, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
         if not items[0].body:
@@ -92,7 +92,7 @@ class ProductTarget:
         )
         response = await self._transport.send(request)
         if not response.is_success:
-            return refusals(response, items) if len(items) == 1 else [HELD] * len(items)
+            return joined_refusals(self._transport.host.name, request, response, items)
         if not (isinstance(response.data, dict) or response.status in _NO_CONTENT):
             raise RequestFailedError(
                 f"{self._transport.host.name}: PATCH {self._path} answered {response.status} without its message"

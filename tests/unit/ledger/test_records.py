@@ -447,3 +447,22 @@ async def test_target_ids_are_those_of_written_bodies_in_their_order(opened: Ope
         assert ledger.target_ids("r", "b") == ()
         with pytest.raises(KeyError):
             ledger.target_ids("no such route", "a")
+
+
+async def test_a_split_does_not_note_pages_that_were_never_put_down(opened: Opened) -> None:
+    """The reader knows of a page that a limit cut off; what it says when it splits is not what is kept."""
+    async with opened() as ledger:
+        await ledger.save_spans("r", [Span(1, None, 100, 10, is_done=False, evidence=0)])
+        await ledger.save_spans("r", [Span(1, None, 60, 40, is_done=False, evidence=0), Span(2, 59, 100, 59, is_done=False, evidence=0)])  # fmt: skip
+        spans = (await ledger.progress("r")).spans
+        assert [(s.id, s.upper, s.reached) for s in spans] == [(1, 60, 10), (2, 100, 59)]
+
+
+async def test_an_unfinished_reading_is_forgotten_as_a_whole(opened: Opened) -> None:
+    async with opened() as ledger:
+        seen = [Entry("a", 0, State.SEEN, body=b"{}"), Entry("b", 0, State.SEEN, body=b"{}")]
+        await ledger.add_page("r", seen, chunk=ledger.reserve_chunk(), is_raw=True)
+        await add(ledger, pending("c"))
+        await ledger.drop_seen("r")
+        assert await ledger.known("r", ["a", "b", "c"]) == {"c"}
+        assert await ledger.next_raw("r", 0) is None

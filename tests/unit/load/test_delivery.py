@@ -65,7 +65,7 @@ async def delivered(bench: Any, bodies: list[JsonObject]) -> list[str]:
     """The source ids that stay open, as `deliver` says."""
     items = await bench.put_down(*bodies)
     action: Action = "update" if "id" in bodies[0] else "create"
-    left = await deliver(Batch(action, items), bench.lane())
+    left = (await deliver(Batch(action, items), bench.lane())).left
     return sorted(member.source_id for member in left)
 
 

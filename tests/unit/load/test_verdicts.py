@@ -128,3 +128,17 @@ def test_six_failures_over_a_minute_while_others_were_served_are_enough(
 def test_what_is_set_aside_is_rejected_where_it_is_proven_absent_and_else_unknown() -> None:
     assert set_aside(create("a", "K")).state is State.REJECTED
     assert set_aside(update("a", "7")).state is State.UNKNOWN
+
+
+@pytest.mark.parametrize("shown", ["K", " k", "K ", "\uff2b"])
+def test_a_create_whose_key_the_host_changed_is_never_sent_again(shown: str) -> None:
+    outcome = judged(create("a", "k "), {"id": "7", "key": shown, "value": 1})
+    assert outcome == (State.UNKNOWN, None, "differs")
+
+
+def test_what_a_host_adds_within_an_object_is_no_difference() -> None:
+    item = create("a", "K")
+    item.body["lines"] = [{"product": 1}]
+    row = {"id": "7", "key": "K", "value": 1, "lines": [{"product": 1, "name": "added"}]}
+    assert judged(item, row) == (State.WRITTEN, "7", None)
+    assert judged(item, {**row, "lines": [{"product": 2}]}) == (State.UNKNOWN, None, "differs")
