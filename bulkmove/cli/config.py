@@ -99,7 +99,11 @@ def _check_mappers(settings: MigrationSettings, file: Path) -> list[str]:
                 if isinstance(path := route.options.get(table), str):
                     load_table(settings.directory / path)
             except ConfigError as error:
-                warnings.append(f"routes.{name}.options.{table}: {error}")
+                is_there = isinstance(path, str) and (settings.directory / path).exists()
+                where = f"routes.{name}.options.{table}"
+                (problems if is_there else warnings).append(
+                    f"{file}: {where}: {error}" if is_there else f"{where}: {error}"
+                )
     if problems:
         raise ConfigError("\n".join(problems))
     return warnings

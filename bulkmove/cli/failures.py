@@ -51,7 +51,11 @@ def command(*, file: Path, route: str | None, ledger: Path | None, output: Outpu
             click.echo(line)
             is_empty = False
         if is_empty and not output.as_json and not output.quiet:
-            click.echo("no record was rejected, and none is of unknown fate", err=True)
+            path = migration.settings.ledger
+            said = "no record was rejected, and none is of unknown fate"
+            click.echo(
+                said if path.exists() else f"{path}: there is no ledger yet: nothing was run", err=True
+            )
 
 
 def _as_json(failure: Failure) -> str:

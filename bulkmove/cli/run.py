@@ -7,47 +7,16 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import orjson
 
-from bulkmove.cli.exits import INTERRUPTED, UNEXPECTED, exits, tell
+from bulkmove.cli.ending import Ending, RunRequest, end_on_sigterm
+from bulkmove.cli.exits import INTERRUPTED, UNEXPECTED, exits
 from bulkmove.cli.options import Output, ledger_option, migration_file, output_options
 
-TERMINATED = 143
 _USAGE = 2
 _FALSE = ("", "0", "false", "f", "no", "n", "off")
-
-
-@dataclass(frozen=True, slots=True)
-class RunRequest:
-    """What one `bulkmove run` is asked for."""
-
-    file: Path
-    ledger: Path | None
-    routes: tuple[str, ...]
-    limit: int | None
-    dry_run: bool
-    accept_changes: bool
-    fresh: bool
-    yes: bool
-    output: Output
-
-
-@dataclass(slots=True)
-class Ending:
-    """The last line of a run: known routes with their counts, empty until a ledger is open.
-
-    `is_abandoned`: an event loop was left without being wound up, and its threads would keep the process.
-    """
-
-    routes: dict[str, dict[str, int]]
-    is_abandoned: bool = False
-
-    def print(self, code: int) -> None:
-        click.echo(orjson.dumps({"type": "summary", "exit": code, "routes": self.routes}))
 
 
 class _RunCommand(click.Command):
@@ -156,13 +125,3 @@ def _last_line(output: Output) -> Iterator[Ending]:
         if output.as_json:
             ending.print(UNEXPECTED)
         raise
-
-
-def end_on_sigterm() -> None:
-    """While no run is there to be stopped, SIGTERM ends the command the orderly way, with its last line."""
-
-    def end(*_: object) -> None:
-        tell("interrupted")
-        sys.exit(TERMINATED)
-
-    signal.signal(signal.SIGTERM, end)

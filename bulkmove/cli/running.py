@@ -14,9 +14,10 @@ import anyio
 import anyio.abc
 import click
 
+from bulkmove.cli.ending import TERMINATED, Ending, RunRequest, end_on_sigterm
 from bulkmove.cli.exits import tell
 from bulkmove.cli.options import Output
-from bulkmove.cli.run import TERMINATED, Ending, RunRequest, end_on_sigterm
+from bulkmove.cli.tuning import tune
 from bulkmove.config import load_migration, warnings_of
 from bulkmove.errors import ConfigError, LedgerError, LedgerLockedError, single_error
 from bulkmove.model import Summary
@@ -47,6 +48,7 @@ def perform(request: RunRequest, ending: Ending) -> int:
         _put_aside(migration, request)
     standing = Standing()
     interruption = Interruption()
+    tune()
     try:
         with shown(standing, _style(request.output), sys.stderr) as observer:
             summary = anyio.run(

@@ -80,7 +80,10 @@ def loose(key: str) -> str:
 def _check_blame(host: str, request: Request, response: Response) -> None:
     if response.status in _BLAMES_WHAT_WAS_SENT:
         return
-    where, check = f"{host}: {request.method} {request.path}", f"check hosts.{host}.url and hosts.{host}.paths"
+    where, check = (
+        f"{host}: {request.method} {request.path}",
+        f"check hosts.{host}.url and hosts.{host}.paths",
+    )
     if response.status in _NO_SUCH_PATH:
         problem = "is not there" if response.status == 404 else "is not allowed"
         raise ConfigError(f"{where} {problem} ({response.status}); {check}")

@@ -207,6 +207,15 @@ def failures(connection: sqlite3.Connection, route: str | None) -> Iterator[Fail
         )
 
 
+def causes(connection: sqlite3.Connection, route: int) -> list[tuple[int, str, int, str]]:
+    """Why records failed: the state, the cause, how many, and the source id of one of them; most first."""
+    return connection.execute(
+        "SELECT state, cause, count(*), min(source_id) FROM records WHERE route = ? AND state >= 5"
+        " GROUP BY state, cause ORDER BY 3 DESC",
+        (route,),
+    ).fetchall()
+
+
 def target_ids(connection: sqlite3.Connection, route: int, source_id: str) -> tuple[str, ...]:
     """The target's ids of what a source record became, in the order of its bodies."""
     return tuple(

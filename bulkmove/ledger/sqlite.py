@@ -27,7 +27,7 @@ from bulkmove.entries import (
 from bulkmove.ledger import changes, questions
 from bulkmove.ledger.file import connect, explained, locked, migrate, this_machine
 from bulkmove.ledger.lane import ReadLane, WriteLane
-from bulkmove.model import Counts
+from bulkmove.model import Counts, State
 
 # A run that is going says so in the ledger at least this often; what it sent, it sent no later than that.
 ALIVE_EVERY_S = 1.0
@@ -135,6 +135,11 @@ class SqliteLedger:
         """Also of what is handed over and not durable yet."""
         await self._put(lambda _: None)
         return await self._reader.run(partial(questions.counts, route=self._routes[route]))
+
+    async def causes(self, route: str) -> list[tuple[State, str, int, str]]:
+        """Why records failed: outcome, cause, how many, and the source id of one of them; most first."""
+        rows = await self._reader.run(partial(questions.causes, route=self._routes[route]))
+        return [(State(state), cause or "", count, source_id) for state, cause, count, source_id in rows]
 
     # Reading.
 

@@ -62,6 +62,8 @@ async def run_migration(
                     for name, route in plan.routes.items():
                         routes.start_soon(_run_one, run, route, name=f"route {name}")
             background.cancel_scope.cancel()
+    if options.is_dry:
+        await _tell_causes(run)
     summary = await summarise(run)
     await ledger.end_run(summary.exit_code or 0)
     return summary
@@ -90,7 +92,8 @@ async def _predecessors_finished(run: Run, route: RoutePlan) -> bool:
     for name in route.settings.after:
         if name in run.ended:
             await run.ended[name].wait()
-            is_finished = run.finished.get(name, False)
+            # A dry run that is cut by a limit shall show what comes after, too.
+            is_finished = run.finished.get(name, False) or (run.options.is_dry and name in run.finished)
         else:
             is_finished = (
                 name in await run.ledger.fingerprints() and (await run.ledger.progress(name)).is_finished
@@ -108,6 +111,9 @@ async def _check_fingerprints(plan: MigrationPlan, ledger: SqliteLedger, *, acce
     known = await ledger.fingerprints()
     for name, route in plan.routes.items():
         now = orjson.dumps(route.fingerprint).decode()
+        if name in known and not (await ledger.counts(name)).read:
+            known[name] = now  # a typo that was mended before anything was read changes nothing
+            await ledger.save_route(name, now)
         changed = changed_keys(orjson.loads(known[name]), orjson.loads(now)) if name in known else []
         if changed and not accept_changes:
             raise LedgerRefusedError(
@@ -136,6 +142,15 @@ async def _sample_hosts(run: Run) -> None:
         for transport in run.transports.values():
             sample: HostSample = transport.sample()
             run.emit(sample)
+
+
+async def _tell_causes(run: Run) -> None:
+    """The ledger of a dry run is thrown away: what would fail, and why, is told while it is there."""
+    for name in run.plan.routes:
+        for state, cause, count, source_id in await run.ledger.causes(name):
+            run.notes.append(
+                f"route {name}: {count} would be {state.name.lower()}: {cause} (record {source_id}, say)"
+            )
 
 
 async def summarise(run: Run) -> Summary:

@@ -38,7 +38,23 @@ class SummaryTable:
             table = self._table(
                 [name for name in _COLUMNS if name in _ALWAYS or any(each[name] for each in counts)]
             )
+            if Measurement.get(console, options.update(width=_ANY_WIDTH), table).maximum > options.max_width:
+                yield from self._lines()
+                return
         yield table
+
+    def _lines(self) -> Iterator[Text]:
+        """For a narrow terminal: a route, and below it what there is to say, which wraps."""
+        for route, counts in self.summary.routes.items():
+            yield Text(route, "bold")
+            parts = [
+                f"{amounts.count(number)} {name}"
+                for name, number in counts.as_dict().items()
+                if number or name in _ALWAYS
+            ]
+            if self.finished is not None:
+                parts.append("finished" if self.finished.get(route, False) else "not finished")
+            yield Text("  " + ", ".join(parts))
 
     def _table(self, columns: Sequence[str]) -> Table:
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, header_style="bold")

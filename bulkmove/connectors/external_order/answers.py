@@ -43,17 +43,16 @@ def _places_of_updates(wanted: _Keys, found: _Keys) -> dict[int, int]:
     return _paired(wanted, found)
 
 
-def _places_of_creates(
-    wanted: _Keys, found: _Keys, *, is_one_each: bool, can_rename: bool
-) -> dict[int, int]:
+def _places_of_creates(wanted: _Keys, found: _Keys, *, is_one_each: bool, can_rename: bool) -> dict[int, int]:
     """For each item the place of its row; left out where none is its own. `is_one_each`: no two rows share an id.
 
     Servers trim and recase keys, or leave them out, and may give keys of their own.
     """
     loosely_wanted, loosely_found = _loose(wanted), _loose(found)
-    if is_one_each and _fit(loosely_wanted, loosely_found):
-        return {i: i for i in range(len(wanted))}
     places = _paired(wanted, found)
+    is_in_order = all(i == j for i, j in places.items())
+    if is_one_each and is_in_order and _fit(loosely_wanted, loosely_found):
+        return {i: i for i in range(len(wanted))}
     taken = set(places.values())
     places |= _paired(
         [None if i in places else key for i, key in enumerate(loosely_wanted)],

@@ -107,7 +107,112 @@ async def test_a_row_without_an_id_is_in_doubt(open_target: Make, three: list[Wr
     assert verdicts(await open_target(answer(201, rows))[0].write(three)) == [WRITTEN, DOUBT, WRITTEN]
 
 
-@pytest.mark.parametrize("error", [{"errors": {"shop": ["No."]}}, {"shop": ["No."]}, {"detail": "No."}])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{"order_id": n} for n in (1, 2, 3)],
+        [{"order_id": 1, "rrn": None}, {"order_id": 2, "rrn": "1002"}, {"order_id": 3, "rrn": ""}],
+        [{"order_id": n, "rrn": f" {key} "} for n, key in enumerate((1001, 1002, 1003), start=1)],
+        [{"order_id": n, "rrn": f"EC-{n}"} for n in (1, 2, 3)],
+        [{"order_id": 1, "rrn": "1001"}, {"order_id": 2, "rrn": "another"}, {"order_id": 3}],
+    ],
+    ids=["no keys", "null keys", "keys with blanks", "keys of its own", "all of it"],
+)
+async def test_what_has_an_id_is_written_whatever_key_it_shows(
+    open_target: Make, three: list[WriteItem], rows: Any
+) -> None:
+    results = await open_target(answer(201, rows))[0].write(three)
+    assert [(result.verdict, result.target_id) for result in results] == [
+        (WRITTEN, "1"),
+        (WRITTEN, "2"),
+        (WRITTEN, "3"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "row", [{"order_id": 7}, {"order_id": 7, "rrn": "another"}, {"order_id": 7, "rrn": "a", "errors": ["x"]}]
+)
+@pytest.mark.parametrize("shape", [list, dict], ids=["array", "object"])
+async def test_an_order_sent_alone_has_the_id_that_comes_back(
+    open_target: Make, item: Make, row: dict[str, Any], shape: type
+) -> None:
+    body = [row] if shape is list else row
+    (result,) = await open_target(answer(201, body))[0].write([item(order("a"))])
+    assert (result.verdict, result.target_id) == (WRITTEN, "7")
+
+
+@pytest.mark.parametrize("shown", [("A-1 ", "STRAßE", "cafe\u0301"), ("a-1", "strasse", "CAF\u00c9")])
+@pytest.mark.parametrize("places", [(0, 1, 2), (2, 0, 1), (2, 1), (1,)])
+async def test_keys_are_matched_without_blanks_case_and_forms(
+    open_target: Make, item: Make, shown: tuple[str, ...], places: tuple[int, ...]
+) -> None:
+    items = [item(order(key)) for key in ("A-1", "Straße", "caf\u00e9")]
+    rows = [{"order_id": place, "rrn": shown[place]} for place in places]
+    results = await open_target(answer(201, rows))[0].write(items)
+    assert [(result.verdict, result.target_id) for result in results] == [
+        (WRITTEN, str(n)) if n in places else (DOUBT, None) for n in range(3)
+    ]
+
+
+@pytest.mark.parametrize("keys", [("A", "a"), ("a", "A")])
+async def test_an_equal_key_goes_before_one_that_is_nearly_equal(
+    open_target: Make, item: Make, keys: tuple[str, str]
+) -> None:
+    rows = [{"order_id": key, "rrn": key} for key in keys]
+    results = await open_target(answer(201, rows))[0].write([item(order("A")), item(order("a"))])
+    assert [result.target_id for result in results] == ["A", "a"]
+
+
+async def test_the_last_row_belongs_to_the_last_item(open_target: Make, three: list[WriteItem]) -> None:
+    rows = [{"order_id": 2, "rrn": "1002"}, {"order_id": 1, "rrn": "1001"}, {"order_id": 3, "rrn": "another"}]
+    results = await open_target(answer(201, rows))[0].write(three)
+    assert [result.target_id for result in results] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"count": 3, "next": None, "results": [{"order_id": n, "rrn": f"old {n}"} for n in (1, 2, 3)]},
+        [{"order_id": 7, "rrn": None}] * 3,
+        [{"order_id": 1}, {"order_id": 2}],
+    ],
+    ids=["a page of the list", "one id thrice", "fewer rows"],
+)
+async def test_rows_that_nothing_ties_to_what_was_sent_leave_it_in_doubt(
+    open_target: Make, three: list[WriteItem], body: Any
+) -> None:
+    with pytest.raises(InDoubtError):
+        await open_target(answer(200, body))[0].write(three)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"detail": "Created."},
+        {"errors": ["No."]},
+        {"rrn": "a"},
+        "Created.",
+        {"rrn": ["Created."]},
+        [{"detail": "Created."}],
+        [{"rrn": ["Created."]}],
+        [None],
+        [],
+    ],
+)
+async def test_words_in_a_2xx_reject_nothing(open_target: Make, item: Make, body: Any) -> None:
+    with pytest.raises(InDoubtError):
+        await open_target(answer(201, body))[0].write([item(order("a"))])
+
+
+@pytest.mark.parametrize("words", [{"shop": ["No."]}, {"detail": "No."}, {"non_field_errors": ["No."]}, None])
+async def test_words_in_the_place_of_a_row_leave_its_item_in_doubt(
+    open_target: Make, three: list[WriteItem], words: Any
+) -> None:
+    rows = [{"order_id": 1}, words, {"order_id": 3}]
+    assert verdicts(await open_target(answer(201, rows))[0].write(three)) == [WRITTEN, DOUBT, WRITTEN]
+
+
+@pytest.mark.parametrize("error", [{"errors": {"shop": ["No."]}}, {"error": "No.", "rrn": "1002"}])
 async def test_a_row_with_errors_in_a_2xx_is_rejected(
     open_target: Make, three: list[WriteItem], error: Any
 ) -> None:
@@ -180,7 +285,6 @@ async def test_a_400_rejects_the_named_and_holds_the_others(
         answer(400, ["no"]),
         answer(400, b"<html>"),
         answer(413, b"<html>"),
-        answer(404, {"detail": "x"}),
         answer(422, [{}, {"a": ["b"]}, {}]),
     ],
 )
@@ -190,7 +294,69 @@ async def test_a_refusal_that_names_nobody_holds_all(
     assert verdicts(await open_target(response)[0].write(three)) == [HELD, HELD, HELD]
 
 
-@pytest.mark.parametrize("status", [400, 404, 405, 409, 413, 415, 422])
+@pytest.mark.parametrize("status", [409, 415])
+@pytest.mark.parametrize("body", [b"<html>", b'{"1":{"rrn":["exists"]}}'])
+async def test_a_conflict_of_an_array_leaves_all_in_doubt(
+    open_target: Make, three: list[WriteItem], status: int, body: bytes
+) -> None:
+    with pytest.raises(InDoubtError, match=f"answered {status}") as doubt:
+        await open_target(answer(status, body))[0].write(three)
+    assert doubt.value.sent_at == 1000.0
+
+
+@pytest.mark.parametrize("status", [409, 415])
+async def test_a_conflict_of_an_array_that_can_be_sent_twice_is_held(
+    open_target: Make, item: Make, status: int
+) -> None:
+    target, _ = open_target(answer(status, {}), options={"items_on_update": "replace"})
+    assert verdicts(await target.write([item(order("a"), n) for n in ("1", "2")])) == [HELD, HELD]
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(404, ConfigError), (405, ConfigError), *((n, BadAnswerError) for n in (402, 406, 410, 418, 423, 451))],
+)
+@pytest.mark.parametrize("body", [b"<html>", b'{"0":{"rrn":["Nope."]}}'])
+@pytest.mark.parametrize("count", [1, 3])
+async def test_a_4xx_that_blames_nothing_that_was_sent_ends_the_run(
+    open_target: Make, three: list[WriteItem], status: int, error: type[Exception], body: bytes, count: int
+) -> None:
+    with pytest.raises(error) as raised:
+        await open_target(answer(status, body))[0].write(three[:count])
+    message = str(raised.value)
+    assert message.startswith("shop: POST /external/external-order/ ")
+    assert str(status) in message
+    assert message.endswith("check hosts.shop.url and hosts.shop.paths")
+
+
+@pytest.mark.parametrize(
+    ("response", "error"),
+    [
+        (answer(404, b"<html>"), ConfigError),
+        (answer(404, b""), ConfigError),
+        (answer(404, b"[]"), ConfigError),
+        (answer(405, {}), ConfigError),
+        (answer(410, b"<html>"), BadAnswerError),
+        (answer(423, {}), BadAnswerError),
+    ],
+)
+async def test_a_wrong_path_of_one_order_blames_no_order(
+    open_target: Make, item: Make, response: Response, error: type[Exception]
+) -> None:
+    with pytest.raises(error, match=r"GET /external/external-order/1 .*check hosts\.shop\.url"):
+        await open_target(response)[0].write([item({"shop": 1}, "1")])
+
+
+@pytest.mark.parametrize(("status", "cause"), [(404, "not-found"), (410, "not-found"), (400, "refused")])
+async def test_a_row_that_is_not_there_is_rejected(
+    open_target: Make, item: Make, status: int, cause: str
+) -> None:
+    target, to = open_target(answer(status, {"detail": "Not found."}))
+    (result,) = await target.write([item({"shop": 1}, "1")])
+    assert (result.verdict, result.cause, len(to.requests)) == (REJECTED, cause, 1)
+
+
+@pytest.mark.parametrize("status", [400, 409, 413, 415, 422])
 @pytest.mark.parametrize("body", [b"<html>", b'{"detail":"Nope."}', b"[{}]"])
 async def test_an_item_sent_alone_is_the_one_refused(
     open_target: Make, item: Make, status: int, body: bytes

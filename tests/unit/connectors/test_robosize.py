@@ -109,8 +109,11 @@ async def test_an_order_is_created_by_itself(open_target: Make) -> None:
     "response",
     [
         answer(201, {"store_id": "1001"}),
-        answer(200, {"id": 1, "store_id": "7"}),
+        answer(200, {"detail": "Created."}),
+        answer(200, {"errors": ["No."]}),
+        answer(200, "Created."),
         answer(200, []),
+        answer(200, [{"id": 1}, {"id": 2}]),
         answer(200, b"{"),
         answer(204, b""),
     ],
@@ -121,6 +124,67 @@ async def test_a_creation_without_its_row_is_in_doubt(
 ) -> None:
     with pytest.raises(InDoubtError):
         await open_target(stream, response)[0].write([item(ORDER)])
+
+
+@pytest.mark.parametrize(
+    "body", [{"id": 1}, {"id": 1, "store_id": "7"}, {"id": "1", "errors": []}, [{"id": 1}]]
+)
+@pytest.mark.parametrize("stream", ["orders", "products"])
+async def test_what_has_an_id_is_created_whatever_key_it_shows(
+    open_target: Make, item: Make, stream: str, body: Any
+) -> None:
+    (result,) = await open_target(stream, answer(200, body))[0].write([item(ORDER)])
+    assert (result.verdict, result.target_id) == (Verdict.WRITTEN, "1")
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(404, ConfigError), (405, ConfigError), *((n, BadAnswerError) for n in (402, 406, 410, 423, 451))],
+)
+@pytest.mark.parametrize("body", [b"<html>", b'{"detail":"Nope."}'])
+@pytest.mark.parametrize("stream", ["orders", "products"])
+async def test_a_4xx_that_blames_no_creation_ends_the_run(
+    open_target: Make, item: Make, stream: str, status: int, error: type[Exception], body: bytes
+) -> None:
+    with pytest.raises(
+        error, match=rf"shop: POST /api/v1/.*{status}.*check hosts\.shop\.url and hosts\.shop\.paths"
+    ):
+        await open_target(stream, answer(status, body))[0].write([item(ORDER)])
+
+
+_OF_THE_PATH = [
+    (answer(404, b"<html>"), ConfigError),
+    (answer(404, b"[]"), ConfigError),
+    (answer(405, {}), ConfigError),
+    (answer(410, b"<html>"), BadAnswerError),
+    (answer(423, {}), BadAnswerError),
+]
+
+
+@pytest.mark.parametrize(("response", "error"), _OF_THE_PATH)
+async def test_a_wrong_path_of_one_order_blames_no_order(
+    open_target: Make, item: Make, response: Response, error: type[Exception]
+) -> None:
+    with pytest.raises(error, match="shop: PATCH /api/v1/business/order/7/ "):
+        await open_target("orders", response)[0].write([item(ORDER, "7")])
+
+
+@pytest.mark.parametrize(("response", "error"), _OF_THE_PATH)
+@pytest.mark.parametrize("ids", [("1",), ("1", "2")])
+async def test_a_wrong_path_of_products_blames_no_product(
+    open_target: Make, item: Make, response: Response, error: type[Exception], ids: tuple[str, ...]
+) -> None:
+    with pytest.raises(error, match="shop: PATCH /api/v1/product/ "):
+        await open_target("products", response)[0].write([item({"name": "x"}, n) for n in ids])
+
+
+async def test_an_update_whose_row_shows_its_key_as_it_is_stored_is_written(
+    open_target: Make, item: Make
+) -> None:
+    (result,) = await open_target("orders", answer(200, {"store_id": "a"}))[0].write(
+        [item({"store_id": "A "}, "7")]
+    )
+    assert (result.verdict, result.target_id) == (Verdict.WRITTEN, "7")
 
 
 async def test_an_order_s_update_can_be_repeated_and_names_no_device(open_target: Make, item: Make) -> None:
@@ -147,17 +211,20 @@ async def test_an_update_that_shows_something_else_is_tried_again(
         await open_target("orders", answer(200, body))[0].write([item({"store_id": "1"}, "7")])
 
 
-@pytest.mark.parametrize("target_id", [None, "7"])
 @pytest.mark.parametrize(
-    ("status", "cause"), [(400, "refused"), (404, "not-found"), (409, "refused"), (413, "refused")]
+    ("target_id", "status", "cause"),
+    [
+        *((to, status, "refused") for to in (None, "7") for status in (400, 409, 413, 415, 422)),
+        ("7", 404, "not-found"),
+        ("7", 410, "not-found"),
+    ],
 )
 async def test_a_refused_order_is_rejected(
     open_target: Make, item: Make, target_id: str | None, status: int, cause: str
 ) -> None:
     target, _ = open_target("orders", answer(status, {"store_id": ["Bad."]}))
     (result,) = await target.write([item(ORDER, target_id)])
-    expected = "refused" if target_id is None else cause
-    assert (result.verdict, result.cause) == (Verdict.REJECTED, expected)
+    assert (result.verdict, result.cause) == (Verdict.REJECTED, cause)
     assert result.message == f"the host answered {status}: store_id: Bad."
 
 
@@ -211,7 +278,7 @@ async def test_a_change_of_nothing_is_not_sent(open_target: Make, item: Make) ->
     assert ([result.verdict for result in results], to.requests) == ([Verdict.UNCHANGED] * 2, [])
 
 
-@pytest.mark.parametrize("status", [400, 404, 413, 422])
+@pytest.mark.parametrize("status", [400, 404, 409, 410, 413, 415, 422])
 async def test_a_refused_change_is_held_for_all(open_target: Make, item: Make, status: int) -> None:
     target, _ = open_target("products", answer(status, {"1": {"store_id": ["Bad."]}}))
     results = await target.write([item({"store_id": "7"}, n) for n in ("1", "2")])

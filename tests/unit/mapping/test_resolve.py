@@ -37,6 +37,7 @@ def write(tmp_path: Path) -> Write:
 def imports_are_undone() -> Iterator[None]:
     for name in [each for each in sys.modules if each.partition(".")[0] in {"mappers", "shop"}]:
         del sys.modules[name]  # of another test, which left its own behind
+    sys.path[:] = [each for each in sys.path if not (Path(each) / "mappers.py").exists()]
     path, modules = list(sys.path), set(sys.modules)
     yield
     sys.path[:] = path
