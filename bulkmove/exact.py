@@ -20,6 +20,8 @@ _LONG_RUN = b"0" * 17
 _DIGITS = bytes(48 if byte in b"0123456789." else 32 for byte in range(256))
 _SURELY_EXACT = 16  # characters: 15 digits and a point
 _WHOLE_DIGITS = 19
+_MINUS = ord("-")
+_BEFORE_NUMBERS = b":[, \t\r\n"
 _AS_MAPPED = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
@@ -30,12 +32,25 @@ def decode_json(body: bytes) -> Json:
     by `json`, so that one odd record does not cost its page. A number that no double, or no 64 bits, hold
     becomes a Decimal: exact, or seen where it can't be sent.
     """
-    if _LONG_RUN not in body.translate(_DIGITS):
+    if not _has_long_number(body):
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError:
             pass
     return _decode_oddity(body)
+
+
+def _has_long_number(body: bytes) -> bool:
+    """Whether a long run of digits stands where a number can begin. Those within names and hashes are none."""
+    runs = body.translate(_DIGITS)
+    at = runs.find(_LONG_RUN)
+    while at >= 0:
+        sign = at > 0 and body[at - 1] == _MINUS
+        if at - sign == 0 or body[at - sign - 1] in _BEFORE_NUMBERS:
+            return True
+        end = runs.find(b" ", at)
+        at = runs.find(_LONG_RUN, end) if end >= 0 else -1
+    return False
 
 
 def _decode_oddity(body: bytes) -> Json:

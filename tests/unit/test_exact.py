@@ -12,7 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkmove.exact import canonical_json, decode_json, decode_json_or_nothing, encode_json, is_utf8
+from bulkmove.exact import (
+    _has_long_number,
+    canonical_json,
+    decode_json,
+    decode_json_or_nothing,
+    encode_json,
+    is_utf8,
+)
 
 
 def exactly(text: str) -> Any:
@@ -133,3 +140,27 @@ def test_values_that_differ_have_other_canonical_bytes() -> None:
 )
 def test_lone_surrogates_can_not_be_sent(text: str, *, can_be_sent: bool) -> None:
     assert is_utf8(text) is can_be_sent
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"[%s]",
+        b"[1,%s]",
+        b"[1, %s]",
+        b"[1,\n%s]",
+        b'{"a":%s}',
+        b'{"a": %s}',
+        b'["hash12345678901234567890f", %s]',
+    ],
+)
+@pytest.mark.parametrize("number", [b"12345678901234567890.5", b"-12345678901234567890.5"])
+def test_a_long_number_is_found_wherever_it_stands(text: bytes, number: bytes) -> None:
+    decoded = decode_json(text % number)
+    values = list(decoded.values()) if isinstance(decoded, dict) else decoded
+    assert values[-1] == Decimal(number.decode())
+
+
+def test_long_digits_within_a_name_cost_nothing() -> None:
+    """Addresses with hashes stand in every order: they must not send its page the slow way."""
+    assert not _has_long_number(b'[{"url":"https://shop.example/f7ec12345678901234567890ad/1"}]')

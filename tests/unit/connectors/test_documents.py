@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
@@ -23,6 +24,7 @@ from bulkmove.mapping.context import RouteContext
 from bulkmove.model import PageQuery, Verdict, WriteItem
 
 Make = Callable[..., Any]
+ZONE = ZoneInfo("Europe/Bucharest")  # its file is read here, before any event loop runs
 DOCUMENTS = Path(__file__).parents[3] / "samples" / "documents"
 SAMPLES = sorted(path for path in DOCUMENTS.glob("*/*.json") if path.name != "fields.json")
 
@@ -67,7 +69,7 @@ async def test_a_documented_list_of_orders_is_asked_for(
 ) -> None:
     query = sample.get("query", {})
     fields = tuple(query["fields"].split(",")) if "fields" in query else None
-    to = transport(merchantpro_page(), timezone="Europe/Bucharest")
+    to = transport(merchantpro_page(), timezone=ZONE.key)
     where = {name: value for name, value in query.items() if name in FILTERS}
     source = connector("merchantpro").source("orders", to, route(where=where, fields_used=fields))
     offset, limit = int(query.get("start", 0)), int(query.get("limit", 100))
