@@ -114,11 +114,14 @@ def _rows_of(answer: Any, length: int) -> list[Any] | None:
 
 
 def _result(item: WriteItem, row: Any) -> WriteResult:
-    """WRITTEN with an id, REJECTED for a row that says `errors`. Other texts in its place can mean anything."""
+    """WRITTEN with an id, REJECTED for a row that says `errors`. Other texts in its place can mean anything.
+
+    The id of a new row proves that it is there, whatever else is said; that of an update was sent by us.
+    """
     target_id = _id_of(row)
-    if target_id is not None:
-        return WriteResult(Verdict.WRITTEN, target_id=target_id)
     error = (row.get("errors") or row.get("error")) if isinstance(row, dict) else None
+    if target_id is not None and not (error and item.target_id is not None):
+        return WriteResult(Verdict.WRITTEN, target_id=target_id)
     return refused_row(error, item) if error else DOUBT
 
 

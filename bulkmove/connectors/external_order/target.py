@@ -17,6 +17,10 @@ from bulkmove.model import BatchRule, JsonObject, Request, WriteItem, WriteResul
 from bulkmove.protocols import Source, Transport
 from bulkmove.settings import RouteSettings
 
+# Each update in "append" reads its order first. A batch that is on its way is finished also when the run is to stop:
+# a small one keeps that short, at a twentieth more requests.
+UPDATES_AT_ONCE = 20
+
 
 class OrderTarget:
     """One POST takes creates and updates alike: with `order_id` it updates, without it creates (unconfirmed).
@@ -39,7 +43,11 @@ class OrderTarget:
         self._rules = MappingProxyType(
             {
                 "create": BatchRule("array", length),
-                "update": BatchRule("array", length, is_repeatable=self._replaces),
+                "update": BatchRule(
+                    "array",
+                    length if self._replaces else min(length, UPDATES_AT_ONCE),
+                    is_repeatable=self._replaces,
+                ),
             }
         )
 
