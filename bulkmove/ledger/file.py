@@ -14,6 +14,9 @@ from pathlib import Path
 from bulkmove.errors import LedgerError, LedgerLockedError, LedgerRefusedError
 
 PRIVATE = 0o600
+# Bounded, so that memory does not grow with the ledger; the operating system caches the rest of the file.
+WRITE_CACHE_KIB = 8192
+LOOK_UP_CACHE_KIB = 4096
 _SQLITE_START = b"SQLite format 3\0"
 APPLICATION_ID = int.from_bytes(b"bmv1", "big")
 
@@ -100,7 +103,7 @@ def connect(path: Path, *, synchronous: str = "full", read_only: bool = False) -
             cached_statements=256,
         )
         connection.execute("PRAGMA busy_timeout = 10000")
-        connection.execute("PRAGMA cache_size = -16384")
+        connection.execute(f"PRAGMA cache_size = -{LOOK_UP_CACHE_KIB if read_only else WRITE_CACHE_KIB}")
         connection.execute("PRAGMA temp_store = MEMORY")
         if not read_only:
             connection.execute("PRAGMA journal_mode = WAL")

@@ -48,22 +48,28 @@ def keys(connection: sqlite3.Connection, list_id: int, wanted: Sequence[str]) ->
     return found
 
 
+_COUNTS = (
+    "SELECT "  # noqa: S608  numbers of states only
+    + ", ".join(f"total(worst = {state.value})" for state in State)
+    + " FROM"
+    " (SELECT max(state) AS worst FROM records WHERE route = ? GROUP BY source_id)"
+)
+
+
 def counts(connection: sqlite3.Connection, route: int) -> Counts:
-    """Source records by their gravest body: the states are numbered in that order."""
-    rows = dict(
-        connection.execute(
-            "SELECT worst, count(*) FROM"
-            " (SELECT max(state) AS worst FROM records WHERE route = ? GROUP BY source_id) GROUP BY worst",
-            (route,),
-        ).fetchall()
-    )
+    """Source records by their gravest body: the states are numbered in that order.
+
+    One walk along the primary key, with a running total a state: grouping by state would sort a million rows.
+    """
+    row = connection.execute(_COUNTS, (route,)).fetchone()
+    totals = {state: int(total) for state, total in zip(State, row, strict=True)}
     return Counts(
-        written=rows.get(State.WRITTEN, 0),
-        unchanged=rows.get(State.UNCHANGED, 0),
-        skipped=rows.get(State.SKIPPED, 0),
-        rejected=rows.get(State.REJECTED, 0),
-        unknown=rows.get(State.UNKNOWN, 0),
-        pending=rows.get(State.SEEN, 0) + rows.get(State.PENDING, 0),
+        written=totals[State.WRITTEN],
+        unchanged=totals[State.UNCHANGED],
+        skipped=totals[State.SKIPPED],
+        rejected=totals[State.REJECTED],
+        unknown=totals[State.UNKNOWN],
+        pending=totals[State.SEEN] + totals[State.PENDING],
     )
 
 
