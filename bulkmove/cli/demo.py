@@ -58,6 +58,9 @@ async def _demo(settings: DemoSettings) -> bool:
     async with open_stage(settings) as stage:
         _say(console, "2", "The migration starts, and is killed with SIGKILL when half of it is written")
         killed = await run_and_kill(stage, progress=progress)
+        if console.is_terminal:
+            console.show_cursor()  # the killed run could not put the terminal back as it was
+            console.print()
         _tell_kill(console, killed)
         _say(console, "3", "The same command again: it goes on where the ledger says")
         seconds = await run_to_the_end(stage, progress=progress)
