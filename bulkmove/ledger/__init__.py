@@ -1,5 +1,6 @@
 """The durable record of what happened to every record."""
 
-from bulkmove.ledger.sqlite import SqliteLedger, open_ledger
+from bulkmove.ledger.opening import open_ledger
+from bulkmove.ledger.sqlite import SqliteLedger
 
 __all__ = ["SqliteLedger", "open_ledger"]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -25,14 +24,13 @@ from bulkmove.entries import (
     TargetKey,
 )
 from bulkmove.ledger import changes, questions
-from bulkmove.ledger.file import connect, explained, locked, migrate, this_machine
+from bulkmove.ledger.file import explained, this_machine
 from bulkmove.ledger.lane import ReadLane, WriteLane
 from bulkmove.model import Counts, State
 
 # A run that is going says so in the ledger at least this often; what it sent, it sent no later than that.
 ALIVE_EVERY_S = 1.0
 _ALIVE_MARGIN_S = 2 * ALIVE_EVERY_S
-_CLOSE_WITHIN_S = 60.0
 
 
 class SqliteLedger:
@@ -373,38 +371,3 @@ class SqliteLedger:
 
     async def _put(self, change: Callable[[sqlite3.Connection], object], *, wait: bool = True) -> None:
         await self.writer.put(change, wait=wait)
-
-
-@asynccontextmanager
-async def open_ledger(path: Path, *, synchronous: str = "full") -> AsyncIterator[SqliteLedger]:
-    """Hold the ledger at `path` for one run; it is made where there is none.
-
-    Raises LedgerLockedError where another run holds it, LedgerRefusedError where it is newer than this
-    program, LedgerError where it can't be written. What was handed over is durable when the context ends.
-    """
-    with locked(path), _connections(path, synchronous) as (write, read, look):
-        ledger = SqliteLedger(path, write, read, look)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_serve, ledger, name="ledger writer")
-            try:
-                yield ledger
-            finally:
-                ledger.writer.close()
-                with anyio.move_on_after(_CLOSE_WITHIN_S, shield=True):
-                    await ledger.writer.drained.wait()
-
-
-async def _serve(ledger: SqliteLedger) -> None:
-    """Commits go on while the run is being cancelled: what was acknowledged shall be durable."""
-    with anyio.CancelScope(shield=True):
-        await ledger.writer.serve()
-
-
-@contextmanager
-def _connections(
-    path: Path, synchronous: str
-) -> Iterator[tuple[sqlite3.Connection, sqlite3.Connection, sqlite3.Connection]]:
-    with closing(connect(path, synchronous=synchronous)) as write:
-        migrate(write, path)
-        with closing(connect(path, read_only=True)) as read, closing(connect(path, read_only=True)) as look:
-            yield write, read, look

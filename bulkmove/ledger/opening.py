@@ -1,0 +1,50 @@
+"""A ledger held for one run: its lock, its connections and the lane that commits, from the first to the last change."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
+
+import anyio
+
+from bulkmove.ledger.file import connect, locked, migrate
+from bulkmove.ledger.sqlite import SqliteLedger
+
+_CLOSE_WITHIN_S = 60.0
+
+
+@asynccontextmanager
+async def open_ledger(path: Path, *, synchronous: str = "full") -> AsyncIterator[SqliteLedger]:
+    """Hold the ledger at `path` for one run; it is made where there is none.
+
+    Raises LedgerLockedError where another run holds it, LedgerRefusedError where it is newer than this
+    program, LedgerError where it can't be written. What was handed over is durable when the context ends.
+    """
+    with locked(path), _connections(path, synchronous) as (write, read, look):
+        ledger = SqliteLedger(path, write, read, look)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_serve, ledger, name="ledger writer")
+            try:
+                yield ledger
+            finally:
+                ledger.writer.close()
+                with anyio.move_on_after(_CLOSE_WITHIN_S, shield=True):
+                    await ledger.writer.drained.wait()
+
+
+async def _serve(ledger: SqliteLedger) -> None:
+    """Commits go on while the run is being cancelled: what was acknowledged shall be durable."""
+    with anyio.CancelScope(shield=True):
+        await ledger.writer.serve()
+
+
+@contextmanager
+def _connections(
+    path: Path, synchronous: str
+) -> Iterator[tuple[sqlite3.Connection, sqlite3.Connection, sqlite3.Connection]]:
+    with closing(connect(path, synchronous=synchronous)) as write:
+        migrate(write, path)
+        with closing(connect(path, read_only=True)) as read, closing(connect(path, read_only=True)) as look:
+            yield write, read, look
