@@ -17,7 +17,7 @@ __all__ = ["BulkmoveError", "MapContext", "Migration", "RejectRecordError", "ope
 def __getattr__(name: str) -> object:
     # The pipeline brings every room with it; a mapper that imports its context shall not wait for that.
     if name in {"Migration", "open_migration"}:
-        from bulkmove.pipeline import migration  # noqa: PLC0415
+        from bulkmove.pipeline import migration  # noqa: PLC0415  a mapper that imports its context does not wait for it
 
         return getattr(migration, name)
     raise AttributeError(f"module 'bulkmove' has no attribute {name!r}")

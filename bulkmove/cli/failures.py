@@ -32,9 +32,9 @@ def command(*, file: Path, route: str | None, ledger: Path | None, output: Outpu
     A line a record, as they are read from the ledger; -v prints whole messages. Ends with 0.
     """
     with exits():
-        from bulkmove.config import load_migration  # noqa: PLC0415  an interrupt while these load ends like any other
-        from bulkmove.errors import ConfigError  # noqa: PLC0415
-        from bulkmove.pipeline.migration import Migration  # noqa: PLC0415
+        from bulkmove.config import load_migration
+        from bulkmove.errors import ConfigError
+        from bulkmove.pipeline.migration import Migration
 
         migration = Migration(load_migration(file, ledger=ledger))
         routes = migration.settings.routes

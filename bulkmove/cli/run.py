@@ -89,7 +89,7 @@ def command(
     with _last_line(output) as ending:
         with exits():
             # The pipeline brings every room with it, and an interrupt while it is loaded ends like any other.
-            from bulkmove.cli.running import perform  # noqa: PLC0415
+            from bulkmove.cli.running import perform
 
             code = perform(request, ending)
         sys.exit(code)

@@ -108,7 +108,7 @@ def _settle_memory() -> None:
 async def _end_with_parent(scope: anyio.CancelScope, parent_pid: int) -> None:
     is_own_parent = os.getppid() == parent_pid
     # A parent that was killed tells nobody: looking is the only way that works on every system.
-    while _is_alive(parent_pid) and (not is_own_parent or os.getppid() == parent_pid):  # noqa: ASYNC110
+    while _is_alive(parent_pid) and (not is_own_parent or os.getppid() == parent_pid):  # noqa: ASYNC110  no event tells that another process ended
         await anyio.sleep(_LOOK_FOR_PARENT_EVERY_S)
     scope.cancel()
 
@@ -125,7 +125,7 @@ def _is_alive(pid: int) -> bool:
 
 def _has_uvloop() -> bool:
     try:
-        import uvloop  # noqa: F401, PLC0415  whether it is there is all that matters, and only here
+        import uvloop  # noqa: F401  whether it is there is all that matters, and only here
     except ImportError:
         return False
     return True

@@ -21,9 +21,9 @@ def command(*, file: Path, ledger: Path | None, output: Output) -> None:
     Ends with 0, whatever it finds, also while a run is going.
     """
     with exits():
-        from bulkmove.config import load_migration  # noqa: PLC0415  an interrupt while these load ends like any other
-        from bulkmove.pipeline.migration import Migration  # noqa: PLC0415
-        from bulkmove.report.telling import stdout_console  # noqa: PLC0415
+        from bulkmove.config import load_migration
+        from bulkmove.pipeline.migration import Migration
+        from bulkmove.report.telling import stdout_console
 
         migration = Migration(load_migration(file, ledger=ledger))
         summary = migration.status()
@@ -32,7 +32,7 @@ def command(*, file: Path, ledger: Path | None, output: Output) -> None:
             line = {"type": "summary", "exit": summary.exit_code, "routes": routes}
             click.echo(orjson.dumps(line))
             return
-        from bulkmove.report.summary import next_steps, summary_table  # noqa: PLC0415
+        from bulkmove.report.summary import next_steps, summary_table
 
         finished = {name: name in summary.finished for name in summary.routes}
         console = stdout_console()
