@@ -8,6 +8,7 @@
     │   └── InDoubtError              a write was sent and no answer settles it
     ├── RejectedError                 one record can't go; never crosses a stage
     │   └── RejectRecordError         raised by a mapper on purpose
+    ├── RefusedError           3      the host refused one single call that was made by itself
     ├── FatalError                    the run can't go on
     │   ├── CredentialsError   6      the host refused key, token or password
     │   ├── UnprovenError      5      a list could not be read in a way that proves it whole
@@ -82,6 +83,16 @@ class RejectRecordError(RejectedError):
 
     def __init__(self, message: str, *, cause: str = "mapper") -> None:
         super().__init__(message, cause=cause)
+
+
+class RefusedError(BulkmoveError):
+    """A host answered a single documented call with a 4xx. `status` is that of its answer."""
+
+    exit_code = 3
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class FatalError(BulkmoveError):

@@ -47,7 +47,7 @@ class Response:
         return 200 <= self.status < 300
 
 
-Reading = Literal["keyset", "passes"]
+Reading = Literal["keyset", "passes", "once"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,8 @@ class Listing:
     """How a list can be read, as its connector states it.
 
     `reading`: "keyset" where the host sorts by a key and filters on it (`after`, `before` of a PageQuery take
-    effect); "passes" where only offsets exist. `page_limit`: the most rows worth asking for in one page.
+    effect); "passes" where only offsets exist; "once" where nothing can move while it is read (a file): its pages are
+    read one after the other, each once. `page_limit`: the most rows worth asking for in one page.
     `can_overlap`: any offset can be asked for; False where pages are numbered, so that an offset has to be a
     multiple of the limit. `page_limit` rows of the host may be clamped to fewer without a word. `first_key`,
     `last_key`: on a keyset list, the keys that the user's own filters ask for, both included; rows outside
@@ -108,6 +109,55 @@ class Page:
     total: int | None
     has_next: bool | None
     date: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """What an operation is told beside its body: a part of its path, or a parameter of its query."""
+
+    name: str
+    summary: str = ""
+    is_in_path: bool = False
+    is_required: bool = False
+    choices: tuple[str, ...] = ()
+
+
+BodyKind = Literal["none", "object", "array"]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One documented call of an API.
+
+    `path` is the name of its path in `Connector.paths`; whether that is confirmed, `Connector.unconfirmed` says.
+    `is_repeatable`: sending it twice has the effect of sending it once.
+    """
+
+    name: str
+    summary: str
+    method: str
+    path: str
+    parameters: tuple[Parameter, ...] = ()
+    body: BodyKind = "none"
+    is_repeatable: bool = False
+
+    @property
+    def is_write(self) -> bool:
+        return self.method != "GET"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a look at a host, by read-only calls, tells of one question.
+
+    `verdict`: "good" and "bad" are seen, "note" is worth knowing, "assumed" could not be seen. `setting` is the
+    line of `[hosts.X]` that makes it certain or mends it, where there is one.
+    """
+
+    question: str
+    verdict: Literal["good", "bad", "note", "assumed"]
+    text: str
+    setting: str | None = None
 
 
 Action = Literal["create", "update"]

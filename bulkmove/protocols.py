@@ -24,16 +24,19 @@ from bulkmove.events import Event
 from bulkmove.model import (
     BatchRule,
     Counts,
+    Finding,
     JsonObject,
     Listing,
+    Operation,
     Page,
     PageQuery,
+    Record,
     Request,
     Response,
     WriteItem,
     WriteResult,
 )
-from bulkmove.settings import HostSettings, RouteSettings, Secret, Window
+from bulkmove.settings import HostSettings, Mode, RouteSettings, Secret, Window
 
 
 class Transport(Protocol):
@@ -103,9 +106,21 @@ class Target(Protocol):
     async def write(self, items: Sequence[WriteItem]) -> Sequence[WriteResult]: ...
 
 
+Derive = Callable[[Record], Sequence[Record]]
+Search = Callable[[str], Awaitable[Sequence[JsonObject]]]
+ALL_MODES: frozenset[Mode] = frozenset({"create", "update", "upsert"})
+
+
 @dataclass(frozen=True, slots=True)
 class StreamSpec:
-    """What a connector says of one stream before anything is opened. `id_field` is the field that a row is known by."""
+    """What a connector says of one stream before anything is opened. `id_field` is the field that a row is known by.
+
+    `modes`: those that a route to it may have. `can_search`: `Connector.search` finds rows by a text.
+    `derive`: the stream's rows are made of the rows that its source reads, none or more of each; a row that comes
+    again by its id is dropped. `create_body`, `update_body`: TypedDicts that say what a body may hold, where that is
+    documented; required fields, enumerations and lengths (`msgspec.Meta`) among it. A field that neither names may be
+    anything.
+    """
 
     name: str
     id_field: str
@@ -116,6 +131,11 @@ class StreamSpec:
     filters: frozenset[str] | None = None
     can_select_fields: bool = False
     writable_fields: frozenset[str] = frozenset()
+    modes: frozenset[Mode] = ALL_MODES
+    can_search: bool = False
+    derive: Derive | None = None
+    create_body: type | None = None
+    update_body: type | None = None
 
 
 class Connector(Protocol):
@@ -124,6 +144,8 @@ class Connector(Protocol):
     `credentials` are the names that the host's `credentials` must hold. `windows` are its published limits.
     `paths` are its default paths by name, overridden by `[hosts.X.paths]`; `unconfirmed` names those that no
     document shows. `sign` returns the headers and query parameters that carry the credentials.
+    `operations` are all documented calls by name. `options` names what `[hosts.X.options]` may hold, with the values
+    that each may have (empty: any), the default first. `is_local`: nothing is sent over HTTP (files).
     """
 
     @property
@@ -144,6 +166,15 @@ class Connector(Protocol):
     @property
     def unconfirmed(self) -> frozenset[str]: ...
 
+    @property
+    def operations(self) -> Mapping[str, Operation]: ...
+
+    @property
+    def options(self) -> Mapping[str, tuple[str, ...]]: ...
+
+    @property
+    def is_local(self) -> bool: ...
+
     def sign(self, credentials: Mapping[str, Secret]) -> Signature: ...
 
     def wait_from_body(self, response: Response) -> float | None:
@@ -158,6 +189,14 @@ class Connector(Protocol):
 
     def target(self, stream: str, transport: Transport, route: RouteSettings) -> Target: ...
 
+    def search(self, stream: str, transport: Transport) -> Search:
+        """Rows of a stream that match a text in the host's own way, which may be more than asked for. `can_search` alone."""
+        ...
+
+    async def examine(self, transport: Transport) -> Sequence[Finding]:
+        """What read-only calls tell of this host's ways of speaking (its dialect), a Finding a question."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Signature:
@@ -170,9 +209,11 @@ class Signature:
 class MapContext(Protocol):
     """What a mapper is told beside its record.
 
-    `lookup` reads a table that was loaded at the start (`options.ids` is the table "ids"); it raises KeyError
-    for a table that is not there, and returns None for a key that the table lacks. `find` is `lookup` for
-    tables that are asked on demand. `target_id` is the id that a record of another route (named in `after`)
+    `lookup` reads a table that was loaded at the start: `[lookups.NAME]`, or a CSV file that the option NAME names.
+    A key is text or a number; with `within`, it is a pair of the outer value and the key. It raises KeyError for a
+    table that is not there. For a key that the table lacks it does what `missing` of the look-up says (None, its
+    default, or RejectRecordError), and returns None where it is an option's file. `find` is `lookup` for tables
+    that are asked on demand too. `target_id` is the id that a record of another route (named in `after`)
     got on its target, None where it was not written; `target_ids` all of them, where it became several.
     """
 
@@ -182,9 +223,9 @@ class MapContext(Protocol):
     @property
     def options(self) -> Mapping[str, Any]: ...
 
-    def lookup(self, name: str, key: object) -> str | None: ...
+    def lookup(self, name: str, key: object) -> Any: ...
 
-    async def find(self, name: str, key: object) -> str | None: ...
+    async def find(self, name: str, key: object) -> Any: ...
 
     def target_id(self, route: str, source_id: str) -> str | None: ...
 

@@ -8,7 +8,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-Mode = Literal["create", "update", "upsert"]
+Mode = Literal["create", "update", "upsert", "delete"]
+Match = Literal["exact", "normalised"]
+Load = Literal["whole", "on-demand"]
+Missing = Literal["reject", "null", "default"]
 Synchronous = Literal["full", "normal"]
 
 
@@ -81,7 +84,12 @@ class StreamName:
 
 @dataclass(frozen=True, slots=True)
 class RouteSettings:
-    """One stream → mapper → one stream. None means: the connector's default."""
+    """One stream → mapper → one stream. None means: the connector's default.
+
+    `fields` is the mapping that stands in the configuration itself, as it is written there; `mapper` is then
+    empty. `skip_when` belongs to `fields`: a condition under which a record is skipped on purpose.
+    `check_bodies`: mapped bodies are held against what the target documents before they are sent.
+    """
 
     name: str
     source: StreamName
@@ -94,6 +102,9 @@ class RouteSettings:
     fields_used: tuple[str, ...] | None = None
     after: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    fields: Mapping[str, Any] | None = None
+    skip_when: str | None = None
+    check_bodies: bool = True
 
     @property
     def is_self_route(self) -> bool:
@@ -102,8 +113,36 @@ class RouteSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LookupSettings:
+    """A table of values that records are looked up in: the rows of a stream, of a file, or what stands inline.
+
+    Exactly one of `stream`, `file` and `inline` is set. `key` and `value` are fields of a row (columns of a CSV
+    file): a record's value is looked for in `key`, and becomes `value`. `within`: a further field that has to
+    agree, as a settlement's region. `where` are the stream's own filters. `default` counts where `missing` is
+    "default".
+    """
+
+    name: str
+    stream: StreamName | None = None
+    file: Path | None = None
+    inline: Mapping[str, Any] | None = None
+    key: str = "name"
+    value: str = "id"
+    within: str | None = None
+    where: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    match: Match = "exact"
+    load: Load = "whole"
+    missing: Missing = "reject"
+    default: Any = None
+
+
+@dataclass(frozen=True, slots=True)
 class MigrationSettings:
-    """A whole migration. Relative paths in it are relative to `directory`, where its file stands."""
+    """A whole migration. Relative paths in it are relative to `directory`, where its file stands.
+
+    `decisions` is the file in which a person says what becomes of values that no look-up resolves; it need not
+    be there.
+    """
 
     name: str
     directory: Path
@@ -111,4 +150,6 @@ class MigrationSettings:
     routes: Mapping[str, RouteSettings]
     ledger: Path
     file: Path | None = None
+    lookups: Mapping[str, LookupSettings] = field(default_factory=lambda: MappingProxyType({}))
+    decisions: Path | None = None
     synchronous: Synchronous = "full"

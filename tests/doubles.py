@@ -14,8 +14,10 @@ from bulkmove.entries import Member, Refusal, Settled, TargetKey
 from bulkmove.ledger import SqliteLedger
 from bulkmove.model import (
     BatchRule,
+    Finding,
     JsonObject,
     Listing,
+    Operation,
     Page,
     PageQuery,
     Record,
@@ -24,7 +26,7 @@ from bulkmove.model import (
     WriteItem,
     WriteResult,
 )
-from bulkmove.protocols import Connector, Signature, Source, StreamSpec, Target, Transport
+from bulkmove.protocols import Connector, Search, Signature, Source, StreamSpec, Target, Transport
 from bulkmove.settings import RouteSettings, Secret, Window
 
 SINGLE = MappingProxyType({"create": BatchRule("single"), "update": BatchRule("single", is_repeatable=True)})
@@ -154,6 +156,9 @@ class ShopConnector:
     windows: tuple[Window, ...] = (Window(100_000, 1.0),)
     paths: Mapping[str, str] = field(default_factory=dict)
     unconfirmed: frozenset[str] = frozenset()
+    operations: Mapping[str, Operation] = field(default_factory=dict)
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    is_local: bool = False
 
     @property
     def streams(self) -> Mapping[str, StreamSpec]:
@@ -181,6 +186,20 @@ class ShopConnector:
     def target(self, stream: str, transport: Transport, route: RouteSettings) -> Target:
         del transport, route
         return ShopTarget(self.shops[stream])
+
+    def search(self, stream: str, transport: Transport) -> Search:
+        """Rows whose `key` begins with the text."""
+        del transport
+
+        async def found(text: str) -> Sequence[JsonObject]:
+            await anyio.lowlevel.checkpoint()
+            return [row for row in self.shops[stream].rows.values() if str(row["key"]).startswith(text)]
+
+        return found
+
+    async def examine(self, transport: Transport) -> Sequence[Finding]:
+        del transport
+        return ()
 
 
 def as_connector(shops: Mapping[str, Shop]) -> Connector:

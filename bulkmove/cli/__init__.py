@@ -9,9 +9,14 @@ import click
 # Commands are imported when they are asked for, so that `bulkmove --help` answers at once.
 _COMMANDS = {
     "init": "Write a migration.toml to start from.",
+    "doctor": "Look at the hosts before anything is moved, by read-only calls.",
+    "plan": "Read and map everything, write nothing, and say what does not resolve.",
     "run": "Run a migration, or go on where it stopped.",
     "status": "Say how far a migration is.",
     "failures": "List the records that were rejected or whose fate is unknown.",
+    "read": "Print the rows of a host's stream.",
+    "call": "Make one documented call of a host's API.",
+    "map": "Try a route's mapping on one record.",
     "config": "Show, check or describe a configuration.",
     "sandbox": "Emulate the four APIs on loopback.",
     "demo": "Move 5,000 orders, kill the run half way, resume, and prove the result.",

@@ -17,7 +17,15 @@ from bulkmove.config.references import check_references
 from bulkmove.config.validation import validate
 from bulkmove.config.variables import expand_document
 from bulkmove.errors import ConfigError
-from bulkmove.settings import HostSettings, MigrationSettings, RouteSettings, Secret, StreamName
+from bulkmove.settings import (
+    HostSettings,
+    LookupSettings,
+    MigrationSettings,
+    Missing,
+    RouteSettings,
+    Secret,
+    StreamName,
+)
 
 # A write that the host gave up answering at timeout_s may still be applied for a while.
 SETTLE_BEYOND_TIMEOUT_S = 15.0
@@ -49,11 +57,18 @@ def load_migration(
         name=migration.name,
         directory=directory,
         hosts=_frozen(
-            {name: _host(name, host, credentials.get(name, {})) for name, host in migration.hosts.items()}
+            {
+                name: _host(name, host, credentials.get(name, {}), directory)
+                for name, host in migration.hosts.items()
+            }
         ),
         routes=_frozen({name: _route(name, route) for name, route in migration.routes.items()}),
         ledger=_ledger(migration, directory) if ledger is None else ledger.absolute(),
         file=path.absolute(),
+        lookups=_frozen(
+            {name: _lookup(name, lookup, migration, directory) for name, lookup in migration.lookups.items()}
+        ),
+        decisions=directory / migration.decisions,
         synchronous=migration.synchronous,
     )
 
@@ -88,17 +103,18 @@ def _check_bursts(migration: schema.Migration, problems: Problems) -> None:
             )
 
 
-def _host(name: str, host: schema.Host, credentials: Mapping[str, Secret]) -> HostSettings:
+def _host(name: str, host: schema.Host, credentials: Mapping[str, Secret], directory: Path) -> HostSettings:
+    is_local = host.api == schema.FILES
     return HostSettings(
         name=name,
         api=host.api,
-        url=host.url,
+        url=str((directory / host.url).absolute()) if is_local else host.url,
         credentials=_frozen(credentials),
         windows=None if host.rate is None else tuple(parse_window(rate) for rate in host.rate),
         burst=host.burst,
         concurrency=host.concurrency,
         timeout_s=host.timeout_s,
-        settle_s=host.timeout_s + SETTLE_BEYOND_TIMEOUT_S if host.settle_s is None else host.settle_s,
+        settle_s=_settle_s(host, is_local=is_local),
         give_up_after_s=host.give_up_after_s,
         max_response_bytes=host.max_response_bytes,
         timezone=host.timezone,
@@ -107,12 +123,19 @@ def _host(name: str, host: schema.Host, credentials: Mapping[str, Secret]) -> Ho
     )
 
 
+def _settle_s(host: schema.Host, *, is_local: bool) -> float:
+    if host.settle_s is not None:
+        return host.settle_s
+    # Nobody works on a file any more once the process that wrote it is gone.
+    return 0.0 if is_local else host.timeout_s + SETTLE_BEYOND_TIMEOUT_S
+
+
 def _route(name: str, route: schema.Route) -> RouteSettings:
     return RouteSettings(
         name=name,
         source=_stream(route.source),
         target=_stream(route.target),
-        mapper=route.mapper,
+        mapper=route.mapper or "",
         mode=route.mode,
         natural_key=route.natural_key,
         where=_frozen(route.where),
@@ -120,6 +143,30 @@ def _route(name: str, route: schema.Route) -> RouteSettings:
         fields_used=None if route.fields_used is None else tuple(route.fields_used),
         after=tuple(dict.fromkeys(route.after)),
         options=_frozen(route.options),
+        fields=None if route.fields is None else _frozen(route.fields),
+        skip_when=route.skip_when,
+        check_bodies=route.check_bodies,
+    )
+
+
+def _lookup(name: str, lookup: schema.Lookup, migration: schema.Migration, directory: Path) -> LookupSettings:
+    source = lookup.source
+    is_stream = isinstance(source, str) and source.partition(".")[0] in migration.hosts
+    rule = lookup.missing
+    missing: Missing = "default" if isinstance(rule, schema.LookupDefault) else rule
+    return LookupSettings(
+        name=name,
+        stream=_stream(source) if is_stream and isinstance(source, str) else None,
+        file=directory / source if not is_stream and isinstance(source, str) else None,
+        inline=_frozen(source) if isinstance(source, dict) else None,
+        key=lookup.key,
+        value=lookup.value,
+        within=lookup.within,
+        where=_frozen(lookup.where),
+        match=lookup.match,
+        load=lookup.load,
+        missing=missing,
+        default=rule.default if isinstance(rule, schema.LookupDefault) else None,
     )
 
 

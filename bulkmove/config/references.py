@@ -11,6 +11,7 @@ from typing import Any
 from bulkmove.config.problems import KeyPath, Problems
 
 CONNECTOR_GROUP = "bulkmove.connectors"
+FILE_ENDINGS = tuple(f".{kind}{packed}" for kind in ("csv", "jsonl") for packed in ("", ".gz", ".zst"))
 
 
 def check_references(document: Mapping[str, Any], problems: Problems) -> None:
@@ -22,7 +23,42 @@ def check_references(document: Mapping[str, Any], problems: Problems) -> None:
     for name, route in routes.items():
         for end in ("source", "target"):
             _check_stream(("routes", name, end), route.get(end), hosts, problems)
+        _check_mapping(name, route, problems)
     _check_after(routes, problems)
+    lookups = _table(document, "lookups")
+    _check_names("lookups", lookups, problems)
+    for name, lookup in lookups.items():
+        _check_lookup(name, lookup, hosts, problems)
+
+
+def _check_mapping(name: str, route: Mapping[str, Any], problems: Problems) -> None:
+    if "mapper" not in route and "fields" not in route:
+        problems.add(
+            ("routes", name, "mapper"), f"is missing; name a mapper, or give a [routes.{name}.fields] table"
+        )
+    if "mapper" in route and "fields" in route:
+        problems.add(("routes", name, "mapper"), "must not stand beside `fields`: one of them maps")
+    if "skip_when" in route and "fields" not in route:
+        problems.add(("routes", name, "skip_when"), "belongs to `fields`; a mapper skips by returning None")
+
+
+def _check_lookup(name: str, lookup: Mapping[str, Any], hosts: Mapping[str, Any], problems: Problems) -> None:
+    source = lookup.get("from")
+    key = ("lookups", name, "from")
+    is_file = isinstance(source, str) and source.endswith(FILE_ENDINGS)
+    is_stream = isinstance(source, str) and source.partition(".")[0] in hosts
+    if isinstance(source, str) and not is_stream and not is_file:
+        known = [f"{host}.{source.partition('.')[2]}" for host in hosts]
+        problems.add_bad_value(
+            key, "must be a host's stream, as new.regions, or a file that ends in .csv or .jsonl", known=known
+        )
+    for option in ("where", "load"):
+        if option in lookup and not is_stream:
+            problems.add(("lookups", name, option), "belongs to a look-up from a host's stream")
+    if "within" in lookup and isinstance(source, Mapping):
+        problems.add(
+            ("lookups", name, "within"), "needs rows with fields; this table has keys and values alone"
+        )
 
 
 def _table(document: Mapping[str, Any], name: str) -> dict[str, Mapping[str, Any]]:

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+)
 
 from bulkmove.config import checks
 from bulkmove.config.rates import check_rate
-from bulkmove.settings import Mode, Synchronous
+from bulkmove.settings import Load, Match, Mode, Synchronous
 
 _SHAPE = ConfigDict(
     strict=True, extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
 )
+
+# Its hosts are directories on this machine.
+FILES = "files"
 
 Filled = Annotated[str, AfterValidator(checks.check_filled)]
 Count = Annotated[int, Field(ge=1)]
@@ -64,20 +76,27 @@ Credential = Annotated[
 ]
 
 
+def _check_address(text: str, info: ValidationInfo) -> str:
+    """A directory where the host is made of files, else a URL."""
+    return checks.check_filled(text) if info.data.get("api") == FILES else checks.check_url(text)
+
+
 class Host(BaseModel):
     """A named address with one budget of requests, shared by all routes, and one set of credentials."""
 
     model_config = _SHAPE
 
-    api: Annotated[str, Field(examples=["merchantpro", "external-order", "robosize"])]
-    """Which system answers there: merchantpro, external-order, robosize, or a connector that another package adds."""
+    api: Annotated[str, Field(examples=["merchantpro", "external-order", "robosize", "files"])]
+    """Which system answers there: merchantpro, external-order, robosize, files (a directory on this machine), or a
+    connector that another package adds."""
 
     url: Annotated[
         str,
-        AfterValidator(checks.check_url),
-        Field(examples=["https://shop.example.ro", "https://api.robosize.com"]),
+        AfterValidator(_check_address),
+        Field(examples=["https://shop.example.ro", "https://api.robosize.com", "staging"]),
     ]
-    """The address, with https:// and without a query, user or password. `${VARIABLE}` may stand in it."""
+    """The address, with https:// and without a query, user or password; for files a directory, relative to the
+    migration's. `${VARIABLE}` may stand in it."""
 
     credentials: dict[str, Credential] = Field(
         default={},
@@ -139,7 +158,7 @@ class Route(BaseModel):
     """Where they are written. The same as `source` for a route that changes its own list."""
 
     mapper: Annotated[
-        Filled,
+        Filled | None,
         Field(
             examples=[
                 "merchantpro-to-external-order",
@@ -148,12 +167,24 @@ class Route(BaseModel):
                 "package.module:function",
             ]
         ),
-    ]
+    ] = None
     """What makes a target's body out of a source's record: a built-in mapper's name, "file.py:function" (relative to
-    the migration's directory) or "module:function"."""
+    the migration's directory) or "module:function". In its place a [routes.X.fields] table can stand."""
+
+    fields: Options | None = None
+    """The mapping itself, without code: each field of the target, and what it is made of."""
+
+    skip_when: Filled | None = None
+    """With `fields`: a condition on the source's record, as a JMESPath expression; where it holds, the record is
+    skipped on purpose."""
+
+    check_bodies: bool = True
+    """Whether mapped records are held against what the target documents before they are sent: one that does not fit is
+    rejected with its reason. false leaves that to the host."""
 
     mode: Mode = "upsert"
-    """create: only new records. update: only records that are there. upsert: whichever it takes."""
+    """create: only new records. update: only records that are there. upsert: whichever it takes. delete: the records
+    that the bodies name are deleted on the target."""
 
     natural_key: Filled | None = None
     """The field by which a written record is found again on the target. Default: the connector's."""
@@ -176,6 +207,69 @@ class Route(BaseModel):
     """What the mapper is told, as context.options. A name of a CSV file here is a table that it looks up in."""
 
 
+LookupValue = str | int | float | bool
+
+
+class LookupDefault(BaseModel):
+    """What a value becomes that the look-up does not resolve."""
+
+    model_config = _SHAPE
+
+    default: LookupValue
+    """The value to take."""
+
+
+def _kind_of_missing(value: object) -> str | None:
+    if isinstance(value, dict):
+        return "<table>"
+    return "<word>" if isinstance(value, str) else None
+
+
+MissingRule = Annotated[
+    Annotated[Literal["reject", "null"], Tag("<word>")] | Annotated[LookupDefault, Tag("<table>")],
+    Discriminator(
+        _kind_of_missing,
+        custom_error_type="missing_rule",
+        custom_error_message='must be "reject", "null" or { default = … }',
+    ),
+]
+
+
+class Lookup(BaseModel):
+    """A table that values of records are looked up in, such as the ids of the target's regions by their names."""
+
+    model_config = ConfigDict(**_SHAPE, populate_by_name=True)
+
+    source: Annotated[
+        Filled | dict[str, LookupValue],
+        Field(alias="from", examples=["new.regions", "ids.csv", {"București": 101}]),
+    ]
+    """A host's stream, as "new.regions"; a file (.csv or .jsonl, also .gz or .zst), relative to the migration's
+    directory; or the table itself, as { "București" = 101 }."""
+
+    key: Filled = "name"
+    """The field of a row, or the column of a CSV file, that values are looked for in."""
+
+    value: Filled = "id"
+    """The field of a row that they become."""
+
+    within: Filled | None = None
+    """A further field of a row that has to agree, as region_id where settlements of two regions share a name."""
+
+    where: dict[str, FilterValue] = {}
+    """The stream's own filters: only the rows that match are loaded."""
+
+    match: Match = "exact"
+    """exact: values have to be the same. normalised: case, spaces around and between words, and diacritics don't count.
+    Near misses are never taken, only proposed to a person."""
+
+    load: Load = "whole"
+    """whole: read once, when a run begins. on-demand: each value is asked for when it is needed, once."""
+
+    missing: MissingRule = "reject"
+    """What becomes of a value that is not found: reject (the record), null, or { default = … }."""
+
+
 class Migration(BaseModel):
     """A migration between REST APIs, as `bulkmove run` carries it out."""
 
@@ -190,15 +284,22 @@ class Migration(BaseModel):
     synchronous: Synchronous = "full"
     """full: progress survives a loss of power. normal: faster; it survives a killed process."""
 
+    decisions: Filled = "decisions.toml"
+    """The file in which a person says what becomes of values that no look-up resolves, relative to the migration's
+    directory. `bulkmove plan` writes it."""
+
     hosts: Annotated[dict[str, Host], Field(min_length=1)]
     """The addresses, each under a name of its own: [hosts.old], [hosts.new]."""
 
     routes: Annotated[dict[str, Route], Field(min_length=1)]
     """What is moved, each route under a name of its own: [routes.orders]."""
 
+    lookups: dict[str, Lookup] = {}
+    """Tables that mappers look values up in, each under a name of its own: [lookups.region]."""
 
-Section = Literal["", "hosts", "routes"]
-SECTIONS: dict[Section, type[BaseModel]] = {"": Migration, "hosts": Host, "routes": Route}
+
+Section = Literal["", "hosts", "routes", "lookups"]
+SECTIONS: dict[Section, type[BaseModel]] = {"": Migration, "hosts": Host, "routes": Route, "lookups": Lookup}
 
 
 def json_schema() -> dict[str, Any]:

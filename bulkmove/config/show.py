@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bulkmove.config.problems import KeyPath, spell_key
-from bulkmove.settings import HostSettings, MigrationSettings, RouteSettings
+from bulkmove.settings import HostSettings, LookupSettings, MigrationSettings, RouteSettings
 
 # A shorter one would be found in the midst of words that hold no secret.
 _SHORTEST_FOUND_WITHIN_TEXT = 6
@@ -19,6 +19,10 @@ _DEFAULTS_OF_OTHERS = {
     "natural_key": "the connector's",
     "batch_size": "what the target takes best",
     "fields_used": "all fields",
+    "mapper": "none: the fields below map",
+    "fields": "none: the mapper maps",
+    "skip_when": "no record is skipped by a condition",
+    "within": "nothing else has to agree",
 }
 
 
@@ -28,8 +32,10 @@ def plain(settings: MigrationSettings) -> dict[str, Any]:
         "name": settings.name,
         "ledger": str(settings.ledger),
         "synchronous": settings.synchronous,
+        "decisions": str(settings.decisions),
         "hosts": {name: _host(host) for name, host in settings.hosts.items()},
         "routes": {name: _route(route) for name, route in settings.routes.items()},
+        "lookups": {name: _lookup(lookup) for name, lookup in settings.lookups.items()},
     }
     secrets = {secret.reveal() for host in settings.hosts.values() for secret in host.credentials.values()}
     hidden: dict[str, Any] = _hide(shown, sorted(secrets, key=len, reverse=True))
@@ -47,8 +53,8 @@ def defaults(shown: Mapping[str, Any], document: Mapping[str, Any], *, at: KeyPa
 
 def as_text(shown: Mapping[str, Any], left_out: set[KeyPath]) -> str:
     """`plain` as TOML; what the file leaves out says so, and what stands for no value is a comment."""
-    lines = [_line((name,), shown[name], left_out) for name in ("name", "ledger", "synchronous")]
-    for section in ("hosts", "routes"):
+    lines = [_line((name,), shown[name], left_out) for name in ("name", "ledger", "synchronous", "decisions")]
+    for section in ("hosts", "routes", "lookups"):
         for name, table in shown[section].items():
             lines += ["", f"[{spell_key((section, name))}]"]
             lines += [_line((section, name, key), value, left_out) for key, value in table.items()]
@@ -93,7 +99,10 @@ def _route(route: RouteSettings) -> dict[str, Any]:
     return {
         "source": str(route.source),
         "target": str(route.target),
-        "mapper": route.mapper,
+        "mapper": route.mapper or None,
+        "fields": None if route.fields is None else dict(route.fields),
+        "skip_when": route.skip_when,
+        "check_bodies": route.check_bodies,
         "mode": route.mode,
         "natural_key": route.natural_key,
         "where": dict(route.where),
@@ -101,6 +110,20 @@ def _route(route: RouteSettings) -> dict[str, Any]:
         "fields_used": None if route.fields_used is None else list(route.fields_used),
         "after": list(route.after),
         "options": dict(route.options),
+    }
+
+
+def _lookup(lookup: LookupSettings) -> dict[str, Any]:
+    source = lookup.stream or lookup.file
+    return {
+        "from": dict(lookup.inline) if lookup.inline is not None else str(source),
+        "key": lookup.key,
+        "value": lookup.value,
+        "within": lookup.within,
+        "where": dict(lookup.where),
+        "match": lookup.match,
+        "load": lookup.load,
+        "missing": {"default": lookup.default} if lookup.missing == "default" else lookup.missing,
     }
 
 

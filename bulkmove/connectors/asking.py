@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from urllib.parse import quote
@@ -42,10 +43,13 @@ def paths_of(host: HostSettings, defaults: Mapping[str, str]) -> Mapping[str, st
             raise ConfigError(
                 f"hosts.{host.name}.paths: {name!r} is no path of {host.api}{nearest(name, defaults)}"
             )
-        if ("{id}" in defaults[name]) != ("{id}" in path):
-            need = "needs" if "{id}" in defaults[name] else "has no place for"
+        wanted, given = (set(re.findall(r"\{\w+\}", text)) for text in (defaults[name], path))
+        if wanted != given:
+            need = f"needs {', '.join(sorted(wanted - given))}" if wanted - given else ""
+            spare = f"has no place for {', '.join(sorted(given - wanted))}" if given - wanted else ""
             raise ConfigError(
-                f"hosts.{host.name}.paths.{name}: the path {need} {{id}}, as in {defaults[name]}"
+                f"hosts.{host.name}.paths.{name}: the path {' and '.join(filter(None, (need, spare)))}, "
+                f"as in {defaults[name]}"
             )
     return {**defaults, **host.paths}
 

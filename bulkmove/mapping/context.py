@@ -21,12 +21,12 @@ class RouteContext:
     tables: Mapping[str, Mapping[str, str]]
     ids_of: TargetIds
 
-    def lookup(self, name: str, key: object) -> str | None:
+    def lookup(self, name: str, key: object) -> Any:
         if (table := self.tables.get(name)) is None:
             raise KeyError(f"no table {name!r} was loaded: set options.{name} to a CSV file with two columns")
         return table.get(str(key))
 
-    async def find(self, name: str, key: object) -> str | None:
+    async def find(self, name: str, key: object) -> Any:
         return self.lookup(name, key)
 
     def target_id(self, route: str, source_id: str) -> str | None:

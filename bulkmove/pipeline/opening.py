@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit
 
 from bulkmove.load.matching import Rules
@@ -12,6 +12,7 @@ from bulkmove.load.rehearsal import RehearsedTarget
 from bulkmove.mapping.context import RouteContext
 from bulkmove.pipeline.job import RouteJob, Run, TargetList
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan
+from bulkmove.protocols import Connector
 from bulkmove.settings import HostSettings, RouteSettings, Window
 from bulkmove.transport import HostTransport, open_transport
 
@@ -31,18 +32,21 @@ async def open_hosts(plan: MigrationPlan) -> AsyncIterator[dict[str, HostTranspo
     transports: dict[str, HostTransport] = {}
     async with AsyncExitStack() as stack:
         for name in sorted(used):
-            host, connector = plan.settings.hosts[name], plan.connectors[name]
-            windows = host.windows if host.windows is not None else connector.windows or DEFAULT_WINDOWS
             transports[name] = await stack.enter_async_context(
-                open_transport(
-                    host,
-                    windows=windows,
-                    sign=connector.sign(host.credentials),
-                    wait_from_body=connector.wait_from_body,
-                    is_passing=connector.is_passing,
-                )
+                open_host(plan.settings.hosts[name], plan.connectors[name])
             )
         yield transports
+
+
+def open_host(host: HostSettings, connector: Connector) -> AbstractAsyncContextManager[HostTransport]:
+    """A transport to one host, with the user's limits or else those that its connector brings."""
+    return open_transport(
+        host,
+        windows=host.windows if host.windows is not None else connector.windows or DEFAULT_WINDOWS,
+        sign=connector.sign(host.credentials),
+        wait_from_body=connector.wait_from_body,
+        is_passing=connector.is_passing,
+    )
 
 
 async def open_job(run: Run, route: RoutePlan) -> RouteJob:
@@ -85,8 +89,8 @@ async def open_job(run: Run, route: RoutePlan) -> RouteJob:
         ledger=run.ledger,
         emit=run.emit,
         stop=run.stop,
-        readers=_readers(source_transport),
-        listers=_readers(target_transport),
+        readers=readers_of(source_transport),
+        listers=readers_of(target_transport),
         is_self_route=_is_self_route(settings, hosts),
         attempts_over_s=run.options.attempts_over_s,
         limit=run.options.limit,
@@ -124,7 +128,7 @@ def _address(url: str) -> str:
     return f"{parts.scheme.lower()}://{name}:{port}{parts.path.rstrip('/')}"
 
 
-def _readers(transport: HostTransport) -> Callable[[], int]:
+def readers_of(transport: HostTransport) -> Callable[[], int]:
     """How many pages to fetch at a time: what the rate and the measured latency ask for, twice."""
 
     def count() -> int:

@@ -11,6 +11,7 @@ import orjson
 
 from bulkmove.connectors.discover import connector
 from bulkmove.errors import ConfigError
+from bulkmove.mapping.declarative import compile_fields
 from bulkmove.mapping.resolve import ResolvedMapper, resolve_mapper
 from bulkmove.mapping.tables import load_table
 from bulkmove.protocols import Connector, StreamSpec
@@ -106,10 +107,7 @@ def _plan_route(
     where = f"{_file(settings)}: routes.{route.name}"
     source = hosts[route.source.host].streams[route.source.stream]
     target = hosts[route.target.host].streams[route.target.stream]
-    try:
-        mapper = resolve_mapper(route.mapper, settings.directory)
-    except ConfigError as error:
-        raise ConfigError(f"{where}.mapper: {error}") from error
+    mapper = _mapper(where, settings, route)
     if mapper.check_options is not None:
         try:
             mapper.check_options(route.options)
@@ -123,6 +121,15 @@ def _plan_route(
         tables=_tables(where, settings, route, mapper),
         fingerprint=_fingerprint(settings, route, mapper, target),
     )
+
+
+def _mapper(where: str, settings: MigrationSettings, route: RouteSettings) -> ResolvedMapper:
+    try:
+        if route.fields is not None:
+            return compile_fields(route.fields, skip_when=route.skip_when, lookups=settings.lookups)
+        return resolve_mapper(route.mapper, settings.directory)
+    except ConfigError as error:
+        raise ConfigError(f"{where}.{'mapper' if route.fields is None else 'fields'}: {error}") from error
 
 
 def _tables(

@@ -8,7 +8,7 @@ target.py   creates and updates
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -16,8 +16,9 @@ from bulkmove.connectors.asking import known_stream, revealed
 from bulkmove.connectors.external_order import api
 from bulkmove.connectors.external_order.source import OrderSource, route_filters
 from bulkmove.connectors.external_order.target import OrderTarget
-from bulkmove.model import Response
-from bulkmove.protocols import Connector, Signature, Source, StreamSpec, Target, Transport
+from bulkmove.errors import ConfigError
+from bulkmove.model import Finding, Operation, Response
+from bulkmove.protocols import Connector, Search, Signature, Source, StreamSpec, Target, Transport
 from bulkmove.settings import RouteSettings, Secret, Window
 
 _STREAMS = MappingProxyType(
@@ -49,6 +50,11 @@ class ExternalOrder:
     streams: Mapping[str, StreamSpec] = field(default_factory=lambda: _STREAMS)
     paths: Mapping[str, str] = field(default_factory=lambda: MappingProxyType(api.PATHS))
     unconfirmed: frozenset[str] = api.UNCONFIRMED
+    operations: Mapping[str, Operation] = field(default_factory=lambda: MappingProxyType({}))
+    options: Mapping[str, tuple[str, ...]] = field(
+        default_factory=lambda: MappingProxyType({"items_on_update": ("append", "replace")})
+    )
+    is_local: bool = False
 
     def sign(self, credentials: Mapping[str, Secret]) -> Signature:
         token = revealed(credentials, "token", api=self.name)
@@ -69,6 +75,14 @@ class ExternalOrder:
     def target(self, stream: str, transport: Transport, route: RouteSettings) -> Target:
         known_stream(self.name, stream, self.streams)
         return OrderTarget(transport, route)
+
+    def search(self, stream: str, transport: Transport) -> Search:
+        del transport
+        raise ConfigError(f"{self.name} {stream} can't be searched")
+
+    async def examine(self, transport: Transport) -> Sequence[Finding]:
+        del transport
+        return ()
 
 
 CONNECTOR: Connector = ExternalOrder()

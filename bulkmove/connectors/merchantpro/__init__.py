@@ -7,7 +7,7 @@ source.py  the list of orders as a Source
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -15,8 +15,8 @@ from bulkmove.connectors.asking import known_stream, revealed
 from bulkmove.connectors.merchantpro import api
 from bulkmove.connectors.merchantpro.source import OrderSource
 from bulkmove.errors import ConfigError
-from bulkmove.model import Response
-from bulkmove.protocols import Connector, Signature, Source, StreamSpec, Target, Transport
+from bulkmove.model import Finding, Operation, Response
+from bulkmove.protocols import Connector, Search, Signature, Source, StreamSpec, Target, Transport
 from bulkmove.settings import RouteSettings, Secret, Window
 
 _STREAMS = MappingProxyType(
@@ -43,6 +43,9 @@ class MerchantPro:
     streams: Mapping[str, StreamSpec] = field(default_factory=lambda: _STREAMS)
     paths: Mapping[str, str] = field(default_factory=lambda: MappingProxyType(api.PATHS))
     unconfirmed: frozenset[str] = frozenset()
+    operations: Mapping[str, Operation] = field(default_factory=lambda: MappingProxyType({}))
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    is_local: bool = False
 
     def sign(self, credentials: Mapping[str, Secret]) -> Signature:
         key = revealed(credentials, "key", api=self.name)
@@ -68,6 +71,14 @@ class MerchantPro:
         del transport
         known_stream(self.name, stream, self.streams)
         raise ConfigError(f"routes.{route.name}: {self.name} {stream} can be read, not written")
+
+    def search(self, stream: str, transport: Transport) -> Search:
+        del transport
+        raise ConfigError(f"{self.name} {stream} can't be searched")
+
+    async def examine(self, transport: Transport) -> Sequence[Finding]:
+        del transport
+        return ()
 
 
 CONNECTOR: Connector = MerchantPro()

@@ -8,7 +8,7 @@ answers.py   what the answers to writes say
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -17,8 +17,9 @@ from bulkmove.connectors.robosize import api
 from bulkmove.connectors.robosize.orders import OrderTarget
 from bulkmove.connectors.robosize.products import ProductTarget
 from bulkmove.connectors.robosize.source import ListSource
-from bulkmove.model import Response
-from bulkmove.protocols import Connector, Signature, Source, StreamSpec, Target, Transport
+from bulkmove.errors import ConfigError
+from bulkmove.model import Finding, Operation, Response
+from bulkmove.protocols import Connector, Search, Signature, Source, StreamSpec, Target, Transport
 from bulkmove.settings import RouteSettings, Secret, Window
 
 _STREAMS = MappingProxyType(
@@ -57,6 +58,9 @@ class Robosize:
     streams: Mapping[str, StreamSpec] = field(default_factory=lambda: _STREAMS)
     paths: Mapping[str, str] = field(default_factory=lambda: MappingProxyType(api.PATHS))
     unconfirmed: frozenset[str] = frozenset()
+    operations: Mapping[str, Operation] = field(default_factory=lambda: MappingProxyType({}))
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    is_local: bool = False
 
     def sign(self, credentials: Mapping[str, Secret]) -> Signature:
         return Signature(params={"api_key": revealed(credentials, "api_key", api=self.name)})
@@ -77,6 +81,14 @@ class Robosize:
     def target(self, stream: str, transport: Transport, route: RouteSettings) -> Target:
         known_stream(self.name, stream, self.streams)
         return OrderTarget(transport, route) if stream == "orders" else ProductTarget(transport, route)
+
+    def search(self, stream: str, transport: Transport) -> Search:
+        del transport
+        raise ConfigError(f"{self.name} {stream} can't be searched")
+
+    async def examine(self, transport: Transport) -> Sequence[Finding]:
+        del transport
+        return ()
 
 
 CONNECTOR: Connector = Robosize()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bulkmove.errors import ConfigError
-from bulkmove.mapping.builtin.options import text_option
+from bulkmove.mapping.builtin.options import as_text, text_option
 from bulkmove.protocols import MapContext
 
 IDS_OPTIONS = ("ids", "ids_from")
@@ -33,4 +33,4 @@ def ids_source(options: Mapping[str, Any]) -> NewId | None:
 
 
 def _by_table(context: MapContext, old: str) -> str | None:
-    return context.lookup("ids", old)
+    return as_text(context.lookup("ids", old))

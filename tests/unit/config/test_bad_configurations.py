@@ -40,8 +40,8 @@ def told(path: Path) -> str:
         (NAME, f'{NAME}\nrate = "4/s"', ("rate: unknown key here; it belongs in [hosts.NAME]",)),
         (AFTER, f'{AFTER}\nurl = "https://x.ro"', ("routes.again.url: unknown key here; it belongs in [hosts.NAME]",)),
         (AFTER, f"{AFTER}\nzzz = 1", ("routes.again.zzz: unknown key; known here: source, target, mapper",)),
-        (AFTER, f'{AFTER}\n[routes.again.fields]\nid = "id"', ("routes.again.fields: unknown key",)),
-        (AFTER, f'{AFTER}\n[lookups.ids]\nfile = "ids.csv"', ("lookups: unknown key",)),
+        (AFTER, f'{AFTER}\n[routes.again.fields]\nid = "id"', ("routes.again.mapper: must not stand beside `fields`",)),
+        (AFTER, f'{AFTER}\n[lookups.ids]\nfile = "ids.csv"', ("lookups.ids.from: is missing", "lookups.ids.file: unknown key")),
         # missing keys
         (NAME, "", ("name: is missing",)),
         (NEW_URL, "", ("hosts.new.url: is missing",)),

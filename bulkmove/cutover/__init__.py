@@ -1,0 +1,1 @@
+"""What surrounds a run: looking at hosts before it (doctor.py)."""

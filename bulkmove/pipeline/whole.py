@@ -1,0 +1,59 @@
+"""A list read whole beside any route: for look-ups, and to be printed. Nothing of it is kept in a ledger."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from bulkmove.entries import Span
+from bulkmove.exact import name_of_content
+from bulkmove.extract.keyset import read_keyset
+from bulkmove.extract.once import read_once
+from bulkmove.extract.passes import read_passes
+from bulkmove.extract.plan import plan_spans
+from bulkmove.extract.reader import ReadPage
+from bulkmove.extract.tally import Tally
+from bulkmove.model import PageQuery, Record
+from bulkmove.protocols import Derive, Source
+
+RowsSink = Callable[[Sequence[Record]], Awaitable[None]]
+
+
+async def read_list(
+    source: Source, sink: RowsSink, *, readers: Callable[[], int], derive: Derive | None = None
+) -> None:
+    """Read a list as a route would, proof and all; `sink` gets each row once, rows without an id by their content.
+
+    `readers`: how many pages to fetch at a time. `derive`: what each row that is read becomes (`StreamSpec.derive`).
+    Raises UnprovenError, BadAnswerError and what the transport raises; what `sink` raises ends the reading.
+    """
+    async with Tally() as seen, Tally() as passes:
+
+        async def show(records: Sequence[Record]) -> None:
+            rows = [row for record in records for row in derive(record)] if derive is not None else records
+            by_name = {
+                row.id if row.id is not None else "\0" + name_of_content(row.data): row for row in rows
+            }
+            new = await seen.add(1, list(by_name))
+            if fresh := [row for name, row in by_name.items() if name in new]:
+                await sink(fresh)
+
+        async def show_page(page: ReadPage) -> None:
+            await show(page.records)
+
+        listing = source.listing
+        if listing.reading == "once":
+            await read_once(source, limit=listing.page_limit, sink=show)
+        elif listing.reading == "passes":
+            await read_passes(source, limit=listing.page_limit, concurrency=readers, sink=show, tally=passes)
+        else:
+            page = await source.fetch(PageQuery(limit=1))
+            cutoff = int(page.date if page.date is not None else time.time())
+            spans = await plan_spans(source, cutoff=cutoff, count=readers())
+            await read_keyset(
+                source, spans, limit=listing.page_limit, workers=readers, sink=show_page, on_split=_forget
+            )
+
+
+async def _forget(shortened: Span, new: Span) -> None:
+    """There is nothing to resume."""
