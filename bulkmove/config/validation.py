@@ -76,7 +76,8 @@ def _unknown_key(key: KeyPath) -> str:
         known = (*CredentialFile.model_fields, *CredentialCommand.model_fields)
         return f"unknown key; a credential is one of {', '.join(known)}"
     section = str(key[0]) if len(key) == 3 else ""
-    known = tuple(next(model for at, model in SECTIONS.items() if at == section).model_fields)
+    fields = next(model for at, model in SECTIONS.items() if at == section).model_fields
+    known = tuple(field.alias or each for each, field in fields.items())
     for place, model in SECTIONS.items():
         if place != section and name in model.model_fields:
             return (

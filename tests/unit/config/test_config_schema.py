@@ -51,7 +51,7 @@ def test_the_defaults_are_those_of_the_settings() -> None:
 
 
 def test_the_modes_can_be_completed() -> None:
-    assert properties("Route")["mode"]["enum"] == ["create", "update", "upsert"]
+    assert properties("Route")["mode"]["enum"] == ["create", "update", "upsert", "delete"]
 
 
 def test_a_rate_is_one_or_several() -> None:
@@ -59,4 +59,5 @@ def test_a_rate_is_one_or_several() -> None:
 
 
 def test_there_is_no_null_in_toml() -> None:
-    assert "null" not in json.dumps(SCHEMA)
+    assert '"type": "null"' not in json.dumps(SCHEMA)
+    assert '"default": null' not in json.dumps(SCHEMA)
