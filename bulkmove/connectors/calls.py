@@ -43,7 +43,7 @@ def request_of(
                 f"{operation.name}: {name} = {value!r} is none of {', '.join(known[name].choices)}"
                 f"{nearest(value, known[name].choices)}"
             )
-    missing = [each.name for each in known.values() if each.is_required and each.name not in parameters]
+    missing = [each.name for each in known.values() if each.is_required and not parameters.get(each.name)]
     if missing:
         raise ConfigError(f"{operation.name} needs {' and '.join(missing)}")
     if (body is None) != (operation.body == "none"):

@@ -63,7 +63,7 @@ class _Field:
     reference: str | None = None
 
 
-_ORDER: Mapping[str, _Field] = {
+ORDER_FIELDS: Mapping[str, _Field] = {
     "order_id": _Field(_integer),
     "rrn": _Field(_text),
     "shop": _Field(_integer, reference="shop"),
@@ -71,14 +71,14 @@ _ORDER: Mapping[str, _Field] = {
     "order_items": _Field(_any, may_be_null=False),
     "address": _Field(_any),
 }
-_ITEM: Mapping[str, _Field] = {
+ITEM_FIELDS: Mapping[str, _Field] = {
     "order_id": _Field(_integer),
     "order_status": _Field(_status, may_be_null=False),
     "loyalty_price": _Field(_number),
     "quantity": _Field(_integer, may_be_null=False),
     "product": _Field(_integer, is_required=True, may_be_null=False, reference="product"),
 }
-_ADDRESS: Mapping[str, _Field] = {
+ADDRESS_FIELDS: Mapping[str, _Field] = {
     "address_id": _Field(_integer),
     "address_ru": _Field(_text),
     "zip_code": _Field(_text_or_integer),
@@ -99,7 +99,7 @@ class OrderCheck:
         """Messages by field, nested as the fields are; empty where the item is good."""
         if not isinstance(item, dict):
             return _no_object(item)
-        errors = self._fields(_ORDER, item)
+        errors = self._fields(ORDER_FIELDS, item)
         order_id = item.get("order_id")
         if order_id is None:
             if "order_items" not in item:
@@ -111,7 +111,9 @@ class OrderCheck:
             errors |= {"order_items": lines} if lines else {}
         if item.get("address") is not None:
             address = item["address"]
-            found = self._fields(_ADDRESS, address) if isinstance(address, dict) else _no_object(address)
+            found = (
+                self._fields(ADDRESS_FIELDS, address) if isinstance(address, dict) else _no_object(address)
+            )
             errors |= {"address": found} if found else {}
         return errors
 
@@ -126,7 +128,7 @@ class OrderCheck:
     def _line(self, line: Any, order_id: int | None) -> Json:
         if not isinstance(line, dict):
             return _no_object(line)
-        errors = self._fields(_ITEM, line)
+        errors = self._fields(ITEM_FIELDS, line)
         item_id = line.get("order_id")
         if item_id is None or "order_id" in errors:
             return errors
@@ -161,16 +163,16 @@ def known_fields(item: Json) -> tuple[Json, tuple[str, ...]]:
     Unknown keys are dropped without a word, as serializers do.
     """
     lines, address = item.get("order_items") or (), item.get("address") or {}
-    unknown = [name for name in item if name not in _ORDER]
-    unknown += {f"order_items.{name}" for line in lines for name in line if name not in _ITEM}
-    unknown += [f"address.{name}" for name in address if name not in _ADDRESS]
+    unknown = [name for name in item if name not in ORDER_FIELDS]
+    unknown += {f"order_items.{name}" for line in lines for name in line if name not in ITEM_FIELDS}
+    unknown += [f"address.{name}" for name in address if name not in ADDRESS_FIELDS]
     if not unknown:
         return item, ()
-    kept = {name: value for name, value in item.items() if name in _ORDER}
+    kept = {name: value for name, value in item.items() if name in ORDER_FIELDS}
     if lines:
-        kept["order_items"] = [{k: v for k, v in line.items() if k in _ITEM} for line in lines]
+        kept["order_items"] = [{k: v for k, v in line.items() if k in ITEM_FIELDS} for line in lines]
     if address:
-        kept["address"] = {k: v for k, v in address.items() if k in _ADDRESS}
+        kept["address"] = {k: v for k, v in address.items() if k in ADDRESS_FIELDS}
     return kept, tuple(sorted(unknown))
 
 

@@ -25,6 +25,8 @@ from bulkmove.sandbox.calls import (
     whole_number,
 )
 from bulkmove.sandbox.external_check import OrderCheck, known_fields
+from bulkmove.sandbox.external_pages import page_answer, slice_of
+from bulkmove.sandbox.external_spelling import hear_query, heard, told
 from bulkmove.sandbox.external_store import ExternalRow, ExternalStore
 from bulkmove.sandbox.references import References
 from bulkmove.sandbox.settings import SandboxSettings
@@ -37,8 +39,6 @@ _ITEM = re.compile(r"/external/external-order/order-item/(\d+)/")
 _NEEDS_SLASH = re.compile(
     r"/external/(external-order|external-order/\d+/address|external-order/order-item/\d+|shop|region|locality|sector|product|promo-code)"
 )
-_DEFAULT_PAGE = 100
-_MOST_A_PAGE = 5000
 
 
 class ExternalOrder:
@@ -50,6 +50,7 @@ class ExternalOrder:
         self.store = store
         self._settings = settings
         self._references = references
+        self._is_underscored = settings.external_spelling == "underscored"
         self._check = OrderCheck(store, references.ids() if settings.strict_references else None)
 
     def kind(self, call: Call) -> str:
@@ -77,6 +78,12 @@ class ExternalOrder:
         return None
 
     def answer(self, call: Call) -> Answer:
+        if self._is_underscored:
+            return self._answer(call)
+        hear_query(call)
+        return told(self._answer(call))
+
+    def _answer(self, call: Call) -> Answer:
         kind = self.kind(call)
         if kind == "redirect":
             return moved(301, call)
@@ -150,29 +157,19 @@ class ExternalOrder:
         first: int = 0,
         descending: bool = False,
     ) -> Answer:
-        size = whole_number(call.query.get("page_size")) or _DEFAULT_PAGE
-        size = min(size, _MOST_A_PAGE) if size > 0 else _DEFAULT_PAGE
-        page = drf.page_number(call)
-        if page is None or (page > 1 and (page - 1) * size >= total):
+        at = slice_of(call, total, self._settings.external_paging)
+        if at is None:
             return drf.detail(404, call, "Invalid page.")
-        begin, end = (page - 1) * size, min(page * size, total)
-        if rows is None:
-            if descending:
-                begin, end = total - end, total - begin
-            rows = self.store.rows[first + begin : first + end]
-            if descending:
-                rows.reverse()
+        if rows is not None:
+            rows = rows[at.begin : at.end]
+        elif descending:
+            rows = self.store.rows[first + total - at.end : first + total - at.begin]
+            rows.reverse()
         else:
-            rows = rows[begin:end]
+            rows = self.store.rows[first + at.begin : first + at.end]
         body = b"".join((b"[", b",".join([row.encoded for row in rows]), b"]"))
-        if self._settings.external_list == "array":
-            return Answer(200, body)
-        return drf.envelope(
-            call,
-            body,
-            total=total,
-            next_changes={"page": page + 1} if page * size < total else None,
-            previous_changes={"page": page - 1} if page > 1 else None,
+        return page_answer(
+            call, body, total=total, at=at, is_envelope=self._settings.external_list == "envelope"
         )
 
     # Writing
@@ -184,6 +181,8 @@ class ExternalOrder:
         if not isinstance(items, list):
             message = f'Expected a list of items but got type "{type(items).__name__}".'
             return json_answer(400, {"non_field_errors": [message]})
+        if not self._is_underscored:
+            items = heard(items)
         errors = {index: found for index, item in enumerate(items) if (found := self._check.errors(item))}
         if not errors:
             return self._stored(items)

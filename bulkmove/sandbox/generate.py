@@ -222,10 +222,10 @@ def _line(rng: random.Random, product: Product, *, fractional: bool) -> Json:
     gross = product.price if rng.random() < 0.8 else round(product.price * 0.9, 2)
     net = round(gross / 1.19, 2)
     line: Json = {"item_type": "product", "product_id": product.old_id}
-    if len(product.sizes) > 1:
+    if product.has_variants:
         size = rng.choice(product.sizes)
         line |= {
-            "variant_id": 10_000_000 + product.old_id * 20 + product.sizes.index(size),
+            "variant_id": product.variant_id(size),
             "variant_name": f"Mărime: {size}",
             "variant_options": [{"id": 27884, "name": "Mărime", "value": size}],
             "family_sku": product.sku,
@@ -235,7 +235,7 @@ def _line(rng: random.Random, product: Product, *, fractional: bool) -> Json:
         "product_ean": product.ean,
         "product_name": product.name,
         "product_url": f"https://shop.demo.example/cumpara?id={product.old_id}",
-        "product_image_url": f"https://cdn.demo.example/204992628/p/l/7/produs-{product.old_id}~1057.jpg",
+        "product_image_url": product.image_url,
         "product_tax_name": "TVA",
         "product_tax_percent": 19,
         "category_id": product.category + 1,

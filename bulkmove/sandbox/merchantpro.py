@@ -1,7 +1,8 @@
-"""MerchantPro API v2, orders: `/api/v2/orders`, its filters, paging, handlers and errors.
+"""MerchantPro API v2: `/api/v2/orders`, its filters, paging, handlers and errors, and `/api/v2/products`.
 
-Paths, parameters and shapes are those of MerchantPro's own document; that an unknown filter is refused as
-`undefined_filter`, the pages' clamp, and the 403 after repeated bad credentials are what public clients report.
+Paths, parameters and shapes of orders are those of MerchantPro's own document; that an unknown filter is refused as
+`undefined_filter`, the pages' clamp, the 403 after repeated bad credentials, and all of products are what public
+clients report.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ from urllib.parse import unquote
 import orjson
 
 from bulkmove.sandbox.calls import Answer, Call, Json, json_answer, parsed_json, unknown_url, whole_number
-from bulkmove.sandbox.order_store import Filter, OrderStore
+from bulkmove.sandbox.merchantpro_products import product_row
+from bulkmove.sandbox.order_store import UNDATED, Filter, OrderStore
+from bulkmove.sandbox.products import Catalogue
 from bulkmove.sandbox.settings import SandboxSettings
 from bulkmove.sandbox.shop_time import parse_time
 from bulkmove.sandbox.templates import WHOLE, Shape
+from bulkmove.sandbox.words import SHIPPING_STATUSES
 
 PATH = "/api/v2/orders"
+PRODUCTS = "/api/v2/products"
 MOST_A_PAGE = 100
 
 _FILTERS = frozenset({
@@ -28,19 +33,24 @@ _FILTERS = frozenset({
     "shipping_status", "shipping_substatus_id", "shipping_method_id", "shipping_awb", "customer_id",
     "customer_email", "created_after", "created_before", "tag_name", "tag_ids",
 })  # fmt: skip
-_CONTROLS = frozenset({"start", "limit", "fields", "include", "sort"})
+_PAGING = frozenset({"start", "limit"})
+_CONTROLS = _PAGING | {"fields", "include", "sort"}
 _SELDOM = frozenset({"id", "ids", "created_after", "created_before"})
 _HANDLERS = frozenset({"in_process", "shipped", "delivered", "returned", "cancelled", "create_invoice"})
+_STATUS_TEXTS = dict(SHIPPING_STATUSES)
+# Documented: when the order was sent off, and when the customer got it.
+_DATED = {"shipped": "date_shipped", "delivered": "date_delivered"}
 _TRIES_BEFORE_403 = 5
 
 
 class MerchantPro:
-    """The source's orders over HTTP."""
+    """The source's orders and products over HTTP."""
 
     name = "merchantpro"
 
-    def __init__(self, settings: SandboxSettings, store: OrderStore) -> None:
+    def __init__(self, settings: SandboxSettings, store: OrderStore, catalogue: Catalogue) -> None:
         self.store = store
+        self._catalogue = catalogue
         self._credentials = f"{settings.merchantpro_key}:{settings.merchantpro_secret}".encode()
         self._is_inclusive = settings.created_after == "inclusive"
         self._refused = 0
@@ -48,6 +58,8 @@ class MerchantPro:
     def kind(self, call: Call) -> str:
         if call.path == PATH:
             return "create" if call.method == "POST" else "list"
+        if call.path == PRODUCTS:
+            return "products"
         parts = call.path.removeprefix(PATH + "/").split("/")
         if not call.path.startswith(PATH + "/") or not all(parts):
             return "unknown"
@@ -75,6 +87,8 @@ class MerchantPro:
             return self._list(call)
         if kind == "create":
             return self._create(call)
+        if kind == "products" and call.method == "GET":
+            return self._list_products(call)
         if kind not in {"one", "handler"}:
             return unknown_url() if kind == "unknown" else _not_allowed()
         order_id, _, handler = call.path[len(PATH) + 1 :].partition("/")
@@ -119,11 +133,21 @@ class MerchantPro:
         if handler not in _HANDLERS:
             return failure(404, "not_found", "Resource not found")
         if handler == "create_invoice":
-            self.store.change(
-                row, {"invoice": {"prefix": "SERIE", "number": f"{row:07}", "cancelled": False}}
-            )
+            order_id = self.store.order(row)["id"]
+            url = f"https://shop.demo.example/comanda/invoice/{zlib.crc32(str(order_id).encode()):032x}/{order_id}"
+            invoice = {
+                "prefix": "SERIE",
+                "number": f"{row:07}",
+                "app": "billing",
+                "cancelled": False,
+                "url": url,
+            }
+            self.store.change(row, {"invoice": invoice})
         else:
-            self.store.change(row, {"shipping_status": handler})
+            changes = {"shipping_status": handler, "shipping_status_text": _STATUS_TEXTS[handler]}
+            if handler in _DATED:
+                changes[_DATED[handler]] = self.store.now_text()
+            self.store.change(row, changes)
         return json_answer(200, {"ok": True}, updated=1)
 
     def _list(self, call: Call) -> Answer:
@@ -134,27 +158,32 @@ class MerchantPro:
         low, high, refusal = self._bounds(query)
         if refusal is not None:
             return refusal
-        start = max(whole_number(query.get("start")) or 0, 0)
-        limit = whole_number(query.get("limit")) or MOST_A_PAGE
-        limit = min(limit, MOST_A_PAGE) if limit > 0 else MOST_A_PAGE
+        start, limit = _place(query)
         wanted: Filter = tuple(
             sorted((name, value) for name, value in query.items() if name in _FILTERS - _SELDOM)
         )
         # Without a sort, or with one that is not known, the newest come first.
         descending = query.get("sort") != "date_created"
         if "id" in query or "ids" in query:
-            rows, total = self._by_ids(query)
-            rows = rows[start : start + limit]
+            found = [row for row in self._by_ids(query) if self._fits(row, wanted, low, high)]
+            rows, total = found[start : start + limit], len(found)
         else:
             rows, total = self.store.page(
                 wanted, low=low, high=high, start=start, limit=limit, descending=descending
             )
         return self._envelope(call, rows, total=total, start=start, limit=limit)
 
-    def _by_ids(self, query: dict[str, str]) -> tuple[list[int], int]:
+    def _by_ids(self, query: dict[str, str]) -> list[int]:
         asked = dict.fromkeys([*query.get("ids", "").split(","), query.get("id", "")])
-        found = [row for order_id in asked if (row := self.store.row_of(order_id.strip())) is not None]
-        return found, len(found)
+        return [row for order_id in asked if (row := self.store.row_of(order_id.strip())) is not None]
+
+    def _fits(self, row: int, wanted: Filter, low: int | None, high: int | None) -> bool:
+        if not self.store.fits(row, wanted):
+            return False
+        if low is None and high is None:
+            return True
+        created = self.store.created(row)
+        return created != UNDATED and (low is None or low <= created) and (high is None or created <= high)
 
     def _bounds(self, query: dict[str, str]) -> tuple[int | None, int | None, Answer | None]:
         bounds: list[int | None] = []
@@ -177,16 +206,37 @@ class MerchantPro:
         shape = Shape(
             fields=_names(query.get("fields")), line_items="line_items" in included, tags="tags" in included
         )
-        meta = {
-            "count": {"total": total, "current": len(rows), "start": start, "limit": limit},
-            "links": {
-                "prev": _link(call, max(start - limit, 0), limit) if start > 0 else None,
-                "current": call.target,
-                "next": _link(call, start + limit, limit) if start + limit < total else None,
-            },
-        }
-        data = b",".join(self.store.encoded(rows, shape))
-        return Answer(200, b"".join((b'{"data":[', data, b'],"meta":', orjson.dumps(meta), b"}")))
+        return _enveloped(call, self.store.encoded(rows, shape), total=total, start=start, limit=limit)
+
+    def _list_products(self, call: Call) -> Answer:
+        query = call.query
+        for name in query:
+            if name not in _PAGING | {"include"}:
+                return failure(400, "undefined_filter", f"Undefined filter: {name}", {"filter": name})
+        start, limit = _place(query)
+        included = _names(query.get("include")) or frozenset()
+        shown = self._catalogue.shown
+        rows = [orjson.dumps(product_row(each, included)) for each in shown[start : start + limit]]
+        return _enveloped(call, rows, total=len(shown), start=start, limit=limit)
+
+
+def _place(query: dict[str, str]) -> tuple[int, int]:
+    """Where a page starts, and how long it is at most: a longer one is cut without a word."""
+    start = max(whole_number(query.get("start")) or 0, 0)
+    limit = whole_number(query.get("limit")) or MOST_A_PAGE
+    return start, min(limit, MOST_A_PAGE) if limit > 0 else MOST_A_PAGE
+
+
+def _enveloped(call: Call, rows: list[bytes], *, total: int, start: int, limit: int) -> Answer:
+    meta = {
+        "count": {"total": total, "current": len(rows), "start": start, "limit": limit},
+        "links": {
+            "prev": _link(call, max(start - limit, 0), limit) if start > 0 else None,
+            "current": call.target,
+            "next": _link(call, start + limit, limit) if start + limit < total else None,
+        },
+    }
+    return Answer(200, b"".join((b'{"data":[', b",".join(rows), b'],"meta":', orjson.dumps(meta), b"}")))
 
 
 def failure(status: int, name: str, message: str, details: Json | None = None) -> Answer:

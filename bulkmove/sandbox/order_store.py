@@ -124,6 +124,14 @@ class OrderStore:
         """A copy of one whole order."""
         return self._whole(row)
 
+    def fits(self, row: int, wanted: Filter) -> bool:
+        """Whether an order has these values."""
+        return _fits(self._changed.get(row) or self._pool.bases[self._base[row]].order, wanted)
+
+    def created(self, row: int) -> int:
+        """The second of its creation; UNDATED without one."""
+        return _key(self._whole(row).get("date_created"))
+
     def writes(self, row: int) -> int:
         return self._writes.get(row, 0)
 
@@ -189,13 +197,17 @@ class OrderStore:
 
     # Writing
 
+    def now_text(self) -> str:
+        """The moment it is, as the shop writes it."""
+        return self._clock.text(int(self._now()))
+
     def insert(self, fields: Json) -> int:
         """Add an order, on top of a generated one for what `fields` leaves out; its row.
 
         Without an id it gets the next, without dates it is made now. Raises ValueError where the id is taken.
         """
         row = len(self._ids)
-        now = self._clock.text(int(self._now()))
+        now = self.now_text()
         order_id = fields.get("id") or self._next_id
         if str(order_id) in self._by_id:
             raise ValueError(f"order {order_id} is there already")
@@ -223,7 +235,7 @@ class OrderStore:
             self._unindex(row, order.get("date_created"))
         order |= {name: value for name, value in fields.items() if name != "id"}
         if touch:
-            order["date_modified"] = self._clock.text(int(self._now()))
+            order["date_modified"] = self.now_text()
         self._changed[row] = order
         if moved:
             self._index(row, order["date_created"])

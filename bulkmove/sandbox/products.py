@@ -29,6 +29,18 @@ class Product:
     sizes: tuple[str, ...]
     category: int
 
+    @property
+    def has_variants(self) -> bool:
+        return len(self.sizes) > 1
+
+    def variant_id(self, size: str) -> int:
+        """The old shop's number of one size."""
+        return 10_000_000 + self.old_id * 20 + self.sizes.index(size)
+
+    @property
+    def image_url(self) -> str:
+        return f"https://cdn.demo.example/204992628/p/l/7/produs-{self.old_id}~1057.jpg"
+
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:

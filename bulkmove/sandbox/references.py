@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 import orjson
 
 from bulkmove.sandbox import drf
-from bulkmove.sandbox.calls import Answer, Call, Json, whole_number
+from bulkmove.sandbox.calls import Answer, Call, Json
+from bulkmove.sandbox.external_pages import page_answer, slice_of
 from bulkmove.sandbox.places import Places
 from bulkmove.sandbox.products import Catalogue, Product
 from bulkmove.sandbox.settings import SandboxSettings
@@ -24,8 +25,6 @@ _KINDS = {
     "/external/promo-code/": "promo-code",
 }
 _FILTERS = {"shop": "group", "locality": "region_id", "sector": "locality_id"}
-_DEFAULT_PAGE = 100
-_MOST_A_PAGE = 5000
 
 
 class References:
@@ -33,6 +32,7 @@ class References:
 
     def __init__(self, settings: SandboxSettings, places: Places, catalogue: Catalogue) -> None:
         self._is_envelope = settings.external_list == "envelope"
+        self._paging = settings.external_paging
         self._catalogue = catalogue
         self._lists: dict[str, Sequence[Json]] = {
             "shop": places.shops,
@@ -63,23 +63,13 @@ class References:
 
     def answer(self, call: Call, kind: str) -> Answer:
         rows = self._products(call.query.get("search", "")) if kind == "product" else self._rows(call, kind)
-        size = whole_number(call.query.get("page_size")) or _DEFAULT_PAGE
-        size = min(size, _MOST_A_PAGE) if size > 0 else _DEFAULT_PAGE
-        page = drf.page_number(call)
         if not self._is_envelope and kind != "product":
             return Answer(200, orjson.dumps(rows))
-        if page is None or (page > 1 and (page - 1) * size >= len(rows)):
+        at = slice_of(call, len(rows), self._paging)
+        if at is None:
             return drf.detail(404, call, "Invalid page.")
-        body = orjson.dumps(rows[(page - 1) * size : page * size])
-        if not self._is_envelope:
-            return Answer(200, body)
-        return drf.envelope(
-            call,
-            body,
-            total=len(rows),
-            next_changes={"page": page + 1} if page * size < len(rows) else None,
-            previous_changes={"page": page - 1} if page > 1 else None,
-        )
+        body = orjson.dumps(rows[at.begin : at.end])
+        return page_answer(call, body, total=len(rows), at=at, is_envelope=self._is_envelope)
 
     def _rows(self, call: Call, kind: str) -> list[Json]:
         name = _FILTERS.get(kind, "")

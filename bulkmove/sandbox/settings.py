@@ -217,6 +217,12 @@ class SandboxSettings:
         "inclusive", "Whether created_after and created_before take the second itself."
     )
     external_list: Literal["envelope", "array"] = _set("envelope", "Shape of the external-order lists.")
+    external_spelling: Literal["underscored", "run-together"] = _set(
+        "underscored", "How external-order spells fields, statuses and filters: order_id or orderid."
+    )
+    external_paging: Literal["page", "limit-offset"] = _set(
+        "page", "Whether external-order takes page and page_size, or limit and offset."
+    )
     external_created_after: Literal["heeded", "ignored"] = _set(
         "heeded", "Whether external-order takes its created_after filter."
     )

@@ -71,7 +71,7 @@ def make_world(settings: SandboxSettings, *, now: Callable[[], float]) -> World:
     prefill_external(external, prefill)
     prefill_robosize(sizing_orders, prefill)
     apis: list[Api] = [
-        MerchantPro(settings, orders),
+        MerchantPro(settings, orders, catalogue),
         ExternalOrder(settings, external, References(settings, make_places(), catalogue)),
         Robosize(settings, sizing_orders, sizing_products),
     ]

@@ -385,7 +385,7 @@ async def test_a_redirected_post_becomes_a_get_that_succeeds(client: Client) -> 
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/api/v2/products", "/api/v2/orders/1/shipped/", "/external/nothing/", "/api/v1/nothing/"]
+    "path", ["/", "/api/v2/customers", "/api/v2/orders/1/shipped/", "/external/nothing/", "/api/v1/nothing/"]
 )
 async def test_unknown_addresses_are_answered_in_html(client: Client, path: str) -> None:
     reply = await client.send("GET", path)

@@ -1,9 +1,18 @@
-"""The external-order API of an ECOM.md shop: its orders, read and written.
+"""The external-order API of an ECOM.md shop: its orders, read and written, and what they point to.
 
-api.py      the calls in use, names, and the forms of a body
-source.py   the list of orders as a Source
-answers.py  what an answer says of each order that was sent
-target.py   creates and updates
+api.py         every documented call, typed
+names.py       paths, fields, filters, sizes
+types.py       what goes in and comes out
+operations.py  each call, described once
+dialect.py     how one host spells and pages
+forms.py       what of an order is compared, and the ids that an update takes up
+streams.py     what can be listed and written
+source.py      a list as a Source
+references.py  stores, regions, settlements, sectors, products, promo codes
+answers.py     what an answer says of each order that was sent
+target.py      creates and updates of orders; updates.py reads them first
+items.py       deletions of their lines
+examine.py     read-only calls that tell a host's dialect; signs.py: what their pages show
 """
 
 from __future__ import annotations
@@ -13,28 +22,18 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from bulkmove.connectors.asking import known_stream, revealed
-from bulkmove.connectors.external_order import api
-from bulkmove.connectors.external_order.source import OrderSource, route_filters
-from bulkmove.connectors.external_order.target import OrderTarget
+from bulkmove.connectors.external_order import dialect, names
+from bulkmove.connectors.external_order.examine import examine
+from bulkmove.connectors.external_order.items import item_target
+from bulkmove.connectors.external_order.operations import OPERATIONS
+from bulkmove.connectors.external_order.references import LISTS, product_search, reference_source
+from bulkmove.connectors.external_order.source import order_source
+from bulkmove.connectors.external_order.streams import ORDER_ITEMS, STREAMS
+from bulkmove.connectors.external_order.target import ITEMS_ON_UPDATE, OrderTarget
 from bulkmove.errors import ConfigError
 from bulkmove.model import Finding, Operation, Response
 from bulkmove.protocols import Connector, Search, Signature, Source, StreamSpec, Target, Transport
 from bulkmove.settings import RouteSettings, Secret, Window
-
-_STREAMS = MappingProxyType(
-    {
-        "orders": StreamSpec(
-            name="orders",
-            id_field=api.ID,
-            can_read=True,
-            can_write=True,
-            natural_key=api.NATURAL_KEY,
-            batch_size=api.ARRAY_LENGTH,
-            filters=api.FILTERS,
-            writable_fields=api.WRITABLE_FIELDS,
-        )
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +46,12 @@ class ExternalOrder:
     name: str = "external-order"
     credentials: tuple[str, ...] = ("token",)
     windows: tuple[Window, ...] = (Window(10, 1.0),)
-    streams: Mapping[str, StreamSpec] = field(default_factory=lambda: _STREAMS)
-    paths: Mapping[str, str] = field(default_factory=lambda: MappingProxyType(api.PATHS))
-    unconfirmed: frozenset[str] = api.UNCONFIRMED
-    operations: Mapping[str, Operation] = field(default_factory=lambda: MappingProxyType({}))
+    streams: Mapping[str, StreamSpec] = field(default_factory=lambda: STREAMS)
+    paths: Mapping[str, str] = field(default_factory=lambda: MappingProxyType(names.PATHS))
+    unconfirmed: frozenset[str] = names.UNCONFIRMED
+    operations: Mapping[str, Operation] = field(default_factory=lambda: OPERATIONS)
     options: Mapping[str, tuple[str, ...]] = field(
-        default_factory=lambda: MappingProxyType({"items_on_update": ("append", "replace")})
+        default_factory=lambda: MappingProxyType({**dialect.OPTIONS, "items_on_update": ITEMS_ON_UPDATE})
     )
     is_local: bool = False
 
@@ -70,19 +69,29 @@ class ExternalOrder:
 
     def source(self, stream: str, transport: Transport, route: RouteSettings) -> Source:
         known_stream(self.name, stream, self.streams)
-        return OrderSource(transport, route_filters(transport, route))
+        if not self.streams[stream].can_read:
+            raise ConfigError(f"{self.name} {stream} can't be read")
+        if stream in LISTS:
+            return reference_source(stream, transport, route)
+        return order_source(transport, route)
 
     def target(self, stream: str, transport: Transport, route: RouteSettings) -> Target:
         known_stream(self.name, stream, self.streams)
+        if not self.streams[stream].can_write:
+            raise ConfigError(f"{self.name} {stream} can't be written")
+        if stream == ORDER_ITEMS:
+            return item_target(transport, route)
         return OrderTarget(transport, route)
 
     def search(self, stream: str, transport: Transport) -> Search:
-        del transport
-        raise ConfigError(f"{self.name} {stream} can't be searched")
+        """Products alone, by id, code or name."""
+        known_stream(self.name, stream, self.streams)
+        if not self.streams[stream].can_search:
+            raise ConfigError(f"{self.name} {stream} can't be searched")
+        return product_search(transport)
 
     async def examine(self, transport: Transport) -> Sequence[Finding]:
-        del transport
-        return ()
+        return await examine(transport)
 
 
 CONNECTOR: Connector = ExternalOrder()

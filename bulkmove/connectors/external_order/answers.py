@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bulkmove.connectors.drf import DOUBT, loose, refused_row
-from bulkmove.connectors.external_order.api import ID
+from bulkmove.connectors.external_order.names import ID
 from bulkmove.connectors.json_text import as_text
 from bulkmove.model import Verdict, WriteItem, WriteResult
 

@@ -1,151 +1,168 @@
-"""The external-order API of an ECOM.md shop: the calls in use, and the shapes of their bodies and answers.
+"""Every call of the external-order API's document, typed.
 
-Its document lost underscores and most addresses when it was published on the web; names stand here restored. It
-shows no answer at all: what is said here of answers is unconfirmed, unless public clients show it.
+The document names the calls; of their addresses it shows that of the orders alone, the others are unconfirmed
+(`names.UNCONFIRMED`) and can be set with `[hosts.X.paths]`. It shows no answer: that lists come as `{count, next,
+previous, results}` or as a bare array is shown by public clients.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
-from bulkmove.connectors.json_text import as_text, normal_number
-from bulkmove.model import JsonObject
+from bulkmove.connectors.asking import paths_of
+from bulkmove.connectors.calls import Caller
+from bulkmove.connectors.drf_list import rows_of
+from bulkmove.connectors.external_order.dialect import dialect_of
+from bulkmove.connectors.external_order.names import HEADERS, ID, PATHS
+from bulkmove.connectors.external_order.operations import OPERATIONS
+from bulkmove.connectors.external_order.types import (
+    Address,
+    AnyPage,
+    ChangedOrder,
+    Id,
+    ListPage,
+    Locality,
+    NewOrder,
+    Order,
+    OrderStatus,
+    Product,
+    PromoCode,
+    Region,
+    Sector,
+    Store,
+)
+from bulkmove.errors import BadAnswerError
+from bulkmove.model import Json
+from bulkmove.protocols import Transport
 
-# `orders` is documented; `order` (one order by its id, without a slash at the end) is shown by public clients.
-PATHS = {"orders": "/external/external-order/", "order": "/external/external-order/{id}"}
-UNCONFIRMED = frozenset({"order"})
-
-# Documented: `created_after` in unix seconds, `status` a list with commas.
-FILTERS = frozenset({"created_after", "status"})
-
-# Shown by public clients: `page_size` up to 5000. A thousand orders are some megabytes, which is enough.
-MOST_A_PAGE = 1000
-
-# Documented: the body takes an array; how long it may be is not published.
-ARRAY_LENGTH = 100
-LONGEST_ARRAY = 1000
-
-ID = "order_id"
-NATURAL_KEY = "rrn"
-ITEMS = "order_items"
-ADDRESS = "address"
-
-# Documented.
-WRITABLE_FIELDS = frozenset({ID, NATURAL_KEY, "shop", "promo_code", ITEMS, ADDRESS})
-_TEXT_FIELDS = frozenset({NATURAL_KEY, "address_ru", "order_status"})
-
-# Documented: names of errors and of reference rows come in this language.
-HEADERS = {"Accept": "application/json", "Accept-Language": "ro"}
-WRITE_HEADERS = {**HEADERS, "Content-Type": "application/json"}
+# Shown by public clients: what a page holds where nobody asks for more.
+USUAL_PAGE = 100
 
 
-def comparable(row: JsonObject) -> JsonObject:
-    """The documented fields of a body or a row, but for the ids that the host gives, in one form.
+class ExternalOrderApi:
+    """One host's API. What goes in and comes out is underscored; the host's own dialect is translated.
 
-    Null and empty are one, None, and absent within lines and address; numbers and their texts are one; lines keep
-    their order.
+    A method that brings a list brings one page of it, from 1. All raise RefusedError for a 4xx, BadAnswerError for a
+    2xx that is not what was asked for, and what Transport.send raises.
     """
-    return {name: _plain(name, row[name]) for name in WRITABLE_FIELDS if name in row and name != ID}
 
+    def __init__(self, transport: Transport) -> None:
+        self._host = transport.host.name
+        self._dialect = dialect_of(transport.host)
+        self._caller = Caller(transport, OPERATIONS, paths_of(transport.host, PATHS), HEADERS)
 
-def _plain(name: str, value: Any) -> Any:
-    if name == ITEMS and isinstance(value, list):
-        value = [_plain_part(line, without=ID) if isinstance(line, dict) else line for line in value]
-    elif name == ADDRESS and isinstance(value, dict):
-        value = _plain_part(value, without="address_id")
-    else:
-        value = _plain_value(name, value)
-    return None if value in ("", [], {}) else value
+    # Look-up lists, whose ids orders hold
 
+    async def stores(self, *, page: int = 1, page_size: int = USUAL_PAGE) -> ListPage[Store]:
+        """Documented: all stores. Its path is unconfirmed (shown by public clients)."""
+        return await self._list("list-stores", page, page_size)
 
-def _plain_part(part: JsonObject, *, without: str) -> JsonObject:
-    return {
-        name: _plain_value(name, value)
-        for name, value in part.items()
-        if name != without and value not in (None, "")
-    }
+    async def stores_of_group(
+        self, group: Id, *, page: int = 1, page_size: int = USUAL_PAGE
+    ) -> ListPage[Store]:
+        """Documented: stores by group. Path and parameter are unconfirmed."""
+        return await self._list("list-group-stores", page, page_size, group=group)
 
+    async def regions(self, *, page: int = 1, page_size: int = USUAL_PAGE) -> ListPage[Region]:
+        """Documented: all regions. Its path is unconfirmed."""
+        return await self._list("list-regions", page, page_size)
 
-def _plain_value(name: str, value: Any) -> Any:
-    if name in _TEXT_FIELDS:
-        text = as_text(value)
-        return value if text is None else text
-    return normal_number(value)
+    async def localities(
+        self, region_id: Id | None = None, *, page: int = 1, page_size: int = USUAL_PAGE
+    ) -> ListPage[Locality]:
+        """Documented: settlements by region; whether all come without one, path and parameter are unconfirmed."""
+        return await self._list("list-localities", page, page_size, region_id=region_id)
 
+    async def sectors(
+        self, locality_id: Id | None = None, *, page: int = 1, page_size: int = USUAL_PAGE
+    ) -> ListPage[Sector]:
+        """Documented: all sectors. Its path is unconfirmed, and so is that they can be asked for by settlement."""
+        return await self._list("list-sectors", page, page_size, locality_id=locality_id)
 
-def holds(row: JsonObject, body: JsonObject) -> bool:
-    """Whether the row shows all that the body says already, an emptied field too; what it leaves out is not looked at."""
-    have, want = comparable(row), comparable(body)
-    for name, value in body.items():
-        if name == ITEMS and value:
-            if not _same_lines(have.get(name), want.get(name)):
-                return False
-        elif name == ADDRESS and isinstance(value, dict):
-            if not _agrees(have.get(name) or {}, want.get(name) or {}, set(value) - {"address_id"}):
-                return False
-        elif name not in WRITABLE_FIELDS or have.get(name) != want.get(name):
-            return False
-    return True
+    async def products(
+        self, search: str | None = None, *, page: int = 1, page_size: int = USUAL_PAGE
+    ) -> ListPage[Product]:
+        """Documented: a search by id, code or name. Path and parameter are unconfirmed (shown by clients: a list)."""
+        return await self._list("search-products", page, page_size, search=search)
 
+    async def promo_codes(self, *, page: int = 1, page_size: int = USUAL_PAGE) -> ListPage[PromoCode]:
+        """Documented: a list of promo codes. Its path is unconfirmed."""
+        return await self._list("list-promo-codes", page, page_size)
 
-def _same_lines(have: Any, want: Any) -> bool:
-    if not (isinstance(have, list) and isinstance(want, list) and len(have) == len(want)):
-        return False
-    return all(
-        isinstance(old, dict) and isinstance(new, dict) and _agrees(old, new, set(new))
-        for old, new in zip(have, want, strict=True)
-    )
+    # Orders
 
+    async def orders(
+        self,
+        *,
+        ordering: str | None = None,
+        created_after: int | None = None,
+        status: Sequence[OrderStatus] | None = None,
+        page: int = 1,
+        page_size: int = USUAL_PAGE,
+    ) -> ListPage[Order]:
+        """Documented, path and filters: `ordering` as `-created_at`, `created_after` in unix seconds, statuses."""
+        return await self._list(
+            "list-orders",
+            page,
+            page_size,
+            ordering=ordering,
+            created_after=created_after,
+            status=None if status is None else ",".join(status),
+        )
 
-def _agrees(have: JsonObject, want: JsonObject, names: set[str]) -> bool:
-    return all(have.get(name) == want.get(name) for name in names)
+    async def search_orders(
+        self, order_id: Id, *, page: int = 1, page_size: int = USUAL_PAGE
+    ) -> ListPage[Order]:
+        """Documented: a search for an order by its id. Path and parameter are unconfirmed."""
+        return await self._list("search-orders", page, page_size, search=order_id)
 
+    async def order(self, order_id: Id) -> Order:
+        """Documented: one order. Its path is unconfirmed (shown by public clients, without a slash at the end)."""
+        return cast(Order, await self._object("get-order", order_id))
 
-def with_ids(body: JsonObject, row: JsonObject) -> tuple[JsonObject, int]:
-    """The body with the row's ids of lines and address, and how many lines of the row are left without a match.
+    async def address(self, order_id: Id) -> Address:
+        """Documented: the delivery address of an order. Its path is unconfirmed."""
+        return cast(Address, await self._object("get-address", order_id))
 
-    Whether an update's lines without an id replace the lines that are there, or are added to them, is not
-    documented: with their ids there is no doubt. Lines are matched by product in their order, then what
-    remains in its order, so that a line whose product changed is changed and not added.
-    """
-    carried = dict(body)
-    old_address, new_address = row.get(ADDRESS), body.get(ADDRESS)
-    if (
-        isinstance(old_address, dict)
-        and isinstance(new_address, dict)
-        and old_address.get("address_id") is not None
-    ):
-        carried[ADDRESS] = {"address_id": old_address["address_id"], **new_address}
-    lines = body.get(ITEMS)
-    if not isinstance(lines, list):
-        return carried, 0
-    old_lines = [line for line in _rows(row.get(ITEMS)) if line.get(ID) is not None]
-    ids = _matched_ids(lines, old_lines)
-    carried[ITEMS] = [
-        line if id_ is None else {ID: id_, **line} for line, id_ in zip(lines, ids, strict=True)
-    ]
-    return carried, sum(old[ID] not in ids for old in old_lines)
+    async def delete_order_item(self, item_id: Id) -> None:
+        """Documented: takes a line, by the id that it shows as its `order_id`. Its path is unconfirmed.
 
+        The second time there is nothing to delete, which is a RefusedError of status 404.
+        """
+        await self._caller.send("delete-order-item", {"id": item_id})
 
-def _matched_ids(lines: Sequence[Any], old_lines: list[JsonObject]) -> list[Any]:
-    """For each line the id of its match, None where nothing is left for it."""
-    own = [line.get(ID) if isinstance(line, dict) else None for line in lines]
-    left = [old for old in old_lines if old[ID] not in own]
-    ids = list(own)
-    for i, line in enumerate(lines):
-        if ids[i] is None and isinstance(line, dict):
-            product = normal_number(line.get("product"))
-            place = next(
-                (j for j, old in enumerate(left) if normal_number(old.get("product")) == product), None
-            )
-            if place is not None:
-                ids[i] = left.pop(place)[ID]
-    for i, line in enumerate(lines):
-        if ids[i] is None and isinstance(line, dict) and left:
-            ids[i] = left.pop(0)[ID]
-    return ids
+    async def upsert(self, orders: Sequence[NewOrder | ChangedOrder]) -> list[Order]:
+        """Documented, path and body: creates and updates orders, in one array.
 
+        With `order_id` an order is updated, without it created (unconfirmed); so it is not repeatable. The rows that
+        the answer shows (unconfirmed that it shows them), empty where it shows none.
+        """
+        bodies = [self._dialect.written(cast(dict[str, Any], order)) for order in orders]
+        answer = self._dialect.read(await self._caller.send("upsert-orders", body=bodies))
+        found = rows_of(answer)
+        if found is None:
+            found_alone = isinstance(answer, dict) and ID in answer
+            return [cast(Order, answer)] if found_alone else []
+        return found.rows
 
-def _rows(value: Any) -> Iterator[JsonObject]:
-    return (line for line in value if isinstance(line, dict)) if isinstance(value, list) else iter(())
+    async def _list(self, name: str, page: int, page_size: int, **filters: object) -> AnyPage:
+        given = {key: str(value) for key, value in filters.items() if value is not None}
+        paged = self._dialect.page(limit=page_size, offset=(page - 1) * page_size)
+        answer = await self._caller.send(name, self._dialect.asked({**given, **paged}))
+        found = rows_of(self._dialect.read(answer))
+        if found is None:
+            raise self._unusable(name, "a list")
+        return ListPage(found.rows, found.total, found.has_next)
+
+    async def _object(self, name: str, row_id: Id) -> Json:
+        answer = self._dialect.read(await self._caller.send(name, {"id": row_id}))
+        if not isinstance(answer, dict):
+            raise self._unusable(name, "an object")
+        return answer
+
+    def _unusable(self, name: str, wanted: str) -> BadAnswerError:
+        path = OPERATIONS[name].path
+        return BadAnswerError(
+            f"{self._host}: {name} was answered without {wanted}; check hosts.{self._host}.paths.{path}"
+        )

@@ -7,15 +7,20 @@ from types import MappingProxyType
 
 from bulkmove.connectors.asking import choice, paths_of
 from bulkmove.connectors.drf import DOUBT, refusals
-from bulkmove.connectors.external_order import api
+from bulkmove.connectors.external_order import names
 from bulkmove.connectors.external_order.answers import settled
-from bulkmove.connectors.external_order.source import OrderSource
-from bulkmove.connectors.external_order.updates import changes, with_id
+from bulkmove.connectors.external_order.dialect import dialect_of
+from bulkmove.connectors.external_order.forms import comparable
+from bulkmove.connectors.external_order.source import ORDERS, ListSource
+from bulkmove.connectors.external_order.updates import changes, encoded_for, with_id
 from bulkmove.errors import InDoubtError, RequestFailedError
 from bulkmove.exact import decode_json
 from bulkmove.model import BatchRule, JsonObject, Request, WriteItem, WriteResult
 from bulkmove.protocols import Source, Transport
 from bulkmove.settings import RouteSettings
+
+# The first is the default.
+ITEMS_ON_UPDATE = ("append", "replace")
 
 # Each update in "append" reads its order first. A batch that is on its way is finished also when the run is to stop:
 # a small one keeps that short, at a twentieth more requests.
@@ -32,14 +37,15 @@ class OrderTarget:
     """
 
     def __init__(self, transport: Transport, route: RouteSettings) -> None:
-        paths = paths_of(transport.host, api.PATHS)
+        paths = paths_of(transport.host, names.PATHS)
         self._transport = transport
+        self._dialect = dialect_of(transport.host)
         self._list_path, self._row_path = paths["orders"], paths["order"]
         self._replaces = (
-            choice(transport.host, route, name="items_on_update", allowed=("append", "replace")) == "replace"
+            choice(transport.host, route, name="items_on_update", allowed=ITEMS_ON_UPDATE) == "replace"
         )
-        self._natural_key = route.natural_key or api.NATURAL_KEY
-        length = min(route.batch_size or api.ARRAY_LENGTH, api.LONGEST_ARRAY)
+        self._natural_key = route.natural_key or names.NATURAL_KEY
+        length = min(route.batch_size or names.ARRAY_LENGTH, names.LONGEST_ARRAY)
         self._rules = MappingProxyType(
             {
                 "create": BatchRule("array", length),
@@ -53,7 +59,7 @@ class OrderTarget:
 
     @property
     def id_field(self) -> str:
-        return api.ID
+        return names.ID
 
     @property
     def natural_key(self) -> str:
@@ -68,21 +74,21 @@ class OrderTarget:
         return frozenset()
 
     def list(self) -> Source:
-        return OrderSource(self._transport, {})
+        return ListSource(self._transport, ORDERS, {})
 
     def comparable(self, row: JsonObject) -> JsonObject:
-        return api.comparable(row)
+        return comparable(row)
 
     async def write(self, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
         """One POST, after one GET for each update in "append". Where none is settled: InDoubtError."""
         if items[0].target_id is None:
-            return await self._send(items, [item.encoded for item in items])
+            return await self._send(items, [encoded_for(self._dialect, item) for item in items])
         if self._replaces:
-            return await self._send(items, [with_id(item, item.encoded) for item in items])
+            return await self._send(items, [with_id(self._dialect, item) for item in items])
         return await self._update(items)
 
     async def _update(self, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
-        outcomes = await changes(self._transport, self._row_path, items)
+        outcomes = await changes(self._transport, self._dialect, self._row_path, items)
         waiting = [(item, out) for item, out in zip(items, outcomes, strict=True) if isinstance(out, bytes)]
         sent: Iterator[WriteResult] = iter(())
         if waiting:
@@ -100,7 +106,7 @@ class OrderTarget:
             "POST",
             self._list_path,
             body=b"[" + b",".join(bodies) + b"]",
-            headers=api.WRITE_HEADERS,
+            headers=names.WRITE_HEADERS,
             is_repeatable=is_repeatable,
             decode=decode_json,
         )
@@ -108,7 +114,7 @@ class OrderTarget:
         if not response.is_success:
             results = refusals(self._transport.host.name, request, response, items)
         else:
-            results = settled(items, response.data, key_field=self._natural_key)
+            results = settled(items, self._dialect.read(response.data), key_field=self._natural_key)
         if all(result is DOUBT for result in results):
             message = (
                 f"{self._transport.host.name}: POST {self._list_path} answered {response.status}, "

@@ -10,7 +10,9 @@ import orjson
 
 from bulkmove.connectors.asking import path_with_id
 from bulkmove.connectors.drf import row_refusal
-from bulkmove.connectors.external_order import api
+from bulkmove.connectors.external_order import names
+from bulkmove.connectors.external_order.dialect import Dialect
+from bulkmove.connectors.external_order.forms import holds, with_ids
 from bulkmove.connectors.json_text import as_text
 from bulkmove.errors import BadAnswerError, BulkmoveError
 from bulkmove.exact import decode_json, encode_json
@@ -27,7 +29,9 @@ _LINES_LEFT = (
 )
 
 
-async def changes(transport: Transport, path: str, items: Sequence[WriteItem]) -> list[bytes | WriteResult]:
+async def changes(
+    transport: Transport, dialect: Dialect, path: str, items: Sequence[WriteItem]
+) -> list[bytes | WriteResult]:
     """For each item the JSON to send, or its result where nothing is to be sent.
 
     The rows are read side by side; the transport keeps the host's limits. The first error ends all reading.
@@ -37,13 +41,13 @@ async def changes(transport: Transport, path: str, items: Sequence[WriteItem]) -
 
     async def read_one(place: int, item: WriteItem) -> None:
         try:
-            row = await _read(transport, path, item)
+            row = await _read(transport, dialect, path, item)
         except BulkmoveError as error:
             # Kept, so that it leaves the task group as itself and not within a group of errors.
             failed.append(error)
             group.cancel_scope.cancel()
         else:
-            read[place] = row if isinstance(row, WriteResult) else _change(item, row)
+            read[place] = row if isinstance(row, WriteResult) else _change(dialect, item, row)
 
     async with anyio.create_task_group() as group:
         for place, item in enumerate(items):
@@ -53,18 +57,20 @@ async def changes(transport: Transport, path: str, items: Sequence[WriteItem]) -
     return [read[place] for place in range(len(items))]
 
 
-async def _read(transport: Transport, row_path: str, item: WriteItem) -> JsonObject | WriteResult:
+async def _read(
+    transport: Transport, dialect: Dialect, row_path: str, item: WriteItem
+) -> JsonObject | WriteResult:
     target_id = item.target_id or ""
     try:
         path = path_with_id(row_path, target_id)
     except ValueError:
         return _NO_SUCH_ORDER
-    request = Request("GET", path, headers=api.HEADERS, is_repeatable=True, decode=decode_json)
+    request = Request("GET", path, headers=names.HEADERS, is_repeatable=True, decode=decode_json)
     response = await transport.send(request)
     if not response.is_success:
         return row_refusal(transport.host.name, request, response, item)
-    row = response.data
-    if not isinstance(row, dict) or as_text(row.get(api.ID)) != target_id:
+    row = dialect.read(response.data)
+    if not isinstance(row, dict) or as_text(row.get(names.ID)) != target_id:
         raise BadAnswerError(
             f"{transport.host.name}: GET {row_path} answered with something else than the order; "
             f"check hosts.{transport.host.name}.paths.order"
@@ -72,21 +78,27 @@ async def _read(transport: Transport, row_path: str, item: WriteItem) -> JsonObj
     return row
 
 
-def _change(item: WriteItem, row: JsonObject) -> bytes | WriteResult:
+def _change(dialect: Dialect, item: WriteItem, row: JsonObject) -> bytes | WriteResult:
     """What is to be sent so that the row becomes the body; or that it is so already, or can't become it."""
-    if api.holds(row, item.body):
+    if holds(row, item.body):
         return WriteResult(Verdict.UNCHANGED, target_id=item.target_id)
-    body, left = api.with_ids(item.body, row)
+    body, left = with_ids(item.body, row)
     if left:
         return WriteResult(Verdict.REJECTED, cause="lines-left", message=_LINES_LEFT.format(left=left))
-    if body == item.body:
-        return with_id(item, item.encoded)
-    return with_id(item, encode_json(body))
+    return with_id(dialect, item, None if body == item.body else body)
 
 
-def with_id(item: WriteItem, encoded: bytes) -> bytes:
-    """The body as JSON with the id in front. An id of digits is sent as a number (documented), another as text."""
+def with_id(dialect: Dialect, item: WriteItem, body: JsonObject | None = None) -> bytes:
+    """As `encoded_for`, with the id in front. An id of digits is sent as a number (documented), another as text."""
     target_id = item.target_id or ""
     shown = target_id.encode() if _WHOLE_NUMBER.fullmatch(target_id) else orjson.dumps(target_id)
-    head = b'{"order_id":' + shown
+    head = b'{"' + dialect.name(names.ID).encode() + b'":' + shown
+    encoded = encoded_for(dialect, item, body)
     return head + (b"}" if encoded == b"{}" else b"," + encoded[1:])
+
+
+def encoded_for(dialect: Dialect, item: WriteItem, body: JsonObject | None = None) -> bytes:
+    """The item's body, or another in its place, as JSON for the host: the bytes that are there where they will do."""
+    if body is None and dialect.is_underscored:
+        return item.encoded
+    return encode_json(dialect.written(item.body if body is None else body))

@@ -1,110 +1,128 @@
-"""MerchantPro API v2 as its document has it, with what public clients report marked as such.
-
-One call is used so far: the list of orders. Names of parameters and filters stand here, their use in `source`.
-"""
+"""MerchantPro API v2: a typed method for each call. Paths are documented, but for the list of products."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack, cast
 
-import orjson
+from bulkmove.connectors.asking import paths_of
+from bulkmove.connectors.calls import Caller
+from bulkmove.connectors.json_text import as_text
+from bulkmove.connectors.merchantpro.answers import rows_of
+from bulkmove.connectors.merchantpro.names import HEADERS, PATHS
+from bulkmove.connectors.merchantpro.operations import OPERATIONS
+from bulkmove.connectors.merchantpro.types import (
+    Done,
+    Handler,
+    Order,
+    OrderBody,
+    OrderFilters,
+    OrderPage,
+    ProductPage,
+)
+from bulkmove.errors import BadAnswerError
+from bulkmove.protocols import Transport
 
-from bulkmove.model import Response
-from bulkmove.settings import Window
-
-# Documented.
-PATHS = {"orders": "/api/v2/orders"}
-
-# Documented: "the maximum number of records per page cannot exceed 100".
-MOST_A_PAGE = 100
-
-# Documented, 16; the document's table writes `ids` as IFS. Any other is refused as `undefined_filter` (reported
-# by public clients).
-FILTERS = frozenset({
-    "id", "ids", "payment_status", "payment_substatus_id", "payment_method_code", "payment_transaction_id",
-    "shipping_status", "shipping_substatus_id", "shipping_method_id", "shipping_awb", "customer_id",
-    "customer_email", "created_after", "created_before", "tag_name", "tag_ids",
-})  # fmt: skip
-
-# Not in the document; public clients report these limits, all of them holding at once.
-WINDOWS = (Window(4, 1.0), Window(80, 60.0), Window(3600, 3600.0), Window(60_000, 86_400.0))
-
-ACCEPT = {"Accept": "application/json"}
-
-_PASSING = "operation could not be completed"
-_PASSING_STATUSES = frozenset({400, 405, 500})
-_LONGEST_WAIT_S = 86_400.0
-_MOST_OF_A_MESSAGE = 200
+OrderId = int | str
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """The body of a 4xx: `{"error": {"name", "message", "details"}}` (reported by public clients)."""
+class MerchantProApi:
+    """The calls of one shop, made as they are documented: no paging, no proof, no intent.
 
-    name: str
-    message: str
-    details: Any
-
-
-def failure_of(response: Response) -> Failure:
-    """What an error answer says; empty texts where it has not the known shape. Never raises."""
-    try:
-        body = orjson.loads(response.body)
-    except ValueError:
-        body = None
-    error = body.get("error") if isinstance(body, dict) else None
-    if not isinstance(error, dict):
-        return Failure("", "", None)
-    name, message = error.get("name"), error.get("message")
-    return Failure(
-        name if isinstance(name, str) else "",
-        message[:_MOST_OF_A_MESSAGE] if isinstance(message, str) else "",
-        error.get("details"),
-    )
-
-
-def wait_from_body(response: Response) -> float | None:
-    """Seconds until `error.details.reset_time` (epoch seconds; reported by public clients), by the host's own clock.
-
-    None where the body names none, a moment that is past, or one more than a day ahead.
+    Every method raises RefusedError for a 4xx, BadAnswerError for a 2xx of another shape than the documented one,
+    ConfigError for an id that can't stand in a path, and what Transport.send raises: InDoubtError from
+    `create_order` and `process_order`, which can't be sent twice, where the answer was lost.
     """
-    details = failure_of(response).details
-    reset = details.get("reset_time") if isinstance(details, dict) else None
-    if isinstance(reset, str) and reset.isascii() and reset.isdigit():
-        reset = int(reset)
-    if isinstance(reset, bool) or not isinstance(reset, int | float):
-        return None
-    wait_s = reset - (response.date if response.date is not None else response.sent_at)
-    return float(wait_s) if 0 < wait_s <= _LONGEST_WAIT_S else None
+
+    def __init__(self, transport: Transport) -> None:
+        self._host = transport.host.name
+        self._caller = Caller(transport, OPERATIONS, paths_of(transport.host, PATHS), HEADERS)
+
+    async def list_orders(
+        self,
+        *,
+        fields: Sequence[str] | None = None,
+        include: Sequence[str] | None = None,
+        sort: str | None = None,
+        start: int | None = None,
+        limit: int | None = None,
+        **filters: Unpack[OrderFilters],
+    ) -> OrderPage:
+        """`GET /api/v2/orders` (documented): one page; without `sort` in an order that is not documented.
+
+        `line_items` and `tags` come where `include` names them. The longest page has 100 orders.
+        """
+        asked = {"fields": fields, "include": include, "sort": sort, "start": start, "limit": limit}
+        return cast(OrderPage, await self._list("list-orders", {**filters, **asked}))
+
+    async def get_order(self, order_id: OrderId, *, fields: Sequence[str] | None = None) -> Order:
+        """`GET /api/v2/orders/{id}` (documented), with its lines; `fields` narrows it, `id` always comes.
+
+        One example of the document answers it with a list: the order is taken out of it.
+        """
+        answer = await self._caller.send("get-order", {"id": order_id, "fields": fields})
+        for row in rows_of(answer) or ():
+            if isinstance(row, dict) and as_text(row.get("id")) == str(order_id):
+                return cast(Order, row)
+        return cast(Order, self._checked("get-order", answer, is_right=_is_order(answer)))
+
+    async def create_order(self, order: OrderBody) -> Order:
+        """`POST /api/v2/orders` (documented): the whole order as it was made, with its id. Not repeatable."""
+        answer = await self._caller.send("create-order", body=order)
+        return cast(Order, self._checked("create-order", answer, is_right=_is_order(answer)))
+
+    async def change_order(self, order_id: OrderId, changes: OrderBody) -> Order:
+        """`PATCH /api/v2/orders/{id}` (documented): sets these fields and answers the whole order; repeatable.
+
+        `line_items` must carry all lines of the order: those that are left out are lost (reported by public
+        clients).
+        """
+        answer = await self._caller.send("change-order", {"id": order_id}, changes)
+        return cast(Order, self._checked("change-order", answer, is_right=_is_order(answer)))
+
+    async def process_order(self, order_id: OrderId, handler: Handler) -> Done:
+        """`PATCH /api/v2/orders/{id}/{handler}` (documented, six handlers): `{"ok": true}`. Not repeatable.
+
+        in_process, shipped, delivered, returned and cancelled set the delivery status, of which the shop may tell
+        its customer; create_invoice makes an invoice, sent twice perhaps two.
+        """
+        answer = await self._caller.send("process-order", {"id": order_id, "handler": handler})
+        return cast(Done, self._checked("process-order", answer, is_right=isinstance(answer, dict)))
+
+    async def delete_order(self, order_id: OrderId) -> Done:
+        """`DELETE /api/v2/orders/{id}` (documented), with all that belongs to the order; repeatable.
+
+        The document's text promises the deleted order, its example is `{"ok": true}`.
+        """
+        answer = await self._caller.send("delete-order", {"id": order_id})
+        return cast(Done, self._checked("delete-order", answer, is_right=isinstance(answer, dict)))
+
+    async def list_products(
+        self,
+        *,
+        include: Sequence[str] | None = None,
+        start: int | None = None,
+        limit: int | None = None,
+    ) -> ProductPage:
+        """`GET /api/v2/products` (unconfirmed: reported by public clients), paged as orders are.
+
+        `variants` and `images` come where `include` names them.
+        """
+        asked = {"include": include, "start": start, "limit": limit}
+        return cast(ProductPage, await self._list("list-products", asked))
+
+    async def _list(self, name: str, asked: Mapping[str, object]) -> Any:
+        answer = await self._caller.send(name, asked)
+        return self._checked(name, answer, is_right=rows_of(answer) is not None)
+
+    def _checked(self, name: str, answer: Any, *, is_right: bool) -> Any:
+        if not is_right:
+            raise BadAnswerError(
+                f"{self._host}: {name} was answered with another shape than the documented one; "
+                f"check hosts.{self._host}.url and hosts.{self._host}.paths"
+            )
+        return answer
 
 
-def is_passing(response: Response) -> bool:
-    """Whether the failure is the one that public clients report to pass by itself, on 400, 405 and 500."""
-    if response.status not in _PASSING_STATUSES:
-        return False
-    return failure_of(response).message.casefold().startswith(_PASSING)
-
-
-def list_parameters(fields_used: tuple[str, ...] | None) -> dict[str, str]:
-    """The documented parameters that every page of the list carries.
-
-    `line_items` come only where `include` asks for them; so do `tags`. `fields` narrows the rest: `id` always
-    comes, the dates are added because the list is read and compared by them. Parts of a field
-    (`line_items[].quantity`) ask for the whole.
-    """
-    if fields_used is None:
-        return {"sort": "date_created", "include": "line_items"}
-    wanted = dict.fromkeys(["id", "date_created", "date_modified"])
-    wanted.update(dict.fromkeys(name.partition(".")[0].partition("[")[0] for name in fields_used))
-    return {
-        "sort": "date_created",
-        "include": "line_items,tags" if "tags" in wanted else "line_items",
-        "fields": ",".join(wanted),
-    }
-
-
-def rows_of(envelope: Any) -> list[Any] | None:
-    """`data` of a list's answer, None where it has not the documented envelope."""
-    rows = envelope.get("data") if isinstance(envelope, dict) else None
-    return rows if isinstance(rows, list) else None
+def _is_order(answer: Any) -> bool:
+    return isinstance(answer, dict) and as_text(answer.get("id")) is not None

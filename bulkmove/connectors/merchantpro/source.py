@@ -3,46 +3,90 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 from bulkmove.connectors.asking import known_filters, paths_of
+from bulkmove.connectors.calls import request_of
 from bulkmove.connectors.dates import date_reader, epoch_seconds, iso_text, zone_of
-from bulkmove.connectors.json_text import as_object, as_text, part, whole_number
-from bulkmove.connectors.merchantpro import api
+from bulkmove.connectors.json_text import as_object, as_text
+from bulkmove.connectors.merchantpro.answers import UNDEFINED_FILTER, failure_of, page_of
+from bulkmove.connectors.merchantpro.names import FILTERS, HEADERS, ID, MOST_A_PAGE, PATHS, SORTS
+from bulkmove.connectors.merchantpro.operations import OPERATIONS
 from bulkmove.errors import BadAnswerError, ConfigError
 from bulkmove.exact import decode_json
-from bulkmove.model import Listing, Page, PageQuery, Record, Request, Response
+from bulkmove.model import Listing, Page, PageQuery, Record, Response
 from bulkmove.protocols import Transport
-from bulkmove.settings import RouteSettings
+from bulkmove.settings import HostSettings, RouteSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which orders a route wants, and which of their fields: the parameters that every page carries.
+
+    `first_key`, `last_key`: the seconds that the user's own dates name, both included.
+    """
+
+    route: str
+    parameters: Mapping[str, str]
+    filters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    first_key: int | None = None
+    last_key: int | None = None
+
+
+def wanted_orders(host: HostSettings, route: RouteSettings, *, fields_used: tuple[str, ...] | None) -> Wanted:
+    """What the route's `where` asks for. Raises ConfigError for a filter that does not exist or a date that can't be read."""
+    filters = dict(known_filters(route, FILTERS))
+    first_key = _bound(host, route, name="created_after", text=filters.pop("created_after", None))
+    last_key = _bound(host, route, name="created_before", text=filters.pop("created_before", None))
+    if first_key is not None and last_key is not None and first_key > last_key:
+        raise ConfigError(f"routes.{route.name}.where: created_after is later than created_before")
+    return Wanted(route.name, list_parameters(fields_used), filters, first_key, last_key)
+
+
+def all_orders(route: RouteSettings, *, include: str | None) -> Wanted:
+    """The whole list, to be read back: with all that comes by itself, and what `include` names."""
+    return Wanted(route.name, {"sort": SORTS[0], **({"include": include} if include else {})})
+
+
+def list_parameters(fields_used: tuple[str, ...] | None) -> dict[str, str]:
+    """The documented parameters that every page of the list carries.
+
+    `line_items` come only where `include` asks for them; so do `tags`. `fields` narrows the rest: `id` always
+    comes, the dates are added because the list is read and compared by them. Parts of a field
+    (`line_items[].quantity`) ask for the whole.
+    """
+    if fields_used is None:
+        return {"sort": SORTS[0], "include": "line_items"}
+    wanted = dict.fromkeys([ID, "date_created", "date_modified"])
+    wanted.update(dict.fromkeys(name.partition(".")[0].partition("[")[0] for name in fields_used))
+    return {
+        "sort": SORTS[0],
+        "include": "line_items,tags" if "tags" in wanted else "line_items",
+        "fields": ",".join(wanted),
+    }
 
 
 class OrderSource:
     """A keyset list: `sort=date_created` with `created_after` and `created_before` (documented).
 
     Whether the host takes the seconds at either bound is not documented; a PageQuery leaves it open.
-    Raises ConfigError at once for a filter that does not exist, and for a date in `where` that can't be read.
     """
 
-    def __init__(self, transport: Transport, route: RouteSettings) -> None:
-        host = transport.host
+    def __init__(self, transport: Transport, wanted: Wanted) -> None:
         self._transport = transport
-        self._route = route
-        self._path = paths_of(host, api.PATHS)["orders"]
-        self._zone = zone_of(host)
-        self._read_date = date_reader(host)
-        filters = dict(known_filters(route, api.FILTERS))
-        first_key = self._bound("created_after", filters.pop("created_after", None))
-        last_key = self._bound("created_before", filters.pop("created_before", None))
-        if first_key is not None and last_key is not None and first_key > last_key:
-            raise ConfigError(f"routes.{route.name}.where: created_after is later than created_before")
-        self._filters = filters
-        self._params = {**api.list_parameters(route.fields_used), **filters}
+        self._wanted = wanted
+        self._path = paths_of(transport.host, PATHS)["orders"]
+        self._record = _record_reader(transport.host)
+        self._params = {**wanted.parameters, **wanted.filters}
         self._listing = Listing(
             reading="keyset",
-            page_limit=api.MOST_A_PAGE,
+            page_limit=MOST_A_PAGE,
             can_overlap=True,
-            first_key=first_key,
-            last_key=last_key,
+            first_key=wanted.first_key,
+            last_key=wanted.last_key,
         )
 
     @property
@@ -57,78 +101,38 @@ class OrderSource:
         if query.before is not None:
             params["created_before"] = iso_text(query.before)
         response = await self._transport.send(
-            Request("GET", self._path, params, headers=api.ACCEPT, is_repeatable=True, decode=decode_json)
+            request_of(OPERATIONS["list-orders"], self._path, params, headers=HEADERS, decode=decode_json)
         )
         if not response.is_success:
             self._refuse(response)
-        return self._page(response)
-
-    def _page(self, response: Response) -> Page:
-        rows = api.rows_of(response.data)
-        if rows is None:
+        page = page_of(response, self._record)
+        if page is None:
             raise BadAnswerError(
                 f"{self._where()} answered without a list `data`; check that hosts.{self._host}.url is the address "
                 "of a MerchantPro shop"
             )
-        meta = response.data.get("meta")
-        links = part(meta, "links")
-        has_next = links["next"] is not None if isinstance(links, dict) and "next" in links else None
-        read_date = self._read_date
-        return Page(
-            records=[self._record(row, read_date) for row in rows],
-            total=whole_number(part(meta, "count", "total")),
-            has_next=has_next,
-            date=response.date,
-        )
-
-    @staticmethod
-    def _record(row: Any, read_date: Any) -> Record:
-        row = as_object(row)
-        version = row.get("date_modified")
-        return Record(
-            id=as_text(row.get("id")),
-            key=read_date(row.get("date_created")),
-            version=as_text(version) if type(version) is str else None,
-            data=row,
-        )
+        return page
 
     def _refuse(self, response: Response) -> NoReturn:
-        failure = api.failure_of(response)
+        failure = failure_of(response)
+        route = self._wanted.route
         if response.status == 404:
             raise ConfigError(
                 f"{self._where()} is not there (404); check hosts.{self._host}.url and hosts.{self._host}.paths"
             )
-        if failure.name == "undefined_filter":
+        if failure.name == UNDEFINED_FILTER:
             said = f"{failure.message} {failure.details}"
-            named = [name for name in self._filters if re.search(rf"\b{name}\b", said)]
-            name = ", ".join(named or self._filters) or "created_after or created_before"
+            filters = self._wanted.filters
+            named = [name for name in filters if re.search(rf"\b{name}\b", said)]
+            name = ", ".join(named or filters) or "created_after or created_before"
             raise ConfigError(
-                f"{self._where()} does not know the filter {name} (undefined_filter); "
-                f"mend routes.{self._route.name}.where"
+                f"{self._where()} does not know the filter {name} (undefined_filter); mend routes.{route}.where"
             )
         said = f": {failure.name} {failure.message}".rstrip(" :")
         raise BadAnswerError(
             f"{self._where()} answered {response.status}{said}; "
-            f"check routes.{self._route.name}.where and hosts.{self._host}.url"
+            f"check routes.{route}.where and hosts.{self._host}.url"
         )
-
-    def _bound(self, name: str, text: str | None) -> int | None:
-        """The second that a date in `where` names; a date without a zone is one of the host's own."""
-        if text is None:
-            return None
-        try:
-            key = epoch_seconds(text, self._zone)
-        except LookupError as error:
-            raise ConfigError(
-                f"routes.{self._route.name}.where.{name} = {text!r} names no time zone; add one, as in "
-                f"2024-01-31T00:00:00+02:00, or set hosts.{self._host}.timezone"
-            ) from error
-        if key is None:
-            raise ConfigError(
-                f"routes.{self._route.name}.where.{name} = {text!r} is no ISO 8601 date; "
-                "write it like 2024-01-31T00:00:00+02:00"
-            )
-        return key
 
     @property
     def _host(self) -> str:
@@ -136,3 +140,38 @@ class OrderSource:
 
     def _where(self) -> str:
         return f"{self._host}: GET {self._path}"
+
+
+def _record_reader(host: HostSettings) -> Callable[[Any], Record]:
+    read_date = date_reader(host)
+
+    def read(row: Any) -> Record:
+        row = as_object(row)
+        version = row.get("date_modified")
+        return Record(
+            id=as_text(row.get(ID)),
+            key=read_date(row.get("date_created")),
+            version=as_text(version) if type(version) is str else None,
+            data=row,
+        )
+
+    return read
+
+
+def _bound(host: HostSettings, route: RouteSettings, *, name: str, text: str | None) -> int | None:
+    """The second that a date in `where` names; a date without a zone is one of the host's own."""
+    if text is None:
+        return None
+    try:
+        key = epoch_seconds(text, zone_of(host))
+    except LookupError as error:
+        raise ConfigError(
+            f"routes.{route.name}.where.{name} = {text!r} names no time zone; add one, as in "
+            f"2024-01-31T00:00:00+02:00, or set hosts.{host.name}.timezone"
+        ) from error
+    if key is None:
+        raise ConfigError(
+            f"routes.{route.name}.where.{name} = {text!r} is no ISO 8601 date; "
+            "write it like 2024-01-31T00:00:00+02:00"
+        )
+    return key

@@ -6,7 +6,7 @@ from typing import Any
 
 from bulkmove.connectors.drf import loose
 from bulkmove.connectors.json_text import as_text
-from bulkmove.connectors.robosize.api import ID, NATURAL_KEY
+from bulkmove.connectors.robosize.forms import ID, NATURAL_KEY
 from bulkmove.errors import InDoubtError, RequestFailedError
 from bulkmove.model import Request, Response, Verdict, WriteItem, WriteResult
 from bulkmove.protocols import Transport

@@ -1,67 +1,81 @@
-"""Robosize's business API as its two documents have it: orders and products.
-
-Every address ends in a slash; without it the host redirects, and a POST becomes a GET that seems to succeed
-(reported by public clients).
-"""
+"""Robosize's business API, every documented call as a typed method: for code of your own. Routes use the streams."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
-from bulkmove.connectors.json_text import as_text
-from bulkmove.model import JsonObject
-
-# Documented, all three.
-PATHS = {
-    "orders": "/api/v1/business/order/",
-    "order": "/api/v1/business/order/{id}/",
-    "products": "/api/v1/product/",
-}
-
-# The documents show pages of 50 by default. The longest page is not published, and a longer one may be cut to it
-# without a word.
-MOST_A_PAGE = 200
-
-# Nothing is published of how many ids one PATCH of products takes.
-IDS_IN_ONE_PATCH = 500
-
-ID = "id"
-NATURAL_KEY = "store_id"
-DEVICE = "device_id"
-
-ORDER_FIELDS = frozenset({ID, NATURAL_KEY, DEVICE, "data"})
-
-# Documented for POST and PATCH. A field that is documented in rows alone could be passed over without a word.
-PRODUCT_FIELDS = frozenset({ID, "name", NATURAL_KEY, "tags", "image_url", "type"})
-# Documented for writing, absent from the documented row.
-PRODUCT_NEVER_RETURNED = frozenset({"image_url", "type"})
-
-HEADERS = {"Accept": "application/json"}
-WRITE_HEADERS = {**HEADERS, "Content-Type": "application/json"}
+from bulkmove.connectors.asking import paths_of
+from bulkmove.connectors.calls import Caller
+from bulkmove.connectors.robosize.forms import DEVICE
+from bulkmove.connectors.robosize.operations import HEADERS, OPERATIONS, PATHS
+from bulkmove.connectors.robosize.types import (
+    CreatedProduct,
+    Message,
+    NewOrder,
+    NewProduct,
+    Order,
+    OrderChange,
+    Orders,
+    ProductChange,
+    Products,
+)
+from bulkmove.errors import ConfigError
+from bulkmove.protocols import Transport
 
 
-def comparable_order(row: JsonObject) -> JsonObject:
-    """`store_id` as text and `data`: all of an order that is written and comes back."""
-    plain: JsonObject = {}
-    if row.get(NATURAL_KEY) is not None:
-        plain[NATURAL_KEY] = as_text(row[NATURAL_KEY])
-    if "data" in row:
-        plain["data"] = row["data"]
-    return plain
+class RobosizeApi:
+    """All of it is documented, addresses too. The key travels as `api_key` in the query, which the transport adds.
 
-
-def comparable_product(row: JsonObject) -> JsonObject:
-    """A product's fields but for its id and those that never come back; tags as texts, as they are written.
-
-    Tags are objects on reading and texts on writing (documented). Unknown fields are kept.
+    Every method raises RefusedError for a 4xx, and what Transport.send raises. Answers come as they are, unchecked.
     """
-    plain = {name: value for name, value in row.items() if name != ID and name not in PRODUCT_NEVER_RETURNED}
-    if plain.get(NATURAL_KEY) is not None:
-        plain[NATURAL_KEY] = as_text(plain[NATURAL_KEY])
-    if isinstance(plain.get("tags"), list):
-        plain["tags"] = [_tag(tag) for tag in plain["tags"]]
-    return plain
 
+    def __init__(self, transport: Transport) -> None:
+        self._calls = Caller(transport, OPERATIONS, paths_of(transport.host, PATHS), HEADERS)
 
-def _tag(tag: Any) -> Any:
-    return tag["name"] if isinstance(tag, dict) and "name" in tag else tag
+    async def list_orders(self, *, limit: int | None = None, offset: int | None = None) -> Orders:
+        """A page, of 50 by default; a longer one may be cut to the host's longest without a word."""
+        page: Orders = await self._calls.send("list-orders", {"limit": limit, "offset": offset})
+        return page
+
+    async def create_order(self, order: NewOrder) -> Order:
+        """The new order, its `id` a number. Not repeatable: a lost answer raises InDoubtError."""
+        created: Order = await self._calls.send("create-order", body=order)
+        return created
+
+    async def update_order(self, order_id: str, change: OrderChange) -> Order:
+        """Sets absolute values, so that it may be repeated. `device_id` is not sent: it belongs to the creation."""
+        body = {name: value for name, value in change.items() if name != DEVICE}
+        changed: Order = await self._calls.send("update-order", {"id": order_id}, body)
+        return changed
+
+    async def delete_order(self, order_id: str) -> None:
+        """What it answers is not documented: any 2xx will do."""
+        await self._calls.send("delete-order", {"id": order_id})
+
+    async def list_products(self, *, limit: int | None = None, offset: int | None = None) -> Products:
+        """A page, of 50 by default; a longer one may be cut to the host's longest without a word."""
+        page: Products = await self._calls.send("list-products", {"limit": limit, "offset": offset})
+        return page
+
+    async def create_product(self, product: NewProduct) -> CreatedProduct:
+        """How many were created, 1, and the new id. Not repeatable: a lost answer raises InDoubtError."""
+        created: CreatedProduct = await self._calls.send("create-product", body=product)
+        return created
+
+    async def update_products(self, product_ids: Sequence[str], change: ProductChange) -> Message:
+        """Sets the same values on all of them and leaves other fields; the answer tells no outcome for each.
+
+        Raises ConfigError where no product is named.
+        """
+        if not product_ids:
+            raise ConfigError("update-products needs the id of a product")
+        done: Message = await self._calls.send(
+            "update-products", body={"products": list(product_ids), **change}
+        )
+        return done
+
+    async def delete_product(self, product_id: str) -> None:
+        """Raises ConfigError for an empty id: what a DELETE of the whole list would do is not documented."""
+        if not product_id:
+            raise ConfigError("delete-product needs the id of a product: its hash is empty")
+        await self._calls.send("delete-product", {"hash": product_id})

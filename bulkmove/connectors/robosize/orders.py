@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from bulkmove.connectors.asking import path_with_id, paths_of
+from bulkmove.connectors.asking import paths_of
+from bulkmove.connectors.calls import request_of
 from bulkmove.connectors.drf import refusals, row_refusal
-from bulkmove.connectors.robosize import api
 from bulkmove.connectors.robosize.answers import changed, created
+from bulkmove.connectors.robosize.forms import DEVICE, ID, NATURAL_KEY, comparable_order
+from bulkmove.connectors.robosize.operations import OPERATIONS, PATHS, WRITE_HEADERS
 from bulkmove.connectors.robosize.source import ListSource
+from bulkmove.errors import ConfigError
 from bulkmove.exact import decode_json, decode_json_or_nothing, encode_json
-from bulkmove.model import BatchRule, JsonObject, Request, Verdict, WriteItem, WriteResult
+from bulkmove.model import BatchRule, JsonObject, Verdict, WriteItem, WriteResult
 from bulkmove.protocols import Source, Transport
 from bulkmove.settings import RouteSettings
 
-_RULES = MappingProxyType({"create": BatchRule("single"), "update": BatchRule("single", is_repeatable=True)})
+_CREATE, _UPDATE = OPERATIONS["create-order"], OPERATIONS["update-order"]
+_RULES = MappingProxyType(
+    {"create": BatchRule("single"), "update": BatchRule("single", is_repeatable=_UPDATE.is_repeatable)}
+)
 _NO_SUCH_ORDER = WriteResult(
     Verdict.REJECTED, cause="not-found", message="its id on the target names no order"
 )
@@ -28,14 +34,14 @@ class OrderTarget:
     """
 
     def __init__(self, transport: Transport, route: RouteSettings) -> None:
-        paths = paths_of(transport.host, api.PATHS)
+        paths = paths_of(transport.host, PATHS)
         self._transport = transport
-        self._list_path, self._row_path = paths["orders"], paths["order"]
-        self._natural_key = route.natural_key or api.NATURAL_KEY
+        self._list_path, self._row_path = paths[_CREATE.path], paths[_UPDATE.path]
+        self._natural_key = route.natural_key or NATURAL_KEY
 
     @property
     def id_field(self) -> str:
-        return api.ID
+        return ID
 
     @property
     def natural_key(self) -> str:
@@ -51,10 +57,10 @@ class OrderTarget:
         return frozenset()
 
     def list(self) -> Source:
-        return ListSource(self._transport, self._list_path)
+        return ListSource(self._transport, "orders")
 
     def comparable(self, row: JsonObject) -> JsonObject:
-        return api.comparable_order(row)
+        return comparable_order(row)
 
     async def write(self, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
         (item,) = items
@@ -63,8 +69,8 @@ class OrderTarget:
         return [await self._update(item, item.target_id)]
 
     async def _create(self, item: WriteItem) -> WriteResult:
-        request = Request(
-            "POST", self._list_path, body=item.encoded, headers=api.WRITE_HEADERS, decode=decode_json
+        request = request_of(
+            _CREATE, self._list_path, {}, body=item.encoded, headers=WRITE_HEADERS, decode=decode_json
         )
         response = await self._transport.send(request)
         if not response.is_success:
@@ -73,17 +79,16 @@ class OrderTarget:
 
     async def _update(self, item: WriteItem, target_id: str) -> WriteResult:
         try:
-            path = path_with_id(self._row_path, target_id)
-        except ValueError:
+            request = request_of(
+                _UPDATE,
+                self._row_path,
+                {"id": target_id},
+                body=_without_device(item),
+                headers=WRITE_HEADERS,
+                decode=decode_json_or_nothing,
+            )
+        except ConfigError:  # the id would name another path
             return _NO_SUCH_ORDER
-        request = Request(
-            "PATCH",
-            path,
-            body=_without_device(item),
-            headers=api.WRITE_HEADERS,
-            is_repeatable=True,
-            decode=decode_json_or_nothing,
-        )
         response = await self._transport.send(request)
         if not response.is_success:
             return row_refusal(self._transport.host.name, request, response, item)
@@ -91,6 +96,6 @@ class OrderTarget:
 
 
 def _without_device(item: WriteItem) -> bytes:
-    if api.DEVICE not in item.body:
+    if DEVICE not in item.body:
         return item.encoded
-    return encode_json({name: value for name, value in item.body.items() if name != api.DEVICE})
+    return encode_json({name: value for name, value in item.body.items() if name != DEVICE})

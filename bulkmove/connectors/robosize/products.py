@@ -8,16 +8,25 @@ from types import MappingProxyType
 import orjson
 
 from bulkmove.connectors.asking import paths_of
+from bulkmove.connectors.calls import request_of
 from bulkmove.connectors.drf import joined_refusals, refusals
-from bulkmove.connectors.robosize import api
 from bulkmove.connectors.robosize.answers import created
+from bulkmove.connectors.robosize.forms import (
+    ID,
+    IDS_IN_ONE_PATCH,
+    NATURAL_KEY,
+    PRODUCT_NEVER_RETURNED,
+    comparable_product,
+)
+from bulkmove.connectors.robosize.operations import OPERATIONS, PATHS, WRITE_HEADERS
 from bulkmove.connectors.robosize.source import ListSource
 from bulkmove.errors import RequestFailedError
 from bulkmove.exact import decode_json
-from bulkmove.model import BatchRule, JsonObject, Request, Verdict, WriteItem, WriteResult
+from bulkmove.model import BatchRule, JsonObject, Verdict, WriteItem, WriteResult
 from bulkmove.protocols import Source, Transport
 from bulkmove.settings import RouteSettings
 
+_CREATE, _UPDATE = OPERATIONS["create-product"], OPERATIONS["update-products"]
 _NO_CONTENT = (204, 205)
 
 
@@ -29,20 +38,21 @@ class ProductTarget:
     """
 
     def __init__(self, transport: Transport, route: RouteSettings) -> None:
+        paths = paths_of(transport.host, PATHS)
         self._transport = transport
-        self._path = paths_of(transport.host, api.PATHS)["products"]
-        self._natural_key = route.natural_key or api.NATURAL_KEY
-        most = min(route.batch_size or api.IDS_IN_ONE_PATCH, api.IDS_IN_ONE_PATCH)
+        self._create_path, self._update_path = paths[_CREATE.path], paths[_UPDATE.path]
+        self._natural_key = route.natural_key or NATURAL_KEY
+        most = min(route.batch_size or IDS_IN_ONE_PATCH, IDS_IN_ONE_PATCH)
         self._rules = MappingProxyType(
             {
                 "create": BatchRule("single"),
-                "update": BatchRule("joined", most, is_repeatable=True),
+                "update": BatchRule("joined", most, is_repeatable=_UPDATE.is_repeatable),
             }
         )
 
     @property
     def id_field(self) -> str:
-        return api.ID
+        return ID
 
     @property
     def natural_key(self) -> str:
@@ -54,13 +64,13 @@ class ProductTarget:
 
     @property
     def never_returned(self) -> frozenset[str]:
-        return api.PRODUCT_NEVER_RETURNED
+        return PRODUCT_NEVER_RETURNED
 
     def list(self) -> Source:
-        return ListSource(self._transport, self._path)
+        return ListSource(self._transport, "products")
 
     def comparable(self, row: JsonObject) -> JsonObject:
-        return api.comparable_product(row)
+        return comparable_product(row)
 
     async def write(self, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
         if items[0].target_id is None:
@@ -70,8 +80,8 @@ class ProductTarget:
 
     async def _create(self, item: WriteItem) -> WriteResult:
         """The documented answer is `{"created": 1, "id": …}`."""
-        request = Request(
-            "POST", self._path, body=item.encoded, headers=api.WRITE_HEADERS, decode=decode_json
+        request = request_of(
+            _CREATE, self._create_path, {}, body=item.encoded, headers=WRITE_HEADERS, decode=decode_json
         )
         response = await self._transport.send(request)
         if not response.is_success:
@@ -82,19 +92,15 @@ class ProductTarget:
         if not items[0].body:
             return [WriteResult(Verdict.UNCHANGED, target_id=item.target_id) for item in items]
         head = b'{"products":' + orjson.dumps([item.target_id for item in items])
-        request = Request(
-            "PATCH",
-            self._path,
-            body=head + b"," + items[0].encoded[1:],
-            headers=api.WRITE_HEADERS,
-            is_repeatable=True,
-            decode=decode_json,
+        body = head + b"," + items[0].encoded[1:]
+        request = request_of(
+            _UPDATE, self._update_path, {}, body=body, headers=WRITE_HEADERS, decode=decode_json
         )
         response = await self._transport.send(request)
         if not response.is_success:
             return joined_refusals(self._transport.host.name, request, response, items)
         if not (isinstance(response.data, dict) or response.status in _NO_CONTENT):
             raise RequestFailedError(
-                f"{self._transport.host.name}: PATCH {self._path} answered {response.status} without its message"
+                f"{self._transport.host.name}: PATCH {request.path} answered {response.status} without its message"
             )
         return [WriteResult(Verdict.WRITTEN, target_id=item.target_id) for item in items]

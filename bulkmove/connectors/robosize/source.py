@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from bulkmove.connectors.asking import paths_of
+from bulkmove.connectors.calls import request_of
 from bulkmove.connectors.drf_list import rows_of
 from bulkmove.connectors.json_text import as_object, as_text
-from bulkmove.connectors.robosize import api
+from bulkmove.connectors.robosize.forms import ID, MOST_A_PAGE
+from bulkmove.connectors.robosize.operations import HEADERS, OPERATIONS, PATHS
 from bulkmove.errors import BadAnswerError, ConfigError
 from bulkmove.exact import decode_json
-from bulkmove.model import Listing, Page, PageQuery, Record, Request
+from bulkmove.model import Listing, Page, PageQuery, Record
 from bulkmove.protocols import Transport
 
-_LISTING = Listing(reading="passes", page_limit=api.MOST_A_PAGE, can_overlap=True)
+_LISTING = Listing(reading="passes", page_limit=MOST_A_PAGE, can_overlap=True)
 
 
 class ListSource:
@@ -20,9 +23,10 @@ class ListSource:
     and yet have a next one.
     """
 
-    def __init__(self, transport: Transport, path: str) -> None:
+    def __init__(self, transport: Transport, stream: str) -> None:
         self._transport = transport
-        self._path = path
+        self._operation = OPERATIONS[f"list-{stream}"]
+        self._path = paths_of(transport.host, PATHS)[self._operation.path]
 
     @property
     def listing(self) -> Listing:
@@ -31,9 +35,8 @@ class ListSource:
     async def fetch(self, query: PageQuery) -> Page:
         """One page. Raises ConfigError for a wrong path, BadAnswerError for anything but a list."""
         params = {"limit": str(query.limit), "offset": str(query.offset)}
-        response = await self._transport.send(
-            Request("GET", self._path, params, headers=api.HEADERS, is_repeatable=True, decode=decode_json)
-        )
+        request = request_of(self._operation, self._path, params, headers=HEADERS, decode=decode_json)
+        response = await self._transport.send(request)
         host = self._transport.host.name
         where, check = f"{host}: GET {self._path}", f"check hosts.{host}.url and hosts.{host}.paths"
         if response.status == 404:
@@ -44,7 +47,7 @@ class ListSource:
         if found is None:
             raise BadAnswerError(f"{where} answered without a list `results`; {check}")
         records = [
-            Record(id=as_text(row.get(api.ID)), key=None, version=None, data=row)
+            Record(id=as_text(row.get(ID)), key=None, version=None, data=row)
             for row in map(as_object, found.rows)
         ]
         return Page(records=records, total=found.total, has_next=found.has_next, date=response.date)

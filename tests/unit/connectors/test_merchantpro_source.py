@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bulkmove.connectors.merchantpro import CONNECTOR
-from bulkmove.connectors.merchantpro.api import FILTERS
+from bulkmove.connectors.merchantpro.names import FILTERS
 from bulkmove.connectors.scripted import ScriptedTransport, answer
 from bulkmove.errors import BadAnswerError, ConfigError, RequestFailedError
 from bulkmove.model import Page, PageQuery, Response
@@ -249,8 +249,8 @@ async def test_a_path_can_be_set(open_source: Make, merchantpro_page: Make) -> N
 
 
 def test_an_unknown_path_is_refused(open_source: Make) -> None:
-    with pytest.raises(ConfigError, match=r"'order' is no path of some; did you mean 'orders'"):
-        open_source(host={"paths": {"order": "/x"}})
+    with pytest.raises(ConfigError, match=r"'ordres' is no path of some; did you mean 'orders'"):
+        open_source(host={"paths": {"ordres": "/x"}})
 
 
 def test_the_listing_is_a_keyset_of_a_hundred(open_source: Make) -> None:
@@ -312,9 +312,15 @@ def test_credentials_that_can_t_sign_are_refused(credentials: dict[str, Secret])
     assert "a:b" not in str(refused.value)
 
 
-def test_orders_can_t_be_written(transport: Make, route: Callable[..., RouteSettings]) -> None:
+@pytest.mark.parametrize("stream", ["products", "ordered-products"])
+def test_products_can_t_be_written(transport: Make, route: Callable[..., RouteSettings], stream: str) -> None:
     with pytest.raises(ConfigError, match="can be read, not written"):
-        CONNECTOR.target("orders", transport(answer()), route())
+        CONNECTOR.target(stream, transport(answer()), route())
+
+
+def test_what_is_done_to_orders_can_t_be_read(transport: Make, route: Callable[..., RouteSettings]) -> None:
+    with pytest.raises(ConfigError, match="can be written, not read"):
+        CONNECTOR.source("processing", transport(answer()), route())
 
 
 def test_an_unknown_stream_is_named(transport: Make, route: Make) -> None:

@@ -1,0 +1,110 @@
+"""Deleting rows of a list, one request a row: the target that any connector gives to a route of mode "delete"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import orjson
+
+from bulkmove.connectors.drf import refused_row, row_refusal
+from bulkmove.model import BatchRule, JsonObject, Request, Response, Verdict, WriteItem, WriteResult
+from bulkmove.protocols import Source, Transport
+
+# An update of such a route is the deletion of its row. Nothing is ever created: a body without a row is rejected
+# before it comes here.
+_RULES = MappingProxyType({"create": BatchRule("single"), "update": BatchRule("single", is_repeatable=True)})
+_GONE = frozenset({404, 410})
+# In a path they name another place, and an empty one could mean the whole list.
+_NO_IDS = frozenset({"", ".", ".."})
+_NO_ROW = WriteResult(Verdict.REJECTED, cause="no-target-id", message="it names no row that could be deleted")
+
+
+class DeleteTarget:
+    """A Target whose update is a DELETE of the row, which can be sent twice: the second finds nothing.
+
+    `request` makes the DELETE of a row by its id; it may raise ValueError for an id that can't be asked for, which
+    rejects that row. `rows` reads the list, for rows that are found by `natural_key`; `comparable` is that of the
+    list's other target, so that routes of several modes may share what was read. Bodies are not looked at.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        id_field: str,
+        natural_key: str,
+        request: Callable[[str], Request],
+        rows: Callable[[], Source],
+        comparable: Callable[[JsonObject], JsonObject],
+    ) -> None:
+        self._transport = transport
+        self._id_field = id_field
+        self._natural_key = natural_key
+        self._request = request
+        self._rows = rows
+        self._comparable = comparable
+
+    @property
+    def id_field(self) -> str:
+        return self._id_field
+
+    @property
+    def natural_key(self) -> str:
+        return self._natural_key
+
+    @property
+    def rules(self) -> Mapping[str, BatchRule]:
+        return _RULES
+
+    @property
+    def never_returned(self) -> frozenset[str]:
+        return frozenset()
+
+    def list(self) -> Source:
+        return self._rows()
+
+    def comparable(self, row: JsonObject) -> JsonObject:
+        return self._comparable(row)
+
+    async def write(self, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
+        """WRITTEN for a 2xx, UNCHANGED for a row that is gone already, which a 404 or 410 with a JSON object says.
+
+        Raises what `drf.refusals` and Transport.send raise: any other 404 is the path's.
+        """
+        (item,) = items
+        return [await self._delete(item)]
+
+    async def _delete(self, item: WriteItem) -> WriteResult:
+        if item.target_id is None or item.target_id in _NO_IDS:
+            return _NO_ROW
+        try:
+            request = self._request(item.target_id)
+        except ValueError:
+            return _NO_ROW
+        response = await self._transport.send(request)
+        if response.is_success:
+            error = _error_in(response.data)
+            if error is not None:
+                return refused_row(error, item)
+            return WriteResult(Verdict.WRITTEN, target_id=item.target_id)
+        if response.status in _GONE and _is_object(response):
+            return WriteResult(Verdict.UNCHANGED, target_id=item.target_id)
+        return row_refusal(self._transport.host.name, request, response, item)
+
+
+def _error_in(answer: Any) -> Any:
+    """What a 2xx says went wrong after all, as in `{"ok": false}`; None where it says nothing of the kind."""
+    if not isinstance(answer, dict):
+        return None
+    if answer.get("ok") is False:
+        return answer.get("error") or answer.get("message") or "ok: false"
+    return answer.get("error") or answer.get("errors") or None
+
+
+def _is_object(response: Response) -> bool:
+    try:
+        return isinstance(orjson.loads(response.body), dict)
+    except ValueError:
+        return False

@@ -1,0 +1,81 @@
+"""Marking orders of a MerchantPro shop as shipped, cancelled and the like, and having their invoices made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from bulkmove.connectors.asking import nearest, paths_of
+from bulkmove.connectors.calls import request_of
+from bulkmove.connectors.drf import refused_row, row_refusal
+from bulkmove.connectors.merchantpro.answers import refusal_in
+from bulkmove.connectors.merchantpro.forms import comparable_processing
+from bulkmove.connectors.merchantpro.names import HANDLERS, HEADERS, ID, NO_IDS, PATHS
+from bulkmove.connectors.merchantpro.operations import OPERATIONS
+from bulkmove.connectors.merchantpro.orders import NO_SUCH_ORDER
+from bulkmove.connectors.merchantpro.source import OrderSource, all_orders
+from bulkmove.model import BatchRule, JsonObject, Verdict, WriteItem, WriteResult
+from bulkmove.protocols import Source, Transport
+from bulkmove.settings import RouteSettings
+
+# Sent twice, the customer may be told twice, and a second invoice made: each call needs its intent.
+_RULES = MappingProxyType({"create": BatchRule("single"), "update": BatchRule("single")})
+
+
+class ProcessingTarget:
+    """`PATCH /api/v2/orders/{id}/{handler}` without a body (documented, six handlers); a body is `{id, handler}`.
+
+    What is in doubt is told by the list of orders: `shipping_status` for five handlers, an invoice for the sixth.
+    """
+
+    def __init__(self, transport: Transport, route: RouteSettings) -> None:
+        self._transport = transport
+        self._route = route
+        self._path = paths_of(transport.host, PATHS)["handler"]
+
+    @property
+    def id_field(self) -> str:
+        return ID
+
+    @property
+    def natural_key(self) -> str:
+        return ID
+
+    @property
+    def rules(self) -> Mapping[str, BatchRule]:
+        return _RULES
+
+    @property
+    def never_returned(self) -> frozenset[str]:
+        return frozenset()
+
+    def list(self) -> Source:
+        """All fields: `invoice` is not among the documented ones that `fields` could ask for, and comes by itself."""
+        return OrderSource(self._transport, all_orders(self._route, include=None))
+
+    def comparable(self, row: JsonObject) -> JsonObject:
+        return comparable_processing(row)
+
+    async def write(self, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
+        (item,) = items
+        return [await self._process(item)]
+
+    async def _process(self, item: WriteItem) -> WriteResult:
+        handler = item.body.get("handler")
+        if item.target_id is None or item.target_id in NO_IDS:
+            return NO_SUCH_ORDER
+        if handler not in HANDLERS:
+            message = f"handler {handler!r} is none{nearest(str(handler), HANDLERS)}"
+            return WriteResult(Verdict.REJECTED, cause="no-handler", message=message)
+        request = request_of(
+            OPERATIONS["process-order"],
+            self._path,
+            {"id": item.target_id, "handler": handler},
+            headers=HEADERS,
+        )
+        response = await self._transport.send(request)
+        if not response.is_success:
+            return row_refusal(self._transport.host.name, request, response, item)
+        if (refusal := refusal_in(response.data)) is not None:
+            return refused_row(refusal, item)
+        return WriteResult(Verdict.WRITTEN, target_id=item.target_id)
