@@ -2,6 +2,8 @@
 
 load.py         reads the file and makes the settings
 schema.py       the shape of the file, with the descriptions an editor shows · checks.py, rates.py  single values
+fields.py       the shape of a mapping without code · field_checks.py  single values of it
+expressions.py  its JMESPath, parsed and asked what it reads
 variables.py    ${ENVIRONMENT} in strings · credentials.py  secrets from variables, files and commands
 validation.py   what does not fit the schema · references.py  names that name nothing · problems.py  how both are told
 cautions.py     what is allowed and doubtful

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from bulkmove.config.credentials import LiteralSecret
+from bulkmove.config.schema import FILES
 from bulkmove.settings import HostSettings, MigrationSettings
 
 
@@ -17,6 +18,8 @@ def warnings_of(settings: MigrationSettings) -> tuple[str, ...]:
 
 def _of_hosts(settings: MigrationSettings) -> Iterator[str]:
     for name, host in settings.hosts.items():
+        if host.api == FILES:
+            continue
         if host.settle_s <= host.timeout_s:
             yield (
                 f"hosts.{name}.settle_s: {host.settle_s:g} s is not longer than timeout_s ({host.timeout_s:g} s): "
@@ -37,6 +40,8 @@ def _of_hosts(settings: MigrationSettings) -> Iterator[str]:
 def _of_shared_addresses(settings: MigrationSettings) -> Iterator[str]:
     by_address: dict[tuple[str | None, int | None], list[str]] = {}
     for name, host in settings.hosts.items():
+        if host.api == FILES:
+            continue
         by_address.setdefault(_address(host), []).append(name)
     for names in by_address.values():
         if len(names) > 1:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from bulkmove.config import schema
 from bulkmove.config.credentials import Surroundings, resolve_credentials
+from bulkmove.config.fields import as_written
 from bulkmove.config.problems import Problems
 from bulkmove.config.rates import parse_window
 from bulkmove.config.references import check_references
@@ -143,7 +144,7 @@ def _route(name: str, route: schema.Route) -> RouteSettings:
         fields_used=None if route.fields_used is None else tuple(route.fields_used),
         after=tuple(dict.fromkeys(route.after)),
         options=_frozen(route.options),
-        fields=None if route.fields is None else _frozen(route.fields),
+        fields=None if route.fields is None else _frozen(as_written(route.fields)),
         skip_when=route.skip_when,
         check_bodies=route.check_bodies,
     )

@@ -31,6 +31,10 @@ class Problems:
         self._document = document
         self._found: dict[KeyPath, str] = {}
 
+    @property
+    def document(self) -> Mapping[str, Any]:
+        return self._document
+
     def __bool__(self) -> bool:
         return bool(self._found)
 
@@ -52,6 +56,11 @@ class Problems:
             found = sorted(self._found.items(), key=lambda item: _position(self._document, item[0]))
             lines = (f"{file}: {spell_key(key)}: {message}" for key, message in found)
             raise ConfigError("\n".join(lines))
+
+
+def is_of_fields(key: KeyPath) -> bool:
+    """Whether it stands within a [routes.X.fields] table."""
+    return len(key) > 3 and key[0] == "routes" and key[2] == "fields"
 
 
 def spell_key(key: KeyPath) -> str:
@@ -104,4 +113,5 @@ def _position(document: object, key: KeyPath) -> list[int]:
 def _is_showable(key: KeyPath, value: object) -> bool:
     last_name = next((part for part in reversed(key) if isinstance(part, str)), None)
     is_scalar = isinstance(value, str | int | float)
-    return is_scalar and value != "" and last_name in _SHOWABLE and "credentials" not in key
+    is_plain = (last_name in _SHOWABLE and "credentials" not in key) or is_of_fields(key)
+    return is_scalar and value != "" and is_plain

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from bulkmove.config import checks
+from bulkmove.config.fields import Fields, Path
 from bulkmove.config.rates import check_rate
 from bulkmove.settings import Load, Match, Mode, Synchronous
 
@@ -171,10 +172,11 @@ class Route(BaseModel):
     """What makes a target's body out of a source's record: a built-in mapper's name, "file.py:function" (relative to
     the migration's directory) or "module:function". In its place a [routes.X.fields] table can stand."""
 
-    fields: Options | None = None
-    """The mapping itself, without code: each field of the target, and what it is made of."""
+    fields: Fields | None = None
+    """The mapping itself, without code: each field of the target, and what it is made of: the text of a path, or a
+    table that names a source and what is done to it."""
 
-    skip_when: Filled | None = None
+    skip_when: Path | None = None
     """With `fields`: a condition on the source's record, as a JMESPath expression; where it holds, the record is
     skipped on purpose."""
 

@@ -18,7 +18,7 @@ _DEFAULTS_OF_OTHERS = {
     "timezone": "none: a date without a zone is an error",
     "natural_key": "the connector's",
     "batch_size": "what the target takes best",
-    "fields_used": "all fields",
+    "fields_used": "all fields, or those that the fields above read",
     "mapper": "none: the fields below map",
     "fields": "none: the mapper maps",
     "skip_when": "no record is skipped by a condition",
@@ -57,8 +57,28 @@ def as_text(shown: Mapping[str, Any], left_out: set[KeyPath]) -> str:
     for section in ("hosts", "routes", "lookups"):
         for name, table in shown[section].items():
             lines += ["", f"[{spell_key((section, name))}]"]
-            lines += [_line((section, name, key), value, left_out) for key, value in table.items()]
+            is_mapping = table.get("fields") is not None
+            plainly = {key: value for key, value in table.items() if not (is_mapping and key == "fields")}
+            lines += [_line((section, name, key), value, left_out) for key, value in plainly.items()]
+            lines += _fields((section, name, "fields"), table["fields"]) if is_mapping else ()
     return "\n".join(lines)
+
+
+def _fields(at: KeyPath, fields: Mapping[str, Any]) -> Iterator[str]:
+    """A mapping, its nested objects and lists in tables of their own."""
+    nested = {
+        name: value for name, value in fields.items() if isinstance(value, Mapping) and "fields" in value
+    }
+    yield from ("", f"[{spell_key(at)}]")
+    for name, value in fields.items():
+        if name not in nested:
+            yield f"{spell_key((name,))} = {_toml(value)}"
+    for name, value in nested.items():
+        steps = {key: step for key, step in value.items() if key != "fields"}
+        if steps:
+            yield from ("", f"[{spell_key((*at, name))}]")
+            yield from (f"{key} = {_toml(step)}" for key, step in steps.items())
+        yield from _fields((*at, name, "fields"), value["fields"])
 
 
 def _line(key: KeyPath, value: Any, left_out: set[KeyPath]) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from bulkmove.config.problems import KeyPath, Problems, nearest
+from bulkmove.config.fields import FIELDS, TargetField
+from bulkmove.config.problems import KeyPath, Problems, is_of_fields, nearest, spell_key
 from bulkmove.config.schema import SECTIONS, CredentialCommand, CredentialFile, Migration
 
 _WHAT_IT_MUST_BE = {
@@ -24,6 +25,7 @@ _WHAT_IT_MUST_BE = {
     "too_short": "must not be empty",
     "finite_number": "must be a finite number",
 }
+_ZONES = frozenset({"timezone", "zone", "to_zone"})
 
 
 def validate(document: Mapping[str, Any], problems: Problems) -> Migration | None:
@@ -36,6 +38,18 @@ def validate(document: Mapping[str, Any], problems: Problems) -> Migration | Non
         return None
 
 
+def validate_fields(
+    fields: Mapping[str, Any], problems: Problems, *, at: KeyPath
+) -> dict[str, str | TargetField] | None:
+    """A table of fields that stands `at` a place of the problems' document; None where something does not fit."""
+    try:
+        return FIELDS.validate_python(dict(fields))
+    except ValidationError as error:
+        for details in error.errors(include_url=False, include_input=False):
+            _add({**details, "loc": (*at, *details["loc"])}, problems.document, problems)
+        return None
+
+
 def _add(details: ErrorDetails, document: Mapping[str, Any], problems: Problems) -> None:
     kind, context = details["type"], details.get("ctx", {})
     key = _key_of(details, document)
@@ -44,7 +58,7 @@ def _add(details: ErrorDetails, document: Mapping[str, Any], problems: Problems)
     elif kind == "extra_forbidden":
         problems.add(key, _unknown_key(key))
     elif kind == "value_error":
-        zones = zoneinfo.available_timezones() if key[-1] == "timezone" else ()
+        zones = zoneinfo.available_timezones() if key[-1] in _ZONES else ()
         problems.add_bad_value(key, str(context["error"]), known=zones)
     elif kind == "literal_error":
         known = re.findall(r"'([^']*)'", context["expected"])
@@ -52,6 +66,8 @@ def _add(details: ErrorDetails, document: Mapping[str, Any], problems: Problems)
     elif kind in {"greater_than", "greater_than_equal"}:
         bound = f"more than {context['gt']:g}" if "gt" in context else f"at least {context['ge']:g}"
         problems.add_bad_value(key, f"must be {bound}")
+    elif kind == "less_than_equal":
+        problems.add_bad_value(key, f"must be at most {context['le']:g}")
     else:
         problems.add_bad_value(key, _WHAT_IT_MUST_BE.get(kind, details["msg"]))
 
@@ -70,11 +86,26 @@ def _key_of(details: ErrorDetails, document: Mapping[str, Any]) -> KeyPath:
     return tuple(key)
 
 
+def _unknown_step(key: KeyPath, name: str) -> str:
+    """A key within a field, where people forget that a nested object's fields stand in a table of their own."""
+    known = [each.alias or name for name, each in TargetField.model_fields.items()]
+    close = nearest(name, known)
+    return (
+        f"unknown key{close}"
+        if close
+        else (
+            f"unknown key; a nested object's fields stand under `fields`: {spell_key((*key[:-1], 'fields', name))}"
+        )
+    )
+
+
 def _unknown_key(key: KeyPath) -> str:
     name = str(key[-1])
     if "credentials" in key:
         known = (*CredentialFile.model_fields, *CredentialCommand.model_fields)
         return f"unknown key; a credential is one of {', '.join(known)}"
+    if is_of_fields(key):
+        return _unknown_step(key, name)
     section = str(key[0]) if len(key) == 3 else ""
     fields = next(model for at, model in SECTIONS.items() if at == section).model_fields
     known = tuple(field.alias or each for each, field in fields.items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -12,13 +12,21 @@ import anyio
 from anyio import to_thread
 from anyio.lowlevel import checkpoint_if_cancelled
 
-from bulkmove.errors import RejectedError
+from bulkmove.errors import BulkmoveError, RejectedError, single_error
+from bulkmove.mapping.lookups.asking import Asking, Need, asking
+from bulkmove.mapping.lookups.collecting import Miss
+from bulkmove.mapping.lookups.endings import UNRESOLVED
 from bulkmove.model import JsonObject
 from bulkmove.protocols import MapContext, Mapper
 
 # Records of one page that an async mapper works on at a time.
 ASYNC_MAPPERS = 32
+# Values of one page that are asked for at a time.
+MOST_ASKED = 64
+# A value that is asked for within another takes a further round; no mapping nests so deep.
+MOST_ROUNDS = 16
 _LONGEST_MESSAGE = 4000
+_MOST_NAMED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,56 +39,149 @@ class Rejection:
 
 Result = list[JsonObject] | Rejection
 _CANCELLED = Rejection("mapper-error", "the mapper was cancelled by what it waited for")
+_ENDLESS = Rejection(
+    "mapper-error", f"the mapper still asked for new values when it was called {MOST_ROUNDS} times"
+)
 
 
 async def map_page(
-    mapper: Mapper, records: Sequence[JsonObject], context: MapContext, *, in_thread: bool = False
+    mapper: Mapper,
+    records: Sequence[JsonObject],
+    context: MapContext,
+    *,
+    in_thread: bool = False,
+    ids: Sequence[str] | None = None,
 ) -> list[Result]:
     """What each record becomes, in order; an empty list: skipped on purpose.
 
-    Each record is given to the mapper once. `in_thread`: a plain function is called in a worker thread, for
-    mappers that ask the ledger. Whatever a mapper raises costs its own record only.
+    Each record is given to the mapper once; where the mapper says `is_pure` (it changes nothing, its record neither,
+    and gives the same for the same), again when look-ups had to ask a host for values meanwhile. `in_thread`: a plain
+    function is called in a worker thread, for mappers that ask the ledger. `ids`: what the records are called, for what
+    look-ups put down. Whatever a mapper raises costs its own record only; a host that a look-up could not ask raises
+    what its transport does.
     """
+    page = _Page(mapper, records, context, ids)
     if inspect.iscoroutinefunction(mapper):
-        return await _map_side_by_side(mapper, records, context)
-    if in_thread:
-        return await to_thread.run_sync(_map_in_turn, mapper, records, context)
-    return _map_in_turn(mapper, records, context)
+        await page.map_side_by_side()
+    elif getattr(mapper, "is_pure", False):
+        await page.map_in_rounds(in_thread=in_thread)
+    else:
+        await page.map_in_turn(range(len(records)), Asking(), in_thread=in_thread)
+    return page.results
 
 
-def _map_in_turn(mapper: Mapper, records: Sequence[JsonObject], context: MapContext) -> list[Result]:
-    results: list[Result] = []
-    for record in records:
-        try:
-            results.append(_bodies(mapper(record, context)))
-        except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a user's mapper raises costs one record
-            results.append(_rejection(error))
-    return results
+class _Page:
+    """The records of one page and what became of them so far."""
+
+    def __init__(
+        self, mapper: Mapper, records: Sequence[JsonObject], context: MapContext, ids: Sequence[str] | None
+    ) -> None:
+        self.results: list[Result] = [[] for _ in records]
+        self._mapper = mapper
+        self._records = records
+        self._context = context
+        self._ids = ids
+
+    async def map_in_rounds(self, *, in_thread: bool) -> None:
+        """All records; then those again that needed values, which were asked for meanwhile; until none does."""
+        answers: dict[Hashable, Any] = {}
+        places: Sequence[int] = range(len(self._records))
+        for _ in range(MOST_ROUNDS):
+            here = Asking(can_repeat=True, answers=answers)
+            needs = await self.map_in_turn(places, here, in_thread=in_thread)
+            if not needs:
+                return
+            await _fetch({need: None for found in needs.values() for need in found}, answers)
+            places = list(needs)
+        for place in places:
+            self.results[place] = _ENDLESS
+
+    async def map_in_turn(
+        self, places: Sequence[int], here: Asking, *, in_thread: bool
+    ) -> dict[int, list[Need]]:
+        """The records at these places, one after the other; what those need that have to be mapped again."""
+        if in_thread:
+            return await to_thread.run_sync(self._map_in_turn, places, here)
+        return self._map_in_turn(places, here)
+
+    def _map_in_turn(self, places: Sequence[int], here: Asking) -> dict[int, list[Need]]:
+        mapper, records, context, results = self._mapper, self._records, self._context, self.results
+        needs: dict[int, list[Need]] = {}
+        with asking(here):
+            for place in places:
+                try:
+                    results[place] = _bodies(mapper(records[place], context))
+                except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a user's mapper raises costs one record
+                    results[place] = _rejection(error)
+                if here.is_touched:
+                    if here.needs and not here.is_skipped:
+                        needs[place] = list(here.needs)
+                    else:
+                        self._conclude(place, here)
+                    here.begin()
+        return needs
+
+    async def map_side_by_side(self) -> None:
+        call = cast("Callable[[JsonObject, MapContext], Awaitable[Any]]", self._mapper)
+        free = anyio.CapacityLimiter(ASYNC_MAPPERS)
+        failures: list[BulkmoveError] = []
+
+        async def map_one(place: int) -> None:
+            async with free:
+                with asking(Asking()) as here:
+                    try:
+                        self.results[place] = _bodies(await call(self._records[place], self._context))
+                    except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a user's mapper raises costs one record
+                        self.results[place] = _rejection(error)
+                    except anyio.get_cancelled_exc_class():
+                        # Raises where the run itself is cancelled. Else the mapper waited for something that was:
+                        # passed on, that would take the page's other records with it.
+                        await checkpoint_if_cancelled()
+                        self.results[place] = _CANCELLED
+                if here.failure is not None:
+                    failures.append(here.failure)
+                    tasks.cancel_scope.cancel()
+                elif here.is_touched:
+                    self._conclude(place, here)
+
+        async with anyio.create_task_group() as tasks:
+            for place in range(len(self._records)):
+                tasks.start_soon(map_one, place, name="mapper")
+        if failures:
+            raise failures[0]
+
+    def _conclude(self, place: int, here: Asking) -> None:
+        """What the look-ups say of a record goes before what its mapper made of it, maybe out of stand-ins."""
+        if here.is_skipped:
+            self.results[place] = []
+            return
+        rejecting = here.count_misses(self._ids[place] if self._ids is not None else None)
+        if rejecting:
+            self.results[place] = Rejection(UNRESOLVED, _said(rejecting))
 
 
-async def _map_side_by_side(
-    mapper: Mapper, records: Sequence[JsonObject], context: MapContext
-) -> list[Result]:
-    results: list[Result] = [[] for _ in records]
-    call = cast("Callable[[JsonObject, MapContext], Awaitable[Any]]", mapper)
-    places = anyio.CapacityLimiter(ASYNC_MAPPERS)
+async def _fetch(needs: dict[Need, None], answers: dict[Hashable, Any]) -> None:
+    """Ask for all that a page needs, some at a time; the answers are kept for the page, whatever a cache forgets."""
+    left = iter(needs)
 
-    async def map_one(place: int) -> None:
-        async with places:
-            try:
-                results[place] = _bodies(await call(records[place], context))
-            except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a user's mapper raises costs one record
-                results[place] = _rejection(error)
-            except anyio.get_cancelled_exc_class():
-                # Raises where the run itself is cancelled. Else the mapper waited for something that was:
-                # passed on, that would take the page's other records with it.
-                await checkpoint_if_cancelled()
-                results[place] = _CANCELLED
+    async def ask() -> None:
+        for need in left:
+            lookup, what = need
+            answers[need] = await lookup.fetch(what)
 
-    async with anyio.create_task_group() as tasks:
-        for place in range(len(records)):
-            tasks.start_soon(map_one, place, name="mapper")
-    return results
+    with single_error():
+        async with anyio.create_task_group() as tasks:
+            for _ in range(min(MOST_ASKED, len(needs))):
+                tasks.start_soon(ask, name="looking up")
+
+
+def _said(misses: Sequence[Miss]) -> str:
+    named = [
+        f"lookups.{each.lookup} has {'more than one value for' if each.is_ambiguous else 'no'} {each.value[:80]!r}"
+        for each in misses[:_MOST_NAMED]
+    ]
+    more = len(misses) - len(named)
+    return "; ".join(named) + (f"; and {more} more" if more else "")
 
 
 def _bodies(mapped: Any) -> list[JsonObject]:

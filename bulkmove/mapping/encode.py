@@ -45,7 +45,13 @@ def _check_floats(value: dict[str, Any] | list[Any] | tuple[Any, ...], where: st
     """What is no number (NaN, infinity) would go out as null, without a word."""
     pairs = value.items() if isinstance(value, dict) else enumerate(value)
     for name, each in pairs:
-        if isinstance(each, float) and not math.isfinite(each):
-            raise RejectedError(f"field {where}{name} holds {each}, which JSON can't carry", cause="not-json")
-        if isinstance(each, (dict, list, tuple)):
+        kind = type(each)
+        if kind is str or kind is int or each is None:  # which most values of a record are
+            continue
+        if kind is float:
+            if not math.isfinite(each):
+                raise RejectedError(
+                    f"field {where}{name} holds {each}, which JSON can't carry", cause="not-json"
+                )
+        elif isinstance(each, (dict, list, tuple)):
             _check_floats(each, f"{where}{name}.")

@@ -33,7 +33,8 @@ class ResolvedMapper:
     defined in another file, of both.
 
     The rest are attributes that a mapper's function may have: `no_place` names the source's fields that its
-    bodies can't carry, `tables` the options that name a look-up table's file, and `check_options` raises
+    bodies can't carry, `tables` the options that name a look-up table's file, `lookups` the look-ups that it asks by
+    their own names (None: any), `fields_used` the source's fields that it reads (None: any), and `check_options` raises
     ConfigError for options that it can't work with.
     """
 
@@ -45,6 +46,8 @@ class ResolvedMapper:
     no_place: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
     check_options: Callable[[Mapping[str, Any]], None] | None = None
+    lookups: tuple[str, ...] | None = None
+    fields_used: tuple[str, ...] | None = None
 
 
 def resolve_mapper(name: str, directory: Path) -> ResolvedMapper:
@@ -74,6 +77,7 @@ def resolve_mapper(name: str, directory: Path) -> ResolvedMapper:
         no_place=_names(name, function, "no_place"),
         tables=_names(name, function, "tables"),
         check_options=getattr(function, "check_options", None),
+        lookups=_names(name, function, "lookups") if hasattr(function, "lookups") else None,
     )
 
 

@@ -45,11 +45,13 @@ def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
                 path,
                 next(
                     csv.reader(
-                        [header], delimiter=_delimiter(path, header), strict=True, skipinitialspace=True
+                        [header], delimiter=delimiter_of(path, header), strict=True, skipinitialspace=True
                     )
                 ),
             )
-            reader = csv.reader(file, delimiter=_delimiter(path, header), strict=True, skipinitialspace=True)
+            reader = csv.reader(
+                file, delimiter=delimiter_of(path, header), strict=True, skipinitialspace=True
+            )
             line = 1
             for row in reader:
                 line = reader.line_num + 1
@@ -70,7 +72,8 @@ def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
         raise ConfigError(f"{path}: line {line + 1}: is not CSV: {error}") from error
 
 
-def _delimiter(path: Path, header: str) -> str:
+def delimiter_of(path: Path, header: str) -> str:
+    """What separates the columns of a first line. Raises ConfigError where it has but one."""
     delimiter = max(_DELIMITERS, key=header.count)
     if delimiter not in header:
         raise ConfigError(f"{path}: line 1: a header of two columns is needed, as old,new")

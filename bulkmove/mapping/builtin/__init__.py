@@ -3,6 +3,7 @@
 external_order.py  a MerchantPro order becomes an external order · order_status.py  its two statuses become one
 robosize_order.py  a MerchantPro order becomes an order of the sizing service
 relink.py          a product of the sizing service gets its new number
+as_it_is.py        a record is handed on unchanged
 attributes.py      what a built-in mapper says of itself
 options.py         options read once and checked
 """

@@ -17,12 +17,15 @@ class BuiltinMapper(Protocol):
 
     `check_options` raises ConfigError for options that it can't work with. `no_place` names the documented
     fields of the source, dotted, that its bodies have no place for. `tables` are the options that name a
-    look-up table.
+    look-up table; it asks no other look-ups (`lookups`). `is_pure`: it changes nothing and gives the same for the same,
+    so that it may be called again for a record.
     """
 
     check_options: CheckOptions
     no_place: tuple[str, ...]
     tables: tuple[str, ...]
+    lookups: tuple[str, ...]
+    is_pure: bool
 
     def __call__(self, record: JsonObject, context: MapContext) -> JsonObject | None: ...
 
@@ -37,6 +40,8 @@ def builtin_mapper(
         mapper.check_options = check_options
         mapper.no_place = no_place
         mapper.tables = tables
+        mapper.lookups = ()
+        mapper.is_pure = True
         return mapper
 
     return put

@@ -27,11 +27,11 @@ _PLACED = frozenset({
 })  # fmt: skip
 _NO_PLACE = tuple(name for name in (*ORDER_FIELDS, *LINE_FIELDS) if name not in _PLACED)
 
-# address field ← table by this field of the order.
+# address field ← table by this field of the order, within the address field that was found before.
 _PLACES = (
-    ("region_id", "regions", "shipping_state"),
-    ("locality_id", "localities", "shipping_city"),
-    ("sector", "sectors", "shipping_city"),
+    ("region_id", "regions", "shipping_state", None),
+    ("locality_id", "localities", "shipping_city", "region_id"),
+    ("sector", "sectors", "shipping_city", "locality_id"),
 )
 _LONGEST_NUMBER = 18
 
@@ -49,7 +49,7 @@ class _Plan:
     zip_code: str
     has_products: bool
     has_promo_codes: bool
-    places: tuple[tuple[str, str, str], ...]
+    places: tuple[tuple[str, str, str, str | None], ...]
 
 
 def _plan_of(options: Mapping[str, Any]) -> _Plan:
@@ -184,12 +184,15 @@ def _whole_product(product: Any) -> int:
     )
 
 
-def _number_in_table(table: str, text: str) -> int:
-    if not _is_whole(text):
+def _number_in_table(table: str, found: Any) -> int:
+    """A look-up gives numbers, a file texts."""
+    if isinstance(found, int) and not isinstance(found, bool):
+        return found
+    if not (isinstance(found, str) and _is_whole(found)):
         raise RejectRecordError(
-            f"table options.{table} gives {text!r}, where the target wants an id", cause="bad-table"
+            f"table options.{table} gives {found!r}, where the target wants an id", cause="bad-table"
         )
-    return int(text)
+    return int(found)
 
 
 def _is_whole(text: str) -> bool:
@@ -235,9 +238,11 @@ def _address(record: JsonObject, context: MapContext, plan: _Plan) -> JsonObject
     code = record.get("shipping_postal_code")
     if code is not None and code != "" and plan.zip_code != "omit":
         address["zip_code"] = _zip_code(code, plan.zip_code)
-    for name, table, field in plan.places:
+    for name, table, field, outer in plan.places:
         place = as_text(record.get(field))
-        new = context.lookup(table, place) if place is not None else None
+        if place is None:
+            continue
+        new = context.lookup(table, place if outer is None else (address.get(outer), place))
         if new is not None:
             address[name] = _number_in_table(table, new)
     return address

@@ -1,17 +1,16 @@
-"""Mapping without code: a `[routes.X.fields]` table becomes a mapper."""
+"""Mapping without code: a `[routes.X.fields]` table becomes a mapper.
 
-from __future__ import annotations
+table.py        the table, checked and compiled once
+closures.py     JMESPath expressions as closures · judging.py  what is true, equal and ordered in them
+values.py       what a compiled field is, and what counts as empty
+sources.py      where a value comes from · steps.py  what is done to it · conversions.py  what `as` makes of it
+numbers.py      exact numbers, scales, rounding · dates.py  dates in stated forms and zones
+objects.py      nested objects and lists
+refusals.py     rejections that name their field
 
-from collections.abc import Mapping
-from typing import Any
+How the table is written is told in docs/fields.md; `bulkmove.config.fields` is its shape.
+"""
 
-from bulkmove.errors import ConfigError
-from bulkmove.mapping.resolve import ResolvedMapper
-from bulkmove.settings import LookupSettings
+from bulkmove.mapping.declarative.table import compile_fields
 
-
-def compile_fields(
-    fields: Mapping[str, Any], *, skip_when: str | None, lookups: Mapping[str, LookupSettings]
-) -> ResolvedMapper:
-    """Raises ConfigError for a table that can't be compiled, naming the field."""
-    raise ConfigError(f"not built yet: {fields} {skip_when} {lookups}")
+__all__ = ["compile_fields"]

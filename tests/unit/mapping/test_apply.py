@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
 
-from bulkmove.errors import RejectRecordError
-from bulkmove.mapping.apply import ASYNC_MAPPERS, Rejection, map_page
+from bulkmove.errors import HostUnavailableError, RejectRecordError
+from bulkmove.mapping.apply import ASYNC_MAPPERS, MOST_ROUNDS, Rejection, map_page
 from bulkmove.mapping.context import RouteContext
+from bulkmove.mapping.lookups.asking import StandIn
+from bulkmove.mapping.lookups.decisions import Decision, Decisions
+from bulkmove.mapping.lookups.index import Index
+from bulkmove.mapping.lookups.keys import FieldWatch
+from bulkmove.mapping.lookups.resolver import Lookups
 from bulkmove.model import JsonObject
 from bulkmove.protocols import MapContext
+from bulkmove.settings import LookupSettings
 
 CONTEXT = RouteContext("r", {"x": 1}, {}, lambda _route, _id: ())
 
@@ -181,3 +187,239 @@ async def test_an_async_generator_is_no_mapper_and_is_told_so() -> None:
 
     [result] = await map_page(mapper, rows(1), CONTEXT)  # type: ignore[arg-type]
     assert isinstance(result, Rejection)
+
+
+# Look-ups
+
+
+class World:
+    """Regions that are loaded, towns of a region and products that are asked for. `asked` is what the host was asked."""
+
+    def __init__(
+        self, *, collecting: bool = False, decisions: Decisions | None = None, most_kept: int = 1000
+    ) -> None:
+        self.asked: list[str] = []
+        self.error: Exception | None = None
+        self.lookups = Lookups(decisions, collecting=collecting)
+        region = LookupSettings("region")
+        index = Index(region, FieldWatch(region, "new.regions"))
+        index.add_pairs([("Bihor", 101), ("Cluj", 102)])
+        self.lookups.add_whole(region, index)
+        town = LookupSettings("town", within="region_id", load="on-demand")
+        self.lookups.add_on_demand(town, self.towns, named="new.towns", by_outer=True, most_kept=most_kept)
+        product = LookupSettings("product", key="sku", load="on-demand", missing="null")
+        self.lookups.add_on_demand(
+            product, self.products, named="new.products", by_outer=False, most_kept=most_kept
+        )
+
+    async def towns(self, region: str) -> Sequence[JsonObject]:
+        await self._ask(region)
+        return [{"name": f"Town {n}", "id": int(region) * 10 + n, "region_id": region} for n in range(5)]
+
+    async def products(self, text: str) -> Sequence[JsonObject]:
+        await self._ask(text)
+        return [{"sku": text, "id": int(text[1:])}] if text.startswith("P") else []
+
+    async def _ask(self, what: str) -> None:
+        self.asked.append(what)
+        await anyio.lowlevel.checkpoint()
+        if self.error is not None:
+            raise self.error
+
+    @property
+    def context(self) -> RouteContext:
+        names = {name: name for name in ("region", "town", "product")}
+        return RouteContext("r", {}, {}, lambda _route, _id: (), self.lookups.of_route(names))
+
+
+def orders(count: int, **fields: Any) -> list[JsonObject]:
+    return [
+        {
+            "id": n,
+            "region": ("Bihor", "Cluj")[n % 2],
+            "town": f"Town {n % 5}",
+            "skus": [f"P{n % 7}", f"P{n % 3}"],
+            **fields,
+        }
+        for n in range(count)
+    ]
+
+
+def place(record: JsonObject, context: MapContext) -> JsonObject:
+    region = context.lookup("region", record["region"])
+    return {
+        "region": int(region),
+        "town": int(context.lookup("town", (region, record["town"]))),
+        "products": [context.lookup("product", sku) for sku in record["skus"]],
+    }
+
+
+place.is_pure = True  # type: ignore[attr-defined]  # as a built-in mapper says it
+
+
+async def place_async(record: JsonObject, context: MapContext) -> JsonObject:
+    region = await context.find("region", record["region"])
+    return {
+        "region": region,
+        "town": await context.find("town", (region, record["town"])),
+        "products": [await context.find("product", sku) for sku in record["skus"]],
+    }
+
+
+def placed(record: JsonObject) -> JsonObject:
+    region = 101 + record["id"] % 2
+    return {
+        "region": region,
+        "town": region * 10 + record["id"] % 5,
+        "products": [int(sku[1:]) if sku.startswith("P") else None for sku in record["skus"]],
+    }
+
+
+BOTH = pytest.mark.parametrize("mapper", [place, place_async])
+
+
+@BOTH
+@pytest.mark.parametrize("in_thread", [False, True])
+async def test_a_page_asks_for_each_value_once(mapper: Any, in_thread: Any) -> None:
+    world, records = World(), orders(100)
+    results = await map_page(mapper, records, world.context, in_thread=in_thread)
+    assert results == [[placed(record)] for record in records]
+    assert sorted(world.asked) == ["101", "102", *(f"P{n}" for n in range(7))]
+
+
+async def test_a_pure_mapper_is_called_again_only_for_records_that_needed_something() -> None:
+    calls: list[int] = []
+
+    def mapper(record: JsonObject, context: MapContext) -> JsonObject:
+        calls.append(record["id"])
+        return place(record, context) if record["id"] == 3 else {}
+
+    mapper.is_pure = True  # type: ignore[attr-defined]  # as a built-in mapper says it
+    await map_page(mapper, orders(6), World().context)
+    assert calls == [0, 1, 2, 3, 4, 5, 3]
+
+
+async def test_a_page_keeps_its_answers_though_a_cache_has_room_for_one() -> None:
+    world, records = World(most_kept=1), orders(40)
+    assert await map_page(place, records, world.context) == [[placed(record)] for record in records]
+    assert len(world.asked) == len(set(world.asked))
+
+
+async def test_a_stand_in_never_gets_into_a_body_and_never_hides_an_error() -> None:
+    def mapper(record: JsonObject, context: MapContext) -> JsonObject:
+        found = context.lookup("product", record["skus"][0])
+        assert not isinstance(found, StandIn) or record["id"] % 2, "a stand-in is no product"
+        if not isinstance(found, StandIn):
+            raise RejectRecordError("no good", cause="mine")
+        return {"product": found}
+
+    mapper.is_pure = True  # type: ignore[attr-defined]  # as a built-in mapper says it
+    assert await map_page(mapper, orders(4), World().context) == [Rejection("mine", "no good")] * 4
+
+
+async def test_a_mapper_that_always_asks_for_more_comes_to_an_end() -> None:
+    def mapper(_: JsonObject, context: MapContext) -> JsonObject:
+        mapper.calls += 1  # type: ignore[attr-defined]  # it is not pure at all
+        return {"p": context.lookup("product", f"P{mapper.calls}")}  # type: ignore[attr-defined]
+
+    mapper.is_pure, mapper.calls = True, 0  # type: ignore[attr-defined]
+    [result] = await map_page(mapper, rows(1), World().context)
+    assert isinstance(result, Rejection)
+    assert "still asked" in result.message
+    assert mapper.calls == MOST_ROUNDS  # type: ignore[attr-defined]
+
+
+@BOTH
+async def test_a_host_that_fails_ends_the_page_and_rejects_no_record(mapper: Any) -> None:
+    world = World()
+    world.error = HostUnavailableError("host new: gone")
+    with pytest.raises(HostUnavailableError, match="gone"):
+        await map_page(mapper, orders(10), world.context)
+
+
+async def test_a_mapper_can_not_swallow_that_a_host_failed() -> None:
+    async def mapper(record: JsonObject, context: MapContext) -> JsonObject:
+        try:
+            return {"p": await context.find("product", record["skus"][0])}
+        except Exception:  # noqa: BLE001  the point of the test
+            return {"p": None}
+
+    world = World()
+    world.error = HostUnavailableError("host new: gone")
+    with pytest.raises(HostUnavailableError):
+        await map_page(mapper, orders(3), world.context)
+
+
+@BOTH
+async def test_a_value_that_does_not_resolve_costs_its_record(mapper: Any) -> None:
+    records = orders(3)
+    records[1]["town"] = "Nowhere"
+    results = await map_page(mapper, records, World().context)
+    assert [isinstance(result, Rejection) for result in results] == [False, True, False]
+    assert isinstance(results[1], Rejection)
+    assert results[1].cause == "unresolved"
+    assert "'Nowhere' within '102'" in results[1].message
+
+
+@BOTH
+@pytest.mark.parametrize("in_thread", [False, True])
+async def test_all_that_a_record_lacks_is_collected_in_one_pass(mapper: Any, in_thread: Any) -> None:
+    world, records = World(collecting=True), orders(6)
+    records[2] |= {"region": "Xanadu", "skus": ["Q1", "Q2", "Q1"]}
+    records[4] |= {"town": "Nowhere", "skus": ["Q1"]}
+    ids = [f"id-{n}" for n in range(6)]
+    results = await map_page(mapper, records, world.context, in_thread=in_thread, ids=ids)
+    assert [isinstance(result, Rejection) for result in results] == [False, False, True, False, True, False]
+    assert all(result.cause == "unresolved" for result in results if isinstance(result, Rejection))
+    told = {
+        (u.lookup, u.value, u.within): (u.records, u.first_id, u.becomes) for u in world.lookups.unresolved()
+    }
+    first_q1 = told.pop(("product", "Q1", None))
+    assert first_q1[0] == 2
+    assert first_q1[1] in {"id-2", "id-4"}
+    assert told == {
+        ("region", "Xanadu", None): (1, "id-2", "rejected"),
+        ("product", "Q2", None): (1, "id-2", "null"),
+        ("town", "Nowhere", "101"): (1, "id-4", "rejected"),
+    }
+
+
+async def test_what_becomes_null_rejects_no_record_while_values_are_collected() -> None:
+    world = World(collecting=True)
+    [record] = orders(1, skus=["Q1"])
+    assert await map_page(place, [record], world.context, ids=["7"]) == [[placed(record)]]
+    assert [(u.value, u.becomes) for u in world.lookups.unresolved()] == [("Q1", "null")]
+
+
+@BOTH
+@pytest.mark.parametrize("collecting", [False, True])
+async def test_a_record_that_is_decided_to_be_skipped_is_skipped(mapper: Any, collecting: Any) -> None:
+    decisions = Decisions({"town": {("101", "Town 0"): Decision("skip")}})
+    world, records = World(collecting=collecting, decisions=decisions), orders(3, skus=["P1"])
+    records[0]["skus"] = ["Q1"]
+    results = await map_page(mapper, records, world.context, ids=["0", "1", "2"])
+    assert [bool(result) for result in results] == [False, True, True]
+    assert results[0] == []
+    assert world.lookups.unresolved() == []
+
+
+async def test_nothing_is_asked_for_a_record_that_is_skipped() -> None:
+    def mapper(record: JsonObject, context: MapContext) -> JsonObject:
+        return {
+            "p": context.lookup("product", record["skus"][0]),
+            "r": context.lookup("region", record["region"]),
+        }
+
+    mapper.is_pure = True  # type: ignore[attr-defined]  # as a built-in mapper says it
+    world = World(decisions=Decisions({"region": {("", "Bihor"): Decision("skip")}}))
+    assert await map_page(mapper, orders(1), world.context) == [[]]
+    assert world.asked == []
+
+
+async def test_a_plain_mapper_may_not_ask_on_demand_and_its_records_say_why() -> None:
+    def mapper(record: JsonObject, context: MapContext) -> JsonObject:
+        return {"p": context.lookup("product", record["skus"][0])}
+
+    [result] = await map_page(mapper, orders(1), World().context)
+    assert isinstance(result, Rejection)
+    assert result.cause == "on-demand"

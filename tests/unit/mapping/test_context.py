@@ -5,6 +5,10 @@ from __future__ import annotations
 import pytest
 
 from bulkmove.mapping.context import RouteContext
+from bulkmove.mapping.lookups.index import Index
+from bulkmove.mapping.lookups.keys import FieldWatch
+from bulkmove.mapping.lookups.resolver import Lookups
+from bulkmove.settings import LookupSettings
 
 _WRITTEN = {("orders", "1"): ("10",), ("orders", "2"): ("20", "21")}
 
@@ -28,6 +32,36 @@ def test_a_table_is_looked_up_by_text() -> None:
 def test_a_table_that_was_not_loaded_is_named_with_its_option() -> None:
     with pytest.raises(KeyError, match=r"options\.colours"):
         context().lookup("colours", "1")
+
+
+def test_the_tables_that_there_are_stand_in_the_message() -> None:
+    with pytest.raises(KeyError, match=r"there are colour, ids, region\): write a \[lookups\.colours\]"):
+        with_lookups().lookup("colours", "1")
+    with pytest.raises(KeyError, match="there is none"):
+        RouteContext("r", {}, {}, lambda _route, _id: ()).lookup("colours", "1")
+
+
+def with_lookups() -> RouteContext:
+    settings = LookupSettings("region", missing="null")
+    index = Index(settings, FieldWatch(settings, "rows"))
+    index.add_pairs([("Arad", 7), ("1", "one")])
+    lookups = Lookups()
+    lookups.add_whole(settings, index)
+    plain = context()
+    names = lookups.of_route({"region": "region", "colour": "region"})
+    return RouteContext(plain.route, plain.options, plain.tables, plain.ids_of, names)
+
+
+async def test_a_look_up_is_asked_by_its_name_or_by_the_option_that_names_it() -> None:
+    assert with_lookups().lookup("region", "Arad") == with_lookups().lookup("colour", "Arad") == 7
+    assert with_lookups().lookup("region", 1) == "one"
+    assert with_lookups().lookup("region", "Brad") is None
+    assert await with_lookups().find("colour", "Arad") == 7
+    assert with_lookups().lookup("ids", "007") == "700"
+
+
+def test_a_files_table_has_one_value_a_key_whatever_it_is_within() -> None:
+    assert context().lookup("ids", ("101", "007")) == "700"
 
 
 async def test_find_answers_as_lookup_does() -> None:

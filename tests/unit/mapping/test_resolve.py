@@ -210,7 +210,14 @@ def test_a_users_file_does_not_hide_the_standard_library(write: Write, tmp_path:
     ("name", "parts"),
     [
         ("robosize-relinc", ("no mapper is installed under this name", "did you mean 'robosize-relink'?")),
-        ("zzz", ("no mapper is installed", "there are merchantpro-to-external-order", "file.py:function")),
+        (
+            "zzz",
+            (
+                "no mapper is installed",
+                "there are as-it-is, merchantpro-to-external-order",
+                "file.py:function",
+            ),
+        ),
         ("m.py", ("name the function in it, as m.py:",)),
         ("m.py:", ("name the function after the colon",)),
         (":f", ("no mapper is installed",)),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bulkmove.connectors.robosize.api import PRODUCT_FIELDS
+from bulkmove.connectors.robosize.forms import PRODUCT_FIELDS
 from bulkmove.errors import ConfigError, RejectRecordError
 from bulkmove.mapping.builtin.relink import SETTABLE, check_options, relink_product
 from bulkmove.mapping.context import RouteContext
