@@ -88,13 +88,15 @@ class Record(NamedTuple):
     """One row of a source, as it came.
 
     `id` is opaque text, None where the row has none. `key` is what the list is sorted by, in whole epoch
-    seconds; None where the row shows none. `version` is the row's own mark of its last change, as text.
+    seconds; None where the row shows none. `version` is the row's own mark of its last change, as text. `fault`: why
+    the row can't be read, where it can't; it is rejected by itself, and `data` shows what is there.
     """
 
     id: str | None
     key: int | None
     version: str | None
     data: JsonObject
+    fault: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from bulkmove.entries import (
     Entry,
@@ -104,6 +105,24 @@ class Target(Protocol):
     def comparable(self, row: JsonObject) -> JsonObject: ...
 
     async def write(self, items: Sequence[WriteItem]) -> Sequence[WriteResult]: ...
+
+
+@runtime_checkable
+class StagedTarget(Protocol):
+    """What a Target is too whose list comes to be as a whole, or not at all: a file that is renamed when it is complete.
+
+    `open_list` is held while a route works on it. `written`: how many bodies the ledger says are there, `in_doubt`: how
+    many more there may be; both 0 where the route begins. It raises ConfigError where something is in the way of a
+    beginning, which is what `obstacle` tells, and LedgerError where the list is not what the ledger says.
+    `close_list` is called within it when all records are settled, and may be called again for a list that is complete.
+    It raises BadAnswerError where the list does not hold `written` rows.
+    """
+
+    async def obstacle(self) -> str | None: ...
+
+    def open_list(self, *, written: int, in_doubt: int) -> AbstractAsyncContextManager[None]: ...
+
+    async def close_list(self, written: int) -> None: ...
 
 
 Derive = Callable[[Record], Sequence[Record]]
@@ -256,6 +275,10 @@ class Ledger(Protocol):
         ...
 
     async def counts(self, route: str) -> Counts: ...
+
+    async def written(self, route: str) -> int:
+        """How many bodies were written; a record may have become several."""
+        ...
 
     async def save_spans(self, route: str, spans: Sequence[Span]) -> None:
         """Add spans, or shorten those that are there; how far they are read comes with `add_page` alone."""

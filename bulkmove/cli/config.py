@@ -11,10 +11,11 @@ import click
 from bulkmove.cli.exits import exits
 from bulkmove.config import described, json_schema, load_migration, read_document, show, warnings_of
 from bulkmove.errors import ConfigError
-from bulkmove.mapping.resolve import resolve_mapper
+from bulkmove.mapping.declarative import compile_fields
+from bulkmove.mapping.resolve import ResolvedMapper, resolve_mapper
 from bulkmove.mapping.tables import load_table
 from bulkmove.pipeline.plan import check_names
-from bulkmove.settings import MigrationSettings
+from bulkmove.settings import MigrationSettings, RouteSettings
 
 _FILE = click.argument("file", type=click.Path(path_type=Path), default=Path("migration.toml"))
 _JSON = click.option(
@@ -85,9 +86,9 @@ def _check_mappers(settings: MigrationSettings, file: Path) -> list[str]:
     warnings: list[str] = []
     for name, route in settings.routes.items():
         try:
-            mapper = resolve_mapper(route.mapper, settings.directory)
+            mapper = _mapper(settings, route, file)
         except ConfigError as error:
-            problems.append(f"{file}: routes.{name}.mapper: {error}")
+            problems.append(str(error))
             continue
         try:
             if mapper.check_options is not None:
@@ -107,6 +108,21 @@ def _check_mappers(settings: MigrationSettings, file: Path) -> list[str]:
     if problems:
         raise ConfigError("\n".join(problems))
     return warnings
+
+
+def _mapper(settings: MigrationSettings, route: RouteSettings, file: Path) -> ResolvedMapper:
+    if route.fields is not None:
+        return compile_fields(
+            route.fields,
+            skip_when=route.skip_when,
+            lookups=settings.lookups,
+            route=route.name,
+            file=file,
+        )
+    try:
+        return resolve_mapper(route.mapper, settings.directory)
+    except ConfigError as error:
+        raise ConfigError(f"{file}: routes.{route.name}.mapper: {error}") from error
 
 
 def _print_verdict(file: Path, *, errors: Sequence[str], warnings: Sequence[str]) -> None:

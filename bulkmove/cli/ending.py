@@ -1,19 +1,24 @@
-"""What one run is asked for, and the last line that tells how it ended, however it did."""
+"""What one run is asked for, and the last line that tells how a command ended, however it did."""
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 import orjson
 
-from bulkmove.cli.exits import tell
+from bulkmove.cli.exits import INTERRUPTED, UNEXPECTED, tell
 from bulkmove.cli.options import Output
 
 TERMINATED = 143
+_USAGE = 2
+_FALSE = ("", "0", "false", "f", "no", "n", "off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +58,52 @@ def end_on_sigterm() -> None:
         sys.exit(TERMINATED)
 
     signal.signal(signal.SIGTERM, end)
+
+
+class EndingCommand(click.Command):
+    """Prints the last line for a command line that click refuses, too: whoever scripts against it reads just that."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        asked = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError:
+            if _asks_for_json(asked):
+                Ending(routes={}).print(_USAGE)
+            raise
+
+
+def _asks_for_json(arguments: Sequence[str]) -> bool:
+    return "--json" in arguments or os.environ.get("BULKMOVE_JSON", "").strip().lower() not in _FALSE
+
+
+@contextmanager
+def last_line(output: Output) -> Iterator[Ending]:
+    """However the command ends, its summary is the last line of stdout, and the exit code is what that says.
+
+    Signals are ignored from there on: one that comes while the interpreter winds up would change the code.
+    """
+    ending = Ending(routes={})
+    try:
+        try:
+            end_on_sigterm()
+            yield ending
+        except click.Abort:  # Ctrl-C at a question
+            sys.exit(INTERRUPTED)
+    except SystemExit as end:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        code = end.code if isinstance(end.code, int) else UNEXPECTED
+        if output.as_json:
+            ending.print(code)
+        if ending.is_abandoned:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+        raise
+    except BrokenPipeError:
+        raise  # nobody reads stdout any more
+    except BaseException:
+        if output.as_json:
+            ending.print(UNEXPECTED)
+        raise

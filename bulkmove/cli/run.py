@@ -2,41 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from bulkmove.cli.ending import Ending, RunRequest, end_on_sigterm
-from bulkmove.cli.exits import INTERRUPTED, UNEXPECTED, exits
+from bulkmove.cli.ending import EndingCommand, RunRequest, last_line
+from bulkmove.cli.exits import exits
 from bulkmove.cli.options import Output, ledger_option, migration_file, output_options
 
-_USAGE = 2
-_FALSE = ("", "0", "false", "f", "no", "n", "off")
 
-
-class _RunCommand(click.Command):
-    """Prints the last line for a command line that click refuses, too: whoever scripts against it reads just that."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        asked = list(args)
-        try:
-            return super().parse_args(ctx, args)
-        except click.UsageError:
-            if _asks_for_json(asked):
-                Ending(routes={}).print(_USAGE)
-            raise
-
-
-def _asks_for_json(arguments: Sequence[str]) -> bool:
-    return "--json" in arguments or os.environ.get("BULKMOVE_JSON", "").strip().lower() not in _FALSE
-
-
-@click.command("run", cls=_RunCommand)
+@click.command("run", cls=EndingCommand)
 @migration_file
 @click.option("--route", "routes", metavar="NAME", multiple=True, help="This route alone; may be repeated.")
 @click.option(
@@ -86,42 +62,10 @@ def command(
         yes=yes,
         output=output,
     )
-    with _last_line(output) as ending:
+    with last_line(output) as ending:
         with exits():
             # The pipeline brings every room with it, and an interrupt while it is loaded ends like any other.
             from bulkmove.cli.running import perform
 
             code = perform(request, ending)
         sys.exit(code)
-
-
-@contextmanager
-def _last_line(output: Output) -> Iterator[Ending]:
-    """However the command ends, its summary is the last line of stdout, and the exit code is what that says.
-
-    Signals are ignored from there on: one that comes while the interpreter winds up would change the code.
-    """
-    ending = Ending(routes={})
-    try:
-        try:
-            end_on_sigterm()
-            yield ending
-        except click.Abort:  # Ctrl-C at a question
-            sys.exit(INTERRUPTED)
-    except SystemExit as end:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-        code = end.code if isinstance(end.code, int) else UNEXPECTED
-        if output.as_json:
-            ending.print(code)
-        if ending.is_abandoned:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
-        raise
-    except BrokenPipeError:
-        raise  # nobody reads stdout any more
-    except BaseException:
-        if output.as_json:
-            ending.print(UNEXPECTED)
-        raise

@@ -7,8 +7,11 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 import anyio
 import anyio.abc
@@ -30,6 +33,8 @@ from bulkmove.report.telling import Told, tell_json, tell_text
 
 _SIGNAL_BASE = 128
 
+_Result = TypeVar("_Result")
+
 
 def perform(request: RunRequest, ending: Ending) -> int:
     """Run, report on stdout all but the last line, and return the exit code; `ending` gets the routes.
@@ -50,33 +55,35 @@ def perform(request: RunRequest, ending: Ending) -> int:
     interruption = Interruption()
     tune()
     try:
-        with shown(standing, _style(request.output), sys.stderr) as observer:
-            summary = anyio.run(
-                _run,
-                migration,
-                request,
-                observer,
-                interruption,
-                backend_options={"use_uvloop": _has_uvloop()},
-            )
+        with ended_by_itself(ending), shown(standing, style_of(request.output), sys.stderr) as observer:
+            work = partial(_run, migration, request, observer)
+            summary = run_interruptible(work, migration, interruption)
         if summary is None:
             summary = _from_ledger(migration, request)
     except (ConfigError, LedgerLockedError):
         raise  # no ledger was opened
-    except BaseException as error:
-        # The first two pass an event loop by, and leave its threads behind.
-        ending.is_abandoned = isinstance(error, (SystemExit, KeyboardInterrupt))
+    except BaseException:
         ending.routes = _as_json(_from_ledger(migration, request))
-        is_terminated = isinstance(error, SystemExit) and error.code == TERMINATED
-        if is_terminated or isinstance(error, (Exception, KeyboardInterrupt)):
-            raise
-        # A mapper that calls sys.exit() shall not decide what this command ends with: it might say 0.
-        raise RuntimeError(f"a mapper raised {error!r}, which ends programs, not records") from error
-    if interruption.number is not None:
-        summary = replace(summary, exit_code=_SIGNAL_BASE + interruption.number)
+        raise
+    if interruption.exit_code is not None:
+        summary = replace(summary, exit_code=interruption.exit_code)
     ending.routes = _as_json(summary)
     _report(summary, standing, request, no_place=no_place)
     return summary.exit_code or 0
+
+
+@contextmanager
+def ended_by_itself(ending: Ending) -> Iterator[None]:
+    """A mapper that calls sys.exit() shall not decide what the command ends with: it might say 0."""
+    try:
+        yield
+    except BaseException as error:
+        # The first two pass an event loop by, and leave its threads behind.
+        ending.is_abandoned = isinstance(error, (SystemExit, KeyboardInterrupt))
+        is_terminated = isinstance(error, SystemExit) and error.code == TERMINATED
+        if is_terminated or isinstance(error, (Exception, KeyboardInterrupt)):
+            raise
+        raise RuntimeError(f"a mapper raised {error!r}, which ends programs, not records") from error
 
 
 @dataclass(slots=True)
@@ -84,6 +91,10 @@ class Interruption:
     """The first signal that came, if one did."""
 
     number: int | None = None
+
+    @property
+    def exit_code(self) -> int | None:
+        return None if self.number is None else _SIGNAL_BASE + self.number
 
     async def listen(
         self,
@@ -111,30 +122,35 @@ class Interruption:
             end_on_sigterm()
 
 
-async def _run(
-    migration: Migration, request: RunRequest, observer: Observer, interruption: Interruption
-) -> Summary | None:
-    """The run's summary; None where a second signal cancelled it."""
-    summary = None
-    with single_error():
-        async with anyio.create_task_group() as tasks:
-            await tasks.start(interruption.listen, migration, tasks.cancel_scope, name="signals")
-            summary = await migration.run(
-                observer,
-                routes=request.routes,
-                limit=request.limit,
-                dry_run=request.dry_run,
-                accept_changes=request.accept_changes,
-            )
-            tasks.cancel_scope.cancel()
-    return summary
+def run_interruptible(
+    work: Callable[[], Awaitable[_Result]], migration: Migration, interruption: Interruption
+) -> _Result | None:
+    """What `work` returns, on an event loop of its own; None where a second signal cancelled it."""
+
+    async def listen_and_work() -> _Result | None:
+        result = None
+        with single_error():
+            async with anyio.create_task_group() as tasks:
+                await tasks.start(interruption.listen, migration, tasks.cancel_scope, name="signals")
+                result = await work()
+                tasks.cancel_scope.cancel()
+        return result
+
+    has_uvloop = importlib.util.find_spec("uvloop") is not None
+    return anyio.run(listen_and_work, backend_options={"use_uvloop": has_uvloop})
 
 
-def _has_uvloop() -> bool:
-    return importlib.util.find_spec("uvloop") is not None
+async def _run(migration: Migration, request: RunRequest, observer: Observer) -> Summary:
+    return await migration.run(
+        observer,
+        routes=request.routes,
+        limit=request.limit,
+        dry_run=request.dry_run,
+        accept_changes=request.accept_changes,
+    )
 
 
-def _style(output: Output) -> Style:
+def style_of(output: Output) -> Style:
     if output.progress == "never" or (output.quiet and output.progress == "auto"):
         return "none"
     if output.log_format == "json":
@@ -194,11 +210,16 @@ def _as_json(summary: Summary) -> dict[str, dict[str, int]]:
     return {name: counts.as_dict() for name, counts in summary.routes.items()}
 
 
+def errors_of(summary: Summary, standing: Standing) -> tuple[str, ...]:
+    """The summary's notes that were no notes while it ran: what ended a route."""
+    notes = {note.text for note in standing.notes}
+    return tuple(dict.fromkeys(text for text in summary.notes if text not in notes))
+
+
 def _report(
     summary: Summary, standing: Standing, request: RunRequest, *, no_place: Mapping[str, tuple[str, ...]]
 ) -> None:
-    notes = {note.text for note in standing.notes}
-    errors = tuple(dict.fromkeys(text for text in summary.notes if text not in notes))
+    errors = errors_of(summary, standing)
     for error in errors:
         tell(f"error: {error}")
     told = Told(

@@ -73,6 +73,14 @@ def counts(connection: sqlite3.Connection, route: int) -> Counts:
     )
 
 
+def written(connection: sqlite3.Connection, route: int) -> int:
+    """How many bodies, not records, were written."""
+    count: int = connection.execute(
+        "SELECT count(*) FROM records WHERE route = ? AND state = ?", (route, State.WRITTEN)
+    ).fetchone()[0]
+    return count
+
+
 def routes(connection: sqlite3.Connection) -> dict[str, int]:
     return dict(connection.execute("SELECT name, id FROM routes ORDER BY id").fetchall())
 

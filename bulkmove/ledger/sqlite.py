@@ -134,6 +134,11 @@ class SqliteLedger:
         await self._put(lambda _: None)
         return await self._reader.run(partial(questions.counts, route=self._routes[route]))
 
+    async def written(self, route: str) -> int:
+        """How many bodies were written, also those that are handed over and not durable yet."""
+        await self._put(lambda _: None)
+        return await self._reader.run(partial(questions.written, route=self._routes[route]))
+
     async def causes(self, route: str) -> list[tuple[State, str, int, str]]:
         """Why records failed: outcome, cause, how many, and the source id of one of them; most first."""
         rows = await self._reader.run(partial(questions.causes, route=self._routes[route]))

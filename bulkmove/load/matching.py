@@ -1,4 +1,4 @@
-"""Which row a mapped body belongs to: create, update, nothing to do, or rejected. Pure; the keys are looked up before."""
+"""Which row a mapped body belongs to: create, update, delete, nothing to do, or rejected. Pure; the keys are looked up before."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Rules:
 
 
 class Body(NamedTuple):
-    """One mapped body, encoded, with the id and key that it shows."""
+    """One mapped body, encoded, with the id and key that it shows. What deletes a row has no fields."""
 
     source_id: str
     part: int
@@ -70,6 +70,9 @@ def match(
             return rejected(
                 body, "has-id", f"mode is create, and the body names a row of the target: {body.target_id}"
             )
+        if rules.mode == "delete":
+            # No key is claimed: once the row is gone, its key is free.
+            return _entry(body, State.PENDING, target_id=body.target_id)
         if own_row is not None and _equals_row(body, rules.target, own_row):
             return _entry(body, State.UNCHANGED, target_id=body.target_id, key=body.key)
         return _entry(body, State.PENDING, target_id=body.target_id, key=body.key)
@@ -89,9 +92,11 @@ def _match_by_key(body: Body, key: str, rules: Rules, known: TargetKey | None) -
             f"record {source_id} of route {route} has the same {rules.natural_key} {key}",
         )
     if known is None or known.rows == 0:
-        if rules.mode == "update":
+        if rules.mode in {"update", "delete"}:
             return rejected(
-                body, "no-match", f"mode is update, and no row of the target has {rules.natural_key} {key}"
+                body,
+                "no-match",
+                f"mode is {rules.mode}, and no row of the target has {rules.natural_key} {key}",
             )
         return _entry(body, State.PENDING, key=key)
     if known.rows > 1:
@@ -108,7 +113,7 @@ def _match_by_key(body: Body, key: str, rules: Rules, known: TargetKey | None) -
         return rejected(
             body, "exists", f"mode is create, and row {known.target_id} has {rules.natural_key} {key} already"
         )
-    if _equals_hashes(body, rules.target, known.fields):
+    if rules.mode != "delete" and _equals_hashes(body, rules.target, known.fields):
         return _entry(body, State.UNCHANGED, target_id=known.target_id, key=key)
     return _entry(body, State.PENDING, target_id=known.target_id, key=key)
 

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from bulkmove.entries import Entry, Item, Kept, Member, Span, TargetKey
 from bulkmove.errors import RejectedError
 from bulkmove.events import RecordsRead, RecordsSettled
-from bulkmove.exact import canonical_json, decode_json, encode_json, name_of_content
+from bulkmove.exact import canonical_json, decode_json, encode_json
 from bulkmove.load.matching import Body, Rules, as_text, digest_of, match, rejected
 from bulkmove.mapping.apply import Rejection, Result, map_page
 from bulkmove.mapping.encode import encode_body
 from bulkmove.model import JsonObject, Record, State
+from bulkmove.pipeline.arriving import new_records, storable
 from bulkmove.pipeline.job import RouteJob
 from bulkmove.pipeline.keys import ensure_keys
 
@@ -22,12 +23,14 @@ async def take(job: RouteJob, records: Sequence[Record], span: Span | None) -> l
     Returns the bodies to be written, in order. Each record is mapped once, ever. Where the run's limit cuts
     the page, the span's progress is not noted, so that a later run reads the rest again.
     """
-    fresh, keyless = await _new_records(job, records)
+    fresh, keyless = await new_records(job, records)
     if job.limit is not None and len(fresh) > job.limit:
         fresh, keyless, span = fresh[: job.limit], [], None
     # First: a mapper may change its record.
     digests = [_digest(record.data) if record.version is None else None for record in fresh]
-    results = await _map(job, [record.data for record in fresh])
+    if job.onlooker is not None:
+        job.onlooker.see(job.name, fresh)
+    results = await _map(job, fresh)
     entries, bodies = _prepare(job.rules, fresh, results, digests)
     async with job.target_list.claiming:
         matched = await _match_all(job, bodies, {})
@@ -38,7 +41,7 @@ async def take(job: RouteJob, records: Sequence[Record], span: Span | None) -> l
 
 async def store(job: RouteJob, records: Sequence[Record]) -> None:
     """Keep a page as it was read, to be mapped when the whole list is there."""
-    fresh, keyless = await _new_records(job, records)
+    fresh, keyless = await new_records(job, records)
     entries = [_seen(record) for record in fresh] + keyless
     if not entries:
         return
@@ -50,7 +53,9 @@ async def map_stored(job: RouteJob, chunk: int, rows: Sequence[Kept]) -> None:
     """Map a page that was kept as it was read, as much of it as the run's limit allows."""
     rows = rows[: job.limit]
     records = [Record(id=row.source_id, key=None, version=None, data=decode_json(row.body)) for row in rows]
-    results = await _map(job, [record.data for record in records])
+    if job.onlooker is not None:
+        job.onlooker.see(job.name, records)
+    results = await _map(job, records)
     entries, bodies = _prepare(job.rules, records, results, [digest_of(row.body) for row in rows])
     own_rows = {row.source_id: decode_json(row.body) for row in rows}
     async with job.target_list.claiming:
@@ -58,6 +63,24 @@ async def map_stored(job: RouteJob, chunk: int, rows: Sequence[Kept]) -> None:
         matched = await _without_strays(job, matched, bodies)
         await _put_down(job, matched, bodies, others=entries, was_raw_chunk=chunk)
     job.note_mapped(len(rows))
+
+
+async def attempt(job: RouteJob, records: Sequence[Record]) -> tuple[list[Body], list[Entry]]:
+    """The bodies that the records are mapped to, and entries for what is skipped or rejected.
+
+    Nothing is matched with the target's rows, put down or sent: a body that names no row counts as a new one, unless
+    the route only changes what is there.
+    """
+    results = await _map(job, records)
+    others, bodies = _prepare(job.rules, records, results, [None] * len(records))
+    good: list[Body] = []
+    for body in bodies:
+        refused = _refusal(job, body, is_update=body.target_id is not None or job.rules.mode == "update")
+        if refused is None:
+            good.append(body)
+        else:
+            others.append(refused)
+    return good, others
 
 
 async def _without_strays(job: RouteJob, matched: list[Entry], bodies: Sequence[Body]) -> list[Entry]:
@@ -72,29 +95,15 @@ async def _without_strays(job: RouteJob, matched: list[Entry], bodies: Sequence[
     ]
 
 
-async def _map(job: RouteJob, rows: list[JsonObject]) -> list[Result]:
-    # A mapper of a route that comes after another may ask the ledger for ids, which blocks: off the loop with it.
-    return await map_page(job.mapper, rows, job.context, in_thread=bool(job.settings.after))
-
-
-async def _new_records(job: RouteJob, records: Sequence[Record]) -> tuple[list[Record], list[Entry]]:
-    """The records that the ledger does not hold, each once, and entries for new ones without an id."""
-    by_id: dict[str, Record] = {}
-    for record in records:
-        by_id.setdefault(record.id if record.id is not None else name_of_content(record.data), record)
-    if not by_id:
-        return [], []
-    known = await job.ledger.known(job.name, list(by_id))
-    fresh = {source_id: record for source_id, record in by_id.items() if source_id not in known}
-    keyless = [
-        Entry(
-            source_id=source_id, part=0, state=State.REJECTED, cause="no-id",
-            message="the source record has no id; it is named by the hash of its bytes",
-        )
-        for source_id, record in fresh.items()
-        if record.id is None
-    ]  # fmt: skip
-    return [record for record in fresh.values() if record.id is not None], keyless
+async def _map(job: RouteJob, records: Sequence[Record]) -> list[Result]:
+    return await map_page(
+        job.mapper,
+        [record.data for record in records],
+        job.context,
+        # A mapper of a route that comes after another may ask the ledger for ids, which blocks: off the loop with it.
+        in_thread=bool(job.settings.after),
+        ids=[record.id or "" for record in records],
+    )
 
 
 def _prepare(
@@ -126,21 +135,18 @@ def _unmapped(
         state=state,
         version=record.version,
         source_digest=digest,
-        cause=_storable(cause),
-        message=None if message is None else _storable(message),
+        cause=storable(cause),
+        message=None if message is None else storable(message),
     )
-
-
-def _storable(text: str) -> str:
-    """The text with what no database keeps (lone surrogates, which JSON can name) spelled out."""
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _body(record: Record, part: int, digest: bytes | None, fields: JsonObject, rules: Rules) -> Body:
     """Take the id out of a mapped body and encode the rest. Raises RejectedError for what can't be written at all."""
     if not isinstance(fields, dict):
         raise RejectedError(f"the mapper gave a {type(fields).__name__}, not a dict", cause="mapper-error")
-    if rules.writable and not fields.keys() <= rules.writable:
+    if rules.mode == "delete":
+        fields = {name: fields[name] for name in (rules.id_field, rules.natural_key) if name in fields}
+    elif rules.writable and not fields.keys() <= rules.writable:
         names = ", ".join(sorted(str(name) for name in fields.keys() - rules.writable))
         raise RejectedError(
             f"the target documents no field {names} that can be written", cause="unknown-field"
@@ -154,6 +160,9 @@ def _body(record: Record, part: int, digest: bytes | None, fields: JsonObject, r
                 f"the mapper gave {given} as {rules.id_field}, which names no row", cause="bad-id"
             )
         fields = {name: value for name, value in fields.items() if name != rules.id_field}
+    key = as_text(fields.get(rules.natural_key))
+    # A row is deleted by its address alone.
+    fields = {} if rules.mode == "delete" else fields
     return Body(
         source_id=record.id or "",
         part=part,
@@ -162,7 +171,7 @@ def _body(record: Record, part: int, digest: bytes | None, fields: JsonObject, r
         fields=fields,
         encoded=encode_body(fields),
         target_id=target_id,
-        key=as_text(fields.get(rules.natural_key)),
+        key=key,
     )
 
 
@@ -174,12 +183,28 @@ async def _match_all(job: RouteJob, bodies: Sequence[Body], own_rows: dict[str, 
     known = await job.ledger.find_keys(job.target_list.name, keys) if keys else {}
     entries: list[Entry] = []
     for body in bodies:
-        entry = match(body, job.rules, known, own_rows.get(body.source_id))
+        entry = _checked(job, body, match(body, job.rules, known, own_rows.get(body.source_id)))
         if entry.key is not None and (entry.key not in known or known[entry.key].owner is None):
             # A later body of this page with the same key shall find it taken.
             known[entry.key] = TargetKey(entry.key, None, 0, None, owner=(job.name, entry.source_id))
         entries.append(entry)
     return entries
+
+
+def _checked(job: RouteJob, body: Body, entry: Entry) -> Entry:
+    """The entry, rejected where the target would refuse its body; only a matched body tells what it is to be."""
+    if entry.state is not State.PENDING:
+        return entry
+    return _refusal(job, body, is_update=entry.target_id is not None) or entry
+
+
+def _refusal(job: RouteJob, body: Body, *, is_update: bool) -> Entry | None:
+    if job.check_body is not None:
+        try:
+            job.check_body(body.encoded, is_update=is_update)
+        except RejectedError as error:
+            return rejected(body, error.cause, str(error))
+    return None
 
 
 async def _put_down(
@@ -205,6 +230,8 @@ async def _put_down(
         was_raw_chunk=was_raw_chunk,
     )
     _tell(job, entries, is_new=was_raw_chunk is None)
+    if job.onlooker is not None:
+        job.onlooker.note(job.name, entries, [body.encoded for body in bodies])
     return [
         Item(Member(e.source_id, e.part, chunk), e.target_id, e.key, b.encoded, b.fields)
         for e, b in zip(matched, bodies, strict=True)

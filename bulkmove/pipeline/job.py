@@ -5,20 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import anyio
 
-from bulkmove.entries import Settled
+from bulkmove.entries import Entry, Settled
 from bulkmove.errors import BulkmoveError
 from bulkmove.events import Event, Note, RecordsSettled
 from bulkmove.ledger import SqliteLedger
+from bulkmove.load.checking import BodyCheck
 from bulkmove.load.gate import ListGate
 from bulkmove.load.matching import Rules
 from bulkmove.load.verdicts import ATTEMPTS_OVER_S
 from bulkmove.mapping.context import RouteContext
-from bulkmove.model import State
+from bulkmove.mapping.lookups.resolver import Lookups
+from bulkmove.model import Record, State
 from bulkmove.pipeline.plan import MigrationPlan
-from bulkmove.protocols import Ledger, Mapper, Observer, Source, Target
+from bulkmove.protocols import Derive, Ledger, Mapper, Observer, Source, Target
 from bulkmove.settings import HostSettings, RouteSettings
 from bulkmove.transport import HostTransport
 
@@ -39,13 +42,27 @@ class TargetList:
         self.has_keys = False
 
 
+class Onlooker(Protocol):
+    """Looks on while pages are mapped; a preview is made of what it saw.
+
+    `see` gets the records before they are mapped, `note` what each became: the encoded bodies belong to the first
+    entries, the others have none.
+    """
+
+    def see(self, route: str, records: Sequence[Record]) -> None: ...
+
+    def note(self, route: str, entries: Sequence[Entry], encoded: Sequence[bytes]) -> None: ...
+
+
 @dataclass(slots=True)
 class RouteJob:
     """A route that is ready to run: everything opened, nothing started.
 
     `is_self_route`: source and target are one list, whatever their hosts are called. `attempts_over_s`: how long
     a record has to have failed before it is set aside. `limit`: the most records still to be mapped in this run, None without a limit. `stop` is set when the run
-    is to end early, `enough` when the limit is reached. `served_at`: when the target last did what was asked (epoch seconds).
+    is to end early, `enough` when the limit is reached. `derive`: makes the stream's rows of what its source reads.
+    `check_body`: holds a body against what the target documents. `served_at`: when the target last did what was
+    asked (epoch seconds).
     """
 
     settings: RouteSettings
@@ -64,6 +81,9 @@ class RouteJob:
     is_self_route: bool = False
     attempts_over_s: float = ATTEMPTS_OVER_S
     limit: int | None = None
+    derive: Derive | None = None
+    check_body: BodyCheck | None = None
+    onlooker: Onlooker | None = None
     served_at: float = 0.0
     enough: anyio.Event = field(default_factory=anyio.Event)
 
@@ -95,12 +115,18 @@ class RouteJob:
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What one run is asked for. `limit`: the most records mapped a route. `attempts_over_s`: see RouteJob."""
+    """What one run is asked for. `limit`: the most records mapped a route. `attempts_over_s`: see RouteJob.
+
+    `onlooker`: the run is a preview, whose causes are told by whoever asked for it. `on_lookups`: is handed the run's
+    look-ups, which then put down what does not resolve (`Lookups.unresolved`).
+    """
 
     limit: int | None = None
     is_dry: bool = False
     accept_changes: bool = False
     attempts_over_s: float = ATTEMPTS_OVER_S
+    onlooker: Onlooker | None = None
+    on_lookups: Callable[[Lookups], None] | None = None
 
 
 @dataclass(slots=True)
@@ -114,6 +140,7 @@ class Run:
     stop: anyio.Event
     transports: dict[str, HostTransport] = field(default_factory=dict)
     lists: dict[str, TargetList] = field(default_factory=dict)
+    lookups: Lookups = field(default_factory=Lookups)
     jobs: dict[str, RouteJob] = field(default_factory=dict)
     ended: dict[str, anyio.Event] = field(default_factory=dict)
     finished: dict[str, bool] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from bulkmove.entries import TargetKey
 from bulkmove.events import Phase
-from bulkmove.extract.passes import read_passes
+from bulkmove.extract.once import read_unkeyed
 from bulkmove.extract.tally import Tally
 from bulkmove.load.matching import as_text, field_hashes
 from bulkmove.model import Record
@@ -28,14 +28,7 @@ async def ensure_keys(job: RouteJob) -> None:
         job.emit(Phase(job.name, "reading the target's keys"))
         await job.ledger.drop_keys(name)
         async with Tally() as tally:
-            source = job.target.list()
-            await read_passes(
-                source,
-                limit=source.listing.page_limit,
-                concurrency=job.listers,
-                sink=_keeper(job),
-                tally=tally,
-            )
+            await read_unkeyed(job.target.list(), concurrency=job.listers, sink=_keeper(job), tally=tally)
         await job.ledger.close_keys(name)
         job.target_list.has_keys = True
         job.emit(Phase(job.name, ""))

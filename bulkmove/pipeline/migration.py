@@ -6,7 +6,7 @@ import os
 import sqlite3
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +17,12 @@ from bulkmove.config import load_migration
 from bulkmove.errors import LedgerError, single_error
 from bulkmove.ledger import open_ledger, questions
 from bulkmove.ledger.file import connect, explained, is_locked, locked, refuse_foreign, schema_version
-from bulkmove.model import Counts, Failure, Summary
+from bulkmove.model import Counts, Failure, JsonObject, Summary
 from bulkmove.pipeline.job import RunOptions
 from bulkmove.pipeline.plan import plan_migration
+from bulkmove.pipeline.preview import Preview, preview_migration
 from bulkmove.pipeline.runner import FAILURES, run_migration
+from bulkmove.pipeline.trying import Tried, ids_in, try_mapping
 from bulkmove.protocols import Observer
 from bulkmove.settings import MigrationSettings
 
@@ -64,6 +66,38 @@ class Migration:
                     )
             finally:
                 self._stop = anyio.Event()
+
+    async def plan(
+        self,
+        observer: Observer | None = None,
+        *,
+        routes: tuple[str, ...] = (),
+        sample: int | None = None,
+        show: int = 0,
+    ) -> Preview:
+        """What a run would do, before any write: all routes or those named, on a throw-away ledger.
+
+        `sample`: read and map no more than so many records a route. `show`: keep the first so many records of a
+        route as they were read and mapped. Raises what `run` raises.
+        """
+        plan = plan_migration(self.settings, only=routes)
+        with single_error():
+            try:
+                return await preview_migration(
+                    plan, sample=sample, show=show, observer=observer, stop=self._stop
+                )
+            finally:
+                self._stop = anyio.Event()
+
+    async def map(self, route: str, rows: Sequence[JsonObject], *, offline: bool = False) -> Sequence[Tried]:
+        """What a route's mapping makes of rows of its source, one by one; nothing is matched, put down or sent.
+
+        Ids of other routes' records come from the ledger, where there is one. `offline`: look-ups into streams are
+        not loaded, so that their values do not resolve. Raises ConfigError, and what the look-ups' hosts raise.
+        """
+        plan = plan_migration(self.settings, only=(route,))
+        with single_error(), _reading(self.settings.ledger) as connection:
+            return await try_mapping(plan, route, rows, ids_of=ids_in(connection), offline=offline)
 
     def status(self) -> Summary:
         """How far the migration is, from the ledger alone; also while a run is going (exit code None)."""

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit
 
+from bulkmove.load.checking import body_checker
 from bulkmove.load.matching import Rules
 from bulkmove.load.rehearsal import RehearsedTarget
 from bulkmove.mapping.context import RouteContext
 from bulkmove.pipeline.job import RouteJob, Run, TargetList
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan
+from bulkmove.pipeline.rehearsing import source_in_rehearsal
 from bulkmove.protocols import Connector
 from bulkmove.settings import HostSettings, RouteSettings, Window
 from bulkmove.transport import HostTransport, open_transport
+from bulkmove.transport.local import open_local
 
 # Where neither the user nor the connector knows a limit.
 DEFAULT_WINDOWS = (Window(10, 1.0),)
@@ -27,8 +31,11 @@ MAX_READERS_UNLIMITED = 6
 
 @asynccontextmanager
 async def open_hosts(plan: MigrationPlan) -> AsyncIterator[dict[str, HostTransport]]:
-    """A transport for each host that a route uses."""
+    """A transport for each host that a route uses, or a look-up of it."""
     used = {stream.host for r in plan.routes.values() for stream in (r.settings.source, r.settings.target)}
+    for route in plan.routes.values():
+        streams = (plan.settings.lookups[name].stream for name in route.lookups.values())
+        used |= {stream.host for stream in streams if stream is not None}
     transports: dict[str, HostTransport] = {}
     async with AsyncExitStack() as stack:
         for name in sorted(used):
@@ -40,6 +47,8 @@ async def open_hosts(plan: MigrationPlan) -> AsyncIterator[dict[str, HostTranspo
 
 def open_host(host: HostSettings, connector: Connector) -> AbstractAsyncContextManager[HostTransport]:
     """A transport to one host, with the user's limits or else those that its connector brings."""
+    if connector.is_local:
+        return open_local(host)
     return open_transport(
         host,
         windows=host.windows if host.windows is not None else connector.windows or DEFAULT_WINDOWS,
@@ -64,9 +73,10 @@ async def open_job(run: Run, route: RoutePlan) -> RouteJob:
         settings.target.stream, target_transport, settings
     )
     if run.options.is_dry:
+        source = await source_in_rehearsal(run, settings, source, target)
         target = RehearsedTarget(target)
     target_host = hosts[settings.target.host]
-    list_name = f"{place_of(target_host, hosts)} {settings.target.stream} {route.natural_key}"
+    list_name = f"{place_of(target_host, hosts)} {settings.target.stream} {target.natural_key}"
     if list_name not in run.lists:
         run.lists[list_name] = TargetList(list_name)
     await run.ledger.save_list(list_name)
@@ -80,12 +90,18 @@ async def open_job(run: Run, route: RoutePlan) -> RouteJob:
             route=settings.name,
             mode=settings.mode,
             id_field=target.id_field,
-            natural_key=route.natural_key,
+            natural_key=target.natural_key,
             writable=route.target.writable_fields,
             target=target,
         ),
         mapper=route.mapper.function,
-        context=RouteContext(settings.name, settings.options, route.tables, run.ledger.target_ids),
+        context=RouteContext(
+            settings.name,
+            settings.options,
+            route.tables,
+            run.ledger.target_ids,
+            run.lookups.of_route(route.lookups),
+        ),
         ledger=run.ledger,
         emit=run.emit,
         stop=run.stop,
@@ -94,6 +110,9 @@ async def open_job(run: Run, route: RoutePlan) -> RouteJob:
         is_self_route=_is_self_route(settings, hosts),
         attempts_over_s=run.options.attempts_over_s,
         limit=run.options.limit,
+        derive=route.source.derive,
+        check_body=body_checker(route.target, settings.mode) if settings.check_bodies else None,
+        onlooker=run.options.onlooker,
     )
 
 
@@ -120,7 +139,12 @@ def place_of(host: HostSettings, hosts: Mapping[str, HostSettings]) -> str:
 
 
 def _address(url: str) -> str:
-    """One spelling of an address: no default port, small letters, one name for this machine, no slash at the end."""
+    """One spelling of an address: no default port, small letters, one name for this machine, no slash at the end.
+
+    A directory is told by its real path.
+    """
+    if "://" not in url:
+        return os.path.realpath(url)
     parts = urlsplit(url)
     name = (parts.hostname or "").lower()
     name = "127.0.0.1" if name in {"localhost", "::1"} else name

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import Any
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, get_args
 
 import orjson
 
 from bulkmove.connectors.discover import connector
 from bulkmove.errors import ConfigError
 from bulkmove.mapping.declarative import compile_fields
+from bulkmove.mapping.lookups.decisions import Decisions, load_decisions
 from bulkmove.mapping.resolve import ResolvedMapper, resolve_mapper
 from bulkmove.mapping.tables import load_table
+from bulkmove.pipeline.lookup_plan import OPTION_PREFIX, check_lookup, lookup_fingerprint, lookups_of
+from bulkmove.pipeline.staging import check_files, file_fingerprint
 from bulkmove.protocols import Connector, StreamSpec
-from bulkmove.settings import HostSettings, MigrationSettings, RouteSettings, StreamName
+from bulkmove.settings import HostSettings, MigrationSettings, Mode, RouteSettings, StreamName
 
 
 @dataclass(frozen=True, slots=True)
 class RoutePlan:
-    """A route with all its names resolved. `tables`: the CSV files that its options name, by option."""
+    """A route with all its names resolved. `tables`: the CSV files that its options name, by option.
+
+    `lookups`: the look-ups that its mapper may ask, by the names that it asks by.
+    """
 
     settings: RouteSettings
     source: StreamSpec
@@ -28,6 +36,7 @@ class RoutePlan:
     mapper: ResolvedMapper
     tables: Mapping[str, Mapping[str, str]]
     fingerprint: Mapping[str, Any]
+    lookups: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def natural_key(self) -> str:
@@ -36,9 +45,12 @@ class RoutePlan:
 
 @dataclass(frozen=True, slots=True)
 class MigrationPlan:
+    """A migration with all its names resolved. `decisions`: what a person decided on values that no look-up resolves."""
+
     settings: MigrationSettings
     connectors: Mapping[str, Connector]
     routes: Mapping[str, RoutePlan]
+    decisions: Decisions = field(default_factory=Decisions)
 
 
 def plan_migration(settings: MigrationSettings, *, only: tuple[str, ...] = ()) -> MigrationPlan:
@@ -49,21 +61,27 @@ def plan_migration(settings: MigrationSettings, *, only: tuple[str, ...] = ()) -
                 f"{_file(settings)}: there is no route {name!r}{_nearest(name, settings.routes)}"
             )
     hosts = check_names(settings)
+    decisions = Decisions()
+    if settings.lookups and settings.decisions is not None:
+        decisions = load_decisions(settings.decisions, settings.lookups)
     routes = {
-        name: _plan_route(settings, route, hosts)
+        name: _plan_route(settings, route, hosts, decisions)
         for name, route in settings.routes.items()
         if not only or name in only
     }
-    return MigrationPlan(settings=settings, connectors=hosts, routes=routes)
+    return MigrationPlan(settings=settings, connectors=hosts, routes=routes, decisions=decisions)
 
 
 def check_names(settings: MigrationSettings) -> Mapping[str, Connector]:
-    """The connector of each host, once all that hosts and routes name is there: credentials, paths, streams, filters."""
+    """The connector of each host, once all that hosts, routes and look-ups name is there: paths, streams, filters, …"""
     hosts = {name: connector(host.api) for name, host in settings.hosts.items()}
     for name, host in settings.hosts.items():
         _check_host(settings, host, hosts[name])
     for route in settings.routes.values():
         _check_route(settings, route, hosts)
+    check_files(settings, hosts, where=_file(settings))
+    for lookup in settings.lookups.values():
+        check_lookup(f"{_file(settings)}: lookups.{lookup.name}", lookup, hosts)
     return hosts
 
 
@@ -75,11 +93,19 @@ def _check_host(settings: MigrationSettings, host: HostSettings, api: Connector)
     for name in host.credentials:
         if name not in api.credentials:
             raise ConfigError(
-                f"{where}.credentials.{name}: api {host.api!r} takes {', '.join(api.credentials)}"
+                f"{where}.credentials.{name}: api {host.api!r} takes {', '.join(api.credentials) or 'none'}"
             )
     for name in host.paths:
         if name not in api.paths:
             raise ConfigError(f"{where}.paths.{name}: there is no such path{_nearest(name, api.paths)}")
+    for name, value in host.options.items():
+        if name not in api.options:
+            end = _nearest(name, api.options) or f"; api {host.api!r} takes none"
+            raise ConfigError(f"{where}.options.{name}: there is no such option{end}")
+        allowed = api.options[name]
+        if allowed and value not in allowed:
+            end = _nearest(str(value), allowed) if get_close_matches(str(value), allowed, n=1) else ""
+            raise ConfigError(f"{where}.options.{name}: must be {' or '.join(allowed)}{end}")
 
 
 def _check_route(settings: MigrationSettings, route: RouteSettings, hosts: Mapping[str, Connector]) -> None:
@@ -92,6 +118,9 @@ def _check_route(settings: MigrationSettings, route: RouteSettings, hosts: Mappi
         writable = [spec.name for spec in hosts[route.target.host].streams.values() if spec.can_write]
         others = f"; on this host {', '.join(writable)} can" if writable else ""
         raise ConfigError(f"{where}.target: {route.target} can't be written{others}")
+    if route.mode not in target.modes:
+        takes = " or ".join(mode for mode in get_args(Mode) if mode in target.modes)
+        raise ConfigError(f"{where}.mode: {route.target} takes {takes}, not {route.mode}")
     if route.fields_used is not None and not source.can_select_fields:
         raise ConfigError(f"{where}.fields_used: {route.source} always sends all its fields; leave this out")
     for name in route.where:
@@ -102,7 +131,7 @@ def _check_route(settings: MigrationSettings, route: RouteSettings, hosts: Mappi
 
 
 def _plan_route(
-    settings: MigrationSettings, route: RouteSettings, hosts: Mapping[str, Connector]
+    settings: MigrationSettings, route: RouteSettings, hosts: Mapping[str, Connector], decisions: Decisions
 ) -> RoutePlan:
     where = f"{_file(settings)}: routes.{route.name}"
     source = hosts[route.source.host].streams[route.source.stream]
@@ -113,23 +142,45 @@ def _plan_route(
             mapper.check_options(route.options)
         except ConfigError as error:
             raise ConfigError(f"{where}.options: {error}") from error
+    lookups = lookups_of(where, settings, route, mapper)
     return RoutePlan(
-        settings=route,
+        settings=replace(route, fields_used=_fields_used(route, source, mapper)),
         source=source,
         target=target,
         mapper=mapper,
         tables=_tables(where, settings, route, mapper),
-        fingerprint=_fingerprint(settings, route, mapper, target),
+        fingerprint={
+            **_fingerprint(settings, route, mapper, target),
+            **lookup_fingerprint(settings, lookups, decisions),
+            **file_fingerprint(settings, route, hosts),
+        },
+        lookups=lookups,
     )
 
 
+def _fields_used(route: RouteSettings, source: StreamSpec, mapper: ResolvedMapper) -> tuple[str, ...] | None:
+    """What the user says, else what the mapper knows of itself, where the source can leave out the rest.
+
+    A derived stream's rows have names of their own.
+    """
+    if route.fields_used is not None or not source.can_select_fields or source.derive is not None:
+        return route.fields_used
+    return mapper.fields_used
+
+
 def _mapper(where: str, settings: MigrationSettings, route: RouteSettings) -> ResolvedMapper:
+    if route.fields is not None:
+        return compile_fields(
+            route.fields,
+            skip_when=route.skip_when,
+            lookups=settings.lookups,
+            route=route.name,
+            file=settings.file or Path(settings.name),
+        )
     try:
-        if route.fields is not None:
-            return compile_fields(route.fields, skip_when=route.skip_when, lookups=settings.lookups)
         return resolve_mapper(route.mapper, settings.directory)
     except ConfigError as error:
-        raise ConfigError(f"{where}.{'mapper' if route.fields is None else 'fields'}: {error}") from error
+        raise ConfigError(f"{where}.mapper: {error}") from error
 
 
 def _tables(
@@ -138,6 +189,8 @@ def _tables(
     """The CSV files that options name: those that the mapper says, and whatever else ends in .csv."""
     tables: dict[str, Mapping[str, str]] = {}
     for name, value in route.options.items():
+        if isinstance(value, str) and value.startswith(OPTION_PREFIX):
+            continue
         if isinstance(value, str) and (name in mapper.tables or value.endswith(".csv")):
             try:
                 tables[name] = load_table(settings.directory / value)
@@ -174,8 +227,8 @@ def _fingerprint(
 
 
 def changed_keys(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """The parts of a fingerprint that differ."""
-    return [key for key in new if old.get(key) != new[key]]
+    """The parts of a fingerprint that differ, those too that are gone (a look-up, a decision)."""
+    return [key for key in {**new, **old} if old.get(key) != new.get(key)]
 
 
 def _file(settings: MigrationSettings) -> str:

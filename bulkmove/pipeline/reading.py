@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from bulkmove.entries import Span
 from bulkmove.events import Note, RecordsExpected
 from bulkmove.extract.keyset import read_keyset
-from bulkmove.extract.passes import read_passes
+from bulkmove.extract.once import read_unkeyed
 from bulkmove.extract.plan import plan_spans
 from bulkmove.extract.reader import ReadPage
 from bulkmove.extract.tally import Tally
@@ -74,7 +74,7 @@ def _seconds(count: int) -> str:
 async def _cutoff(job: RouteJob) -> int:
     """By the host's own clock, which dates the rows; no later than the user's filter asks for."""
     page = await job.source.fetch(PageQuery(limit=1))
-    if page.total is not None:
+    if page.total is not None and job.derive is None:
         await job.ledger.mark(job.name, expected=page.total)
         job.emit(RecordsExpected(job.name, page.total))
     now = page.date if page.date is not None else time.time()
@@ -98,11 +98,12 @@ async def _name_undated(job: RouteJob) -> None:
 
 
 async def read_unsorted(job: RouteJob, take: Take, tally: Tally) -> None:
-    """Read a list that has neither order nor filter, in passes until two agree. `take` gets each row once."""
+    """Read a list that has neither order nor filter: in passes until two agree, or once where nothing can move.
+
+    `take` gets each row once.
+    """
 
     async def sink(records: Sequence[Record]) -> None:
         await take(records, None)
 
-    await read_passes(
-        job.source, limit=job.source.listing.page_limit, concurrency=job.listers, sink=sink, tally=tally
-    )
+    await read_unkeyed(job.source, concurrency=job.listers, sink=sink, tally=tally)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import anyio
 
 from bulkmove.entries import Member, Settled, Span
 from bulkmove.errors import FatalError, RetryableError, single_error
-from bulkmove.events import RouteFinished, RouteStarted
+from bulkmove.events import Phase, RouteFinished, RouteStarted
 from bulkmove.extract.tally import Tally
 from bulkmove.load.delivery import Lane
 from bulkmove.load.loader import Loader, open_loader
@@ -17,6 +18,7 @@ from bulkmove.pipeline.intake import map_stored, store, take
 from bulkmove.pipeline.job import RouteJob
 from bulkmove.pipeline.reading import Take, read_sorted, read_unsorted
 from bulkmove.pipeline.settling import resend_open, settle_all
+from bulkmove.protocols import StagedTarget
 
 
 async def run_route(job: RouteJob) -> bool:
@@ -33,14 +35,37 @@ async def run_route(job: RouteJob) -> bool:
     if not progress.is_finished:
         job.target_list.is_atomic = (await job.ledger.list_state(job.target_list.name)).is_atomic
         with single_error():
-            await _work(job, is_read=progress.is_read)
-        progress = await job.ledger.progress(job.name)
+            async with _list_open(job):
+                await _work(job, is_read=progress.is_read)
+                await _note_finished(job)
         counts = await job.ledger.counts(job.name)
-        if progress.is_read and counts.pending == 0:
-            await job.ledger.mark(job.name, is_finished=True)
     is_finished = (await job.ledger.progress(job.name)).is_finished
     job.emit(RouteFinished(job.name, counts, is_finished))
     return is_finished
+
+
+@asynccontextmanager
+async def _list_open(job: RouteJob) -> AsyncIterator[None]:
+    """The target's list while it is worked on, where it is one that is begun and finished."""
+    if not isinstance(job.target, StagedTarget):
+        yield
+        return
+    in_doubt = sum(len(intent.members) for intent in await job.ledger.intents(job.name))
+    written = await job.ledger.written(job.name)
+    if written:
+        job.emit(Phase(job.name, f"checking the {written:,} rows that were written"))
+    async with job.target.open_list(written=written, in_doubt=in_doubt):
+        job.emit(Phase(job.name, ""))
+        yield
+
+
+async def _note_finished(job: RouteJob) -> None:
+    progress = await job.ledger.progress(job.name)
+    if not progress.is_read or (await job.ledger.counts(job.name)).pending:
+        return
+    if isinstance(job.target, StagedTarget):
+        await job.target.close_list(await job.ledger.written(job.name))
+    await job.ledger.mark(job.name, is_finished=True)
 
 
 async def _work(job: RouteJob, *, is_read: bool) -> None:
@@ -103,7 +128,7 @@ async def _read_then_map(job: RouteJob, *, is_read: bool) -> bool:
         async with Tally() as tally:
             if not await _read_whole(job, store_page, tally, turn=turn):
                 return False
-            if job.source.listing.reading == "passes":
+            if job.source.listing.reading == "passes" and job.derive is None:
                 await _skip_gone(job, tally)
         await job.ledger.mark(job.name, is_read=True)
     return await _map_all_stored(job)

@@ -25,6 +25,7 @@ from bulkmove.events import HostSample, Note
 from bulkmove.ledger import SqliteLedger
 from bulkmove.model import Counts, Summary
 from bulkmove.pipeline.job import Run, RunOptions
+from bulkmove.pipeline.lookups import open_lookups
 from bulkmove.pipeline.opening import open_hosts, open_job
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan, changed_keys
 from bulkmove.pipeline.route import run_route
@@ -53,20 +54,54 @@ async def run_migration(
         async with open_hosts(plan) as run.transports, anyio.create_task_group() as background:
             background.start_soon(ledger.stay_alive, name="sign of life")
             background.start_soon(_sample_hosts, run, name="host samples")
-            # All are opened before the first starts: a mistake in one is told before anything is sent.
-            for name, route in plan.routes.items():
-                run.ended[name] = anyio.Event()
-                run.jobs[name] = await open_job(run, route)
-            with single_error():
-                async with anyio.create_task_group() as routes:
-                    for name, route in plan.routes.items():
-                        routes.start_soon(_run_one, run, route, name=f"route {name}")
+            if await _load_lookups(run):
+                # All are opened before the first starts: a mistake in one is told before anything is written.
+                for name, route in plan.routes.items():
+                    run.ended[name] = anyio.Event()
+                    run.jobs[name] = await open_job(run, route)
+                with single_error():
+                    async with anyio.create_task_group() as routes:
+                        for name, route in plan.routes.items():
+                            routes.start_soon(_run_one, run, route, name=f"route {name}")
             background.cancel_scope.cancel()
-    if options.is_dry:
+    if options.is_dry and options.onlooker is None:
         await _tell_causes(run)
     summary = await summarise(run)
     await ledger.end_run(summary.exit_code or 0)
     return summary
+
+
+async def _load_lookups(run: Run) -> bool:
+    """Whether routes can start: False where a look-up can't be read, or the run is to stop. Finished routes need none."""
+    plan, on_lookups = run.plan, run.options.on_lookups
+    unfinished = [name for name in plan.routes if not (await run.ledger.progress(name)).is_finished]
+    is_loaded = False
+    try:
+        with single_error():
+            async with anyio.create_task_group() as tasks:
+                if any(plan.routes[name].lookups for name in unfinished):
+                    tasks.start_soon(_cancel_on, run.stop, tasks.cancel_scope, name="look-ups until")
+                run.lookups = await open_lookups(
+                    plan,
+                    run.transports,
+                    routes=unfinished,
+                    emit=run.emit,
+                    collecting=on_lookups is not None,
+                )
+                is_loaded = True
+                tasks.cancel_scope.cancel()
+    except LedgerError:
+        raise
+    except BulkmoveError as error:
+        run.errors.append(error)
+    if is_loaded and on_lookups is not None:
+        on_lookups(run.lookups)
+    return is_loaded
+
+
+async def _cancel_on(event: anyio.Event, scope: anyio.CancelScope) -> None:
+    await event.wait()
+    scope.cancel()
 
 
 async def _run_one(run: Run, route: RoutePlan) -> None:

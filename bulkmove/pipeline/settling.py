@@ -10,7 +10,7 @@ import anyio
 from bulkmove.entries import Intent
 from bulkmove.errors import HostUnavailableError, UnprovenError
 from bulkmove.events import Phase
-from bulkmove.extract.passes import read_passes
+from bulkmove.extract.once import read_unkeyed
 from bulkmove.extract.tally import Tally
 from bulkmove.load.loader import Loader
 from bulkmove.load.verdicts import (
@@ -70,15 +70,12 @@ async def _settle_group(job: RouteJob, group: Sequence[Intent]) -> None:
     doubts.add(items)
     job.emit(Phase(job.name, f"reading back {len(items)} writes in doubt"))
     async with job.target_list.gate.reading(), Tally() as tally:
-        source = job.target.list()
 
         async def show(records: Sequence[Record]) -> None:
             for record in records:
                 doubts.show(record.data)
 
-        await read_passes(
-            source, limit=source.listing.page_limit, concurrency=job.listers, sink=show, tally=tally
-        )
+        await read_unkeyed(job.target.list(), concurrency=job.listers, sink=show, tally=tally)
     if doubts.rows and not doubts.rows_with_key and any(item.target_id is None for item in items):
         raise UnprovenError(
             f"route {job.name}: no row of {job.settings.target} shows its {job.rules.natural_key}, so that nothing tells"

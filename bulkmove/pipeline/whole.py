@@ -8,8 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from bulkmove.entries import Span
 from bulkmove.exact import name_of_content
 from bulkmove.extract.keyset import read_keyset
-from bulkmove.extract.once import read_once
-from bulkmove.extract.passes import read_passes
+from bulkmove.extract.once import read_unkeyed
 from bulkmove.extract.plan import plan_spans
 from bulkmove.extract.reader import ReadPage
 from bulkmove.extract.tally import Tally
@@ -42,10 +41,8 @@ async def read_list(
             await show(page.records)
 
         listing = source.listing
-        if listing.reading == "once":
-            await read_once(source, limit=listing.page_limit, sink=show)
-        elif listing.reading == "passes":
-            await read_passes(source, limit=listing.page_limit, concurrency=readers, sink=show, tally=passes)
+        if listing.reading != "keyset":
+            await read_unkeyed(source, concurrency=readers, sink=show, tally=passes)
         else:
             page = await source.fetch(PageQuery(limit=1))
             cutoff = int(page.date if page.date is not None else time.time())

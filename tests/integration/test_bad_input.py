@@ -74,7 +74,7 @@ MISTAKES: dict[str, tuple[Callable[[Job], None], tuple[str, ...]]] = {
     ),
     "url with a password": (_set("hosts", "new", "url", value="https://me:canary@x.example"), ("hosts.new.url",)),
     "target that is only read": (
-        _set("routes", "orders", "target", value="old.orders"), ("routes.orders.target", "old.orders", "can't be written"),
+        _set("routes", "orders", "target", value="old.products"), ("routes.orders.target", "old.products", "can't be written"),
     ),
     "missing table": (
         _set("routes", "orders", "options", value={"shop": 2, "products": "nowhere.csv"}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -46,12 +46,17 @@ _TABLE = [
     ("upsert", None, "K", held(0), State.PENDING, None, None, "K"),
     ("upsert", None, "K", held(), State.PENDING, None, "7", "K"),
     ("upsert", None, "K", held(2), State.REJECTED, "ambiguous-key", None, None),
+    ("delete", "9", "K", None, State.PENDING, None, "9", None),
+    ("delete", None, "K", None, State.REJECTED, "no-match", None, None),
+    ("delete", None, "K", held(0), State.REJECTED, "no-match", None, None),
+    ("delete", None, "K", held(), State.PENDING, None, "7", "K"),
+    ("delete", None, "K", held(2), State.REJECTED, "ambiguous-key", None, None),
     *(
         (mode, None, "K", held(count, owner=("r", "other")), State.REJECTED, "duplicate-key", None, None)
-        for mode in ("create", "update", "upsert")
+        for mode in get_args(Mode)
         for count in (0, 1, 2)
     ),
-    *((mode, None, None, None, State.REJECTED, "no-key", None, None) for mode in ("create", "update", "upsert")),
+    *((mode, None, None, None, State.REJECTED, "no-key", None, None) for mode in get_args(Mode)),
 ]  # fmt: skip
 
 
@@ -101,6 +106,20 @@ def test_unchanged_is_what_comes_back_with_every_value_that_would_be_written(
     own = match(body(_KEY, "7"), made, {}, row)
     assert own.state is state
     assert (own.body is None) == is_unchanged
+
+
+def test_a_row_is_deleted_whatever_it_holds() -> None:
+    made = rules("delete")
+    row = {"id": "7", **_KEY}
+    assert match(body({}, "7"), made, {}, row).state is State.PENDING
+    keyed = body(_KEY)._replace(fields={}, encoded=b"{}")
+    by_key = match(keyed, made, {"K": held(fields=field_hashes(made.target, row))})
+    assert (by_key.state, by_key.body, by_key.digest) == (State.PENDING, b"{}", digest_of(b"{}"))
+
+
+def test_the_key_of_a_row_that_is_deleted_by_its_id_is_not_claimed() -> None:
+    assert match(body(_KEY, "7")._replace(key="K"), rules("delete"), {}).key is None
+    assert match(body(_KEY, "7")._replace(key="K"), rules("update"), {}).key == "K"
 
 
 def test_a_field_that_never_comes_back_is_always_written() -> None:

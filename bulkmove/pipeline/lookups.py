@@ -1,0 +1,183 @@
+"""The look-ups of a run, loaded or made ready before any route starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import anyio
+from anyio import to_thread
+
+from bulkmove.errors import BulkmoveError, ConfigError, single_error
+from bulkmove.events import Event, Phase
+from bulkmove.mapping.lookups.collecting import Unresolved
+from bulkmove.mapping.lookups.deciding import merge_decisions
+from bulkmove.mapping.lookups.files import rows_of
+from bulkmove.mapping.lookups.index import Index
+from bulkmove.mapping.lookups.keys import FieldWatch
+from bulkmove.mapping.lookups.on_demand import Ask
+from bulkmove.mapping.lookups.resolver import DECISIONS_FILE, Lookups
+from bulkmove.model import JsonObject, Record
+from bulkmove.pipeline.lookup_plan import way_of_asking
+from bulkmove.pipeline.opening import readers_of
+from bulkmove.pipeline.plan import MigrationPlan
+from bulkmove.pipeline.whole import read_list
+from bulkmove.protocols import Source, StreamSpec
+from bulkmove.settings import LookupSettings, RouteSettings, StreamName
+from bulkmove.transport import HostTransport
+
+Emit = Callable[[Event], None]
+_LONGEST_VALUE = 80
+
+
+async def open_lookups(
+    plan: MigrationPlan,
+    transports: Mapping[str, HostTransport],
+    *,
+    routes: Iterable[str],
+    emit: Emit,
+    collecting: bool = False,
+) -> Lookups:
+    """The look-ups that these routes may use: those that are loaded whole side by side, the others ready to be asked.
+
+    `collecting`: see `Lookups`. Raises ConfigError, and what reading a list raises, naming the look-up.
+    """
+    decided_in = plan.settings.decisions.name if plan.settings.decisions is not None else DECISIONS_FILE
+    lookups = Lookups(plan.decisions, collecting=collecting, decided_in=decided_in)
+    users: dict[str, list[str]] = {}
+    for route in routes:
+        for name in plan.routes[route].lookups.values():
+            users.setdefault(name, []).append(route)
+    with single_error():
+        async with anyio.create_task_group() as tasks:
+            for name, used_by in users.items():
+                opener = _Opener(plan, transports, plan.settings.lookups[name])
+                tasks.start_soon(_open, opener, lookups, used_by[0], emit, name=f"look-up {name}")
+    for route in {used_by[0] for used_by in users.values()}:
+        emit(Phase(route, ""))
+    return lookups
+
+
+async def _open(opener: _Opener, lookups: Lookups, route: str, emit: Emit) -> None:
+    settings = opener.settings
+    with _naming(settings.name):
+        if settings.load == "on-demand" and settings.stream is not None:
+            ask, by_outer = opener.ask()
+            lookups.add_on_demand(settings, ask, named=opener.named, by_outer=by_outer)
+            return
+        emit(Phase(route, f"reading look-up {settings.name}"))
+        index = await opener.load()
+    lookups.add_whole(settings, index)
+    rows = "1 row" if index.rows == 1 else f"{index.rows:,} rows"
+    several = f", {index.ambiguous:,} keys with several values" if index.ambiguous else ""
+    emit(Phase(route, f"look-up {settings.name}: {rows}{several}"))
+
+
+@contextmanager
+def _naming(name: str, asked: str | None = None) -> Iterator[None]:
+    """Errors say which look-up they are about, and which value was asked for."""
+    try:
+        yield
+    except BulkmoveError as error:
+        if not str(error).startswith(f"lookups.{name}"):
+            told = "" if asked is None else f", asked for {asked[:_LONGEST_VALUE]!r}"
+            error.args = (f"lookups.{name}{told}: {error}",)
+        raise
+
+
+class _Opener:
+    """Reads the rows of one look-up, wherever they are."""
+
+    def __init__(
+        self, plan: MigrationPlan, transports: Mapping[str, HostTransport], settings: LookupSettings
+    ) -> None:
+        self.settings = settings
+        self._plan = plan
+        self._transports = transports
+
+    @property
+    def named(self) -> str:
+        return str(self.settings.stream or self.settings.file or "the table")
+
+    async def load(self) -> Index:
+        settings = self.settings
+        watch = FieldWatch(settings, self.named)
+        index = Index(settings, watch)
+        if settings.stream is not None:
+            await self._read(settings.stream, settings.where, index.add)
+        elif settings.file is not None:
+            await to_thread.run_sync(index.add, rows_of(settings.file))
+        else:
+            index.add_pairs((settings.inline or {}).items())
+        watch.check()
+        return index
+
+    def ask(self) -> tuple[Ask, bool]:
+        """How single values are asked for, and whether by the outer value that they are within."""
+        settings, stream = self.settings, self.settings.stream
+        if stream is None:
+            raise ConfigError("only a host's stream can be asked on demand")
+        if way_of_asking(settings, self._spec(stream)) == "search":
+            search = self._plan.connectors[stream.host].search(stream.stream, self._transports[stream.host])
+
+            async def rows_found(text: str) -> Sequence[JsonObject]:
+                with _naming(settings.name, text):
+                    return await search(text)
+
+            return rows_found, False
+        within = settings.within or ""
+
+        async def rows_within(outer: str) -> Sequence[JsonObject]:
+            rows: list[JsonObject] = []
+            with _naming(settings.name, outer):
+                await self._read(stream, {**settings.where, within: outer}, rows.extend)
+            return rows
+
+        return rows_within, True
+
+    async def _read(
+        self, stream: StreamName, where: Mapping[str, str], take: Callable[[list[JsonObject]], None]
+    ) -> None:
+        spec = self._spec(stream)
+        transport = self._transports[stream.host]
+
+        async def sink(records: Sequence[Record]) -> None:
+            take([record.data for record in records])
+
+        await read_list(self._source(stream, where), sink, readers=readers_of(transport), derive=spec.derive)
+
+    def _source(self, stream: StreamName, where: Mapping[str, str]) -> Source:
+        # What a source asks of its route: the stream, and the filters.
+        asked = RouteSettings(
+            name=f"lookups.{self.settings.name}", source=stream, target=stream, mapper="", where=where
+        )
+        return self._plan.connectors[stream.host].source(stream.stream, self._transports[stream.host], asked)
+
+    def _spec(self, stream: StreamName) -> StreamSpec:
+        return self._plan.connectors[stream.host].streams[stream.stream]
+
+
+async def put_down_unresolved(
+    plan: MigrationPlan, lookups: Lookups, *, is_whole: bool
+) -> tuple[list[Unresolved], Path | None]:
+    """What the look-ups did not resolve, and the decisions' file where that was changed.
+
+    `is_whole`: all routes of the plan were read to their end, so that undecided values that did not occur are gone.
+    Raises ConfigError where the file can't be read or written.
+    """
+    unresolved = await to_thread.run_sync(lookups.unresolved)
+    settings = plan.settings
+    if settings.decisions is None or not settings.lookups:
+        return unresolved, None
+    # What a route that was left out asks for is not known.
+    is_whole = is_whole and not lookups.left_out and set(plan.routes) == set(settings.routes)
+    is_written = await to_thread.run_sync(
+        lambda: merge_decisions(
+            settings.decisions or Path(DECISIONS_FILE),
+            unresolved,
+            lookups=settings.lookups,
+            is_whole=is_whole,
+        )
+    )
+    return unresolved, settings.decisions if is_written else None
