@@ -23,7 +23,7 @@ import pytest
 
 from bulkmove.cli import main
 from bulkmove.config import load_migration
-from bulkmove.config.schema import Host, Migration, Route
+from bulkmove.config.schema import Host, Lookup, Migration, Route
 from bulkmove.connectors.discover import connectors
 from bulkmove.errors import BulkmoveError
 from bulkmove.mapping.builtin.external_order import order_to_external_order
@@ -37,7 +37,11 @@ from bulkmove.sandbox.world import make_world
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "samples" / "store-cutover"
 README = ROOT / "README.md"
-PAGES = (README, *sorted((ROOT / "docs").glob("*.md")), SAMPLE / "README.md")
+PAGES = (
+    README,
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "samples").glob("*/README.md")),
+)
 SHELLS = ("sh", "bash", "console")
 # What a shell returns for a process that was ended by a signal.
 SIGNALLED = {128 + signal.SIGINT, 128 + signal.SIGTERM}
@@ -261,9 +265,9 @@ def named_commands(page: Path) -> Iterator[tuple[str, list[str]]]:
     )
     for line in code:
         for found in re.finditer(r"(?:^|[\s/])bulkmove ([a-z].*)", line):
-            words = found[1].split()
+            words = found[1].partition(" | ")[0].split()
             name = " ".join(words[:2]) if words[0] == "config" else words[0]
-            yield name, [word.partition("=")[0] for word in words if word.startswith("-")]
+            yield name, [word.partition("=")[0] for word in words if word.startswith("-") and word != "-"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -303,8 +307,12 @@ def test_the_sandboxs_options_and_faults_are_all_told() -> None:
 
 def test_all_keys_of_the_configuration_are_told() -> None:
     told = {name for row in rows(section(README, "Configuration")) for name in names_in(row[0])}
-    keys = {name for model in (Migration, Host, Route) for name in model.model_fields} - {"hosts", "routes"}
-    assert told - {"[hosts.X]", "[routes.X]"} == keys
+    keys = {
+        field.alias or name
+        for model in (Migration, Host, Route, Lookup)
+        for name, field in model.model_fields.items()
+    } - {"hosts", "routes", "lookups"}
+    assert told - {"[hosts.X]", "[routes.X]", "[lookups.X]"} == keys
 
 
 def test_defaults_of_the_configuration_are_the_codes() -> None:
