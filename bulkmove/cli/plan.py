@@ -35,7 +35,7 @@ def command(*, file: Path, routes: tuple[str, ...], sample: int | None, show: in
     Values that no look-up resolves are listed with their number and the nearest candidates, and put into the
     decisions file, where a person says what becomes of them; the next plan and run take that up.
 
-    Ends with 0 when everything resolves and nothing would be rejected, else 3; 2 for a mistake in the
+    Ends with 0 when no record would be rejected, else 3; 2 for a mistake in the
     configuration, 5 when a host stayed unreachable or a list could not be proven read, 6 when credentials were
     refused, 130 or 143 when interrupted.
     """

@@ -169,6 +169,11 @@ def row_holds(target: Target, body: JsonObject, row: JsonObject) -> bool:
     return all(_holds(shown[name], value) for name, value in target.comparable(body).items() if name in shown)
 
 
+def shows_any(target: Target, body: JsonObject, row: JsonObject) -> bool:
+    """Whether a row read back has any field that tells of the body; else it is evidence for nothing."""
+    return not target.comparable(row).keys().isdisjoint(target.comparable(body))
+
+
 def _holds(shown: object, written: object) -> bool:
     if isinstance(written, dict) and isinstance(shown, dict):
         return all(name in shown and _holds(shown[name], value) for name, value in written.items())

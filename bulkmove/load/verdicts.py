@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bulkmove.entries import Intent, Item, Member, Settled
-from bulkmove.load.matching import as_text, row_holds
+from bulkmove.load.matching import as_text, row_holds, shows_any
 from bulkmove.model import JsonObject, State
 from bulkmove.protocols import Target
 
@@ -36,6 +36,7 @@ class Doubts:
     _by_loose_key: dict[str, list[Item]] = field(default_factory=dict)
     _found: dict[Member, dict[str, bool]] = field(default_factory=dict)
     _alike: dict[Member, str] = field(default_factory=dict)
+    _silent: set[Member] = field(default_factory=set)
     rows: int = 0
     rows_with_key: int = 0
 
@@ -53,6 +54,8 @@ class Doubts:
         row_id = as_text(row.get(self.target.id_field)) or ""
         for update in self._by_id.get(row_id, ()):
             self._found[update.member][row_id] = row_holds(self.target, update.body, row)
+            if not shows_any(self.target, update.body, row):
+                self._silent.add(update.member)
         key = as_text(row.get(self.natural_key))
         self.rows += 1
         self.rows_with_key += key is not None
@@ -103,6 +106,9 @@ class Doubts:
             return _outcome(
                 item, State.REJECTED, "not-found", f"the target has no row {item.target_id} any more"
             )
+        if item.member in self._silent:
+            text = f"row {item.target_id} of the target shows no field of what was sent"
+            return _outcome(item, State.UNKNOWN, "not-shown", text)
         if all(rows.values()):
             return Settled(item.member, State.WRITTEN, target_id=item.target_id)
         return None

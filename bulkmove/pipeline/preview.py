@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal, NamedTuple
@@ -21,7 +21,7 @@ from bulkmove.model import Counts, JsonObject, Record, State, Summary
 from bulkmove.pipeline.job import RunOptions
 from bulkmove.pipeline.lookups import put_down_unresolved
 from bulkmove.pipeline.plan import MigrationPlan
-from bulkmove.pipeline.runner import FAILURES, run_migration
+from bulkmove.pipeline.runner import run_migration
 from bulkmove.protocols import Observer
 from bulkmove.settings import Mode
 
@@ -78,7 +78,7 @@ class RoutePreview:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a run would do. `summary.exit_code` is 0 where everything resolves and nothing would be rejected.
+    """What a run would do. `summary.exit_code` is 0 where nothing would be rejected.
 
     `unresolved`: the values that no look-up resolves, those of most records first. `decisions`: the file in which a
     person says what becomes of them. `is_written`: what is unresolved was put into it, or what is resolved taken out.
@@ -180,8 +180,6 @@ async def preview_migration(
     is_whole = sample is None and not stop.is_set() and summary.finished >= plan.routes.keys()
     for lookups in opened:
         unresolved, written_to = await put_down_unresolved(plan, lookups, is_whole=is_whole)
-    if unresolved and summary.exit_code == 0:
-        summary = replace(summary, exit_code=FAILURES)
     order = list(plan.routes)
     return Preview(
         summary=summary,

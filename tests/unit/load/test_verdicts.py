@@ -55,6 +55,11 @@ def test_a_create_whose_row_has_other_values_is_unknown() -> None:
     assert judged(create("a", "K"), {"id": "7", "key": "K", "value": 2}) == (State.UNKNOWN, None, "differs")
 
 
+def test_an_update_whose_row_shows_nothing_of_it_is_unknown() -> None:
+    assert judged(update("a", "7"), {"id": "7", "key": "K"}) == (State.UNKNOWN, None, "not-shown")
+    assert judged(update("a", "7"), {"id": "7", "value": 1}) == (State.WRITTEN, "7", None)
+
+
 def test_fields_that_never_come_back_are_not_missed() -> None:
     item = create("a", "K")
     item.body["secret"] = "x"
