@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import zip_longest
+from typing import Literal
 
 from rich import box
 from rich.console import Console, RenderableType
@@ -138,7 +139,9 @@ def _unresolved(found: Sequence[Unresolved]) -> Iterator[RenderableType]:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, header_style="bold")
     for name in ("look-up", "value", "records", "say", "becomes", "nearest"):
         is_number = name == "records"
-        table.add_column(name, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
+        is_one_word = name in {"look-up", "records", "becomes"}
+        justify: Literal["left", "right"] = "right" if is_number else "left"
+        table.add_column(name, justify=justify, no_wrap=is_one_word, overflow="fold")
     for each in found[:_MOST_UNRESOLVED]:
         near = _plain(", ".join(f"{c.key} = {c.value} ({c.score:.0f} %)" for c in each.candidates))
         value = _plain(each.value if each.within is None else f"{each.value} (in {each.within})")
@@ -148,7 +151,7 @@ def _unresolved(found: Sequence[Unresolved]) -> Iterator[RenderableType]:
             amounts.count(each.records),
             Text(each.first_id or ""),
             Text(each.becomes, "red" if each.becomes == "rejected" else "yellow"),
-            Text(f"any of {near}" if each.is_ambiguous else near or "nothing like it"),
+            Text(f"any of {near}" if each.is_ambiguous else near or "nothing"),
         )
     yield table
     if (more := len(found) - _MOST_UNRESOLVED) > 0:
