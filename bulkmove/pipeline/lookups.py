@@ -51,27 +51,42 @@ async def open_lookups(
             users.setdefault(name, []).append(route)
     with single_error():
         async with anyio.create_task_group() as tasks:
-            for name, used_by in users.items():
-                opener = _Opener(plan, transports, plan.settings.lookups[name])
-                tasks.start_soon(_open, opener, lookups, used_by[0], emit, name=f"look-up {name}")
+            for together in _by_list([plan.settings.lookups[name] for name in users]):
+                openers = [_Opener(plan, transports, settings) for settings in together]
+                route = users[together[0].name][0]
+                tasks.start_soon(_open, openers, lookups, route, emit, name=f"look-up {together[0].name}")
     for route in {used_by[0] for used_by in users.values()}:
         emit(Phase(route, ""))
     return lookups
 
 
-async def _open(opener: _Opener, lookups: Lookups, route: str, emit: Emit) -> None:
-    settings = opener.settings
-    with _naming(settings.name):
-        if settings.load == "on-demand" and settings.stream is not None:
-            ask, by_outer = opener.ask()
-            lookups.add_on_demand(settings, ask, named=opener.named, by_outer=by_outer)
+def _by_list(settings: Sequence[LookupSettings]) -> list[list[LookupSettings]]:
+    """Look-ups that are loaded whole from the same rows stand together: one reading serves them all."""
+    groups: dict[object, list[LookupSettings]] = {}
+    for each in settings:
+        is_shared = each.stream is not None and each.load == "whole"
+        key = (each.stream, frozenset(each.where.items())) if is_shared else each.name
+        groups.setdefault(key, []).append(each)
+    return list(groups.values())
+
+
+async def _open(openers: Sequence[_Opener], lookups: Lookups, route: str, emit: Emit) -> None:
+    first = openers[0]
+    with _naming(first.settings.name):
+        if first.settings.load == "on-demand" and first.settings.stream is not None:
+            ask, by_outer = first.ask()
+            lookups.add_on_demand(first.settings, ask, named=first.named, by_outer=by_outer)
             return
-        emit(Phase(route, f"reading look-up {settings.name}"))
-        index = await opener.load()
-    lookups.add_whole(settings, index)
-    rows = "1 row" if index.rows == 1 else f"{index.rows:,} rows"
-    several = f", {index.ambiguous:,} keys with several values" if index.ambiguous else ""
-    emit(Phase(route, f"look-up {settings.name}: {rows}{several}"))
+        emit(Phase(route, f"reading look-up {', '.join(each.settings.name for each in openers)}"))
+        indexes = [each.index() for each in openers]
+        await first.load(indexes)
+    for opener, index in zip(openers, indexes, strict=True):
+        with _naming(opener.settings.name):
+            index.check()
+        lookups.add_whole(opener.settings, index)
+        rows = "1 row" if index.rows == 1 else f"{index.rows:,} rows"
+        several = f", {index.ambiguous:,} keys with several values" if index.ambiguous else ""
+        emit(Phase(route, f"look-up {opener.settings.name}: {rows}{several}"))
 
 
 @contextmanager
@@ -100,18 +115,23 @@ class _Opener:
     def named(self) -> str:
         return str(self.settings.stream or self.settings.file or "the table")
 
-    async def load(self) -> Index:
+    def index(self) -> Index:
+        return Index(self.settings, FieldWatch(self.settings, self.named))
+
+    async def load(self, indexes: Sequence[Index]) -> None:
+        """Read the rows once, into all of the indexes."""
         settings = self.settings
-        watch = FieldWatch(settings, self.named)
-        index = Index(settings, watch)
+
+        def add(rows: list[JsonObject]) -> None:
+            for index in indexes:
+                index.add(rows)
+
         if settings.stream is not None:
-            await self._read(settings.stream, settings.where, index.add)
+            await self._read(settings.stream, settings.where, add)
         elif settings.file is not None:
-            await to_thread.run_sync(index.add, rows_of(settings.file))
+            await to_thread.run_sync(indexes[0].add, rows_of(settings.file))
         else:
-            index.add_pairs((settings.inline or {}).items())
-        watch.check()
-        return index
+            indexes[0].add_pairs((settings.inline or {}).items())
 
     def ask(self) -> tuple[Ask, bool]:
         """How single values are asked for, and whether by the outer value that they are within."""

@@ -123,6 +123,12 @@ def test_localities_on_demand_are_read_once_for_each_region(job: Job) -> None:
     assert job.stage.count("external-order", "GET locality") == 2 * len(regions)
 
 
+def test_look_ups_of_one_list_share_its_reading(job: Job) -> None:
+    looking_up(job, county={**REGION, "key": "id", "value": "name"})
+    assert job.run("--dry-run").code == 0
+    assert job.stage.count("external-order", "GET region") == 2
+
+
 def test_two_routes_share_what_they_look_up(job: Job) -> None:
     looking_up(job)
     job.routes["again"] = {

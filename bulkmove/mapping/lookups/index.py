@@ -114,6 +114,10 @@ class Index:
             self.rows += 1
             self._put(key, value, None)
 
+    def check(self) -> None:
+        """Raises ConfigError where rows came, and none of them had one of the fields that the look-up names."""
+        self._watch.check()
+
     def _put(self, key: Any, value: Any, outer: Any) -> None:
         try:
             text, outer_text = text_of(key), text_of(outer) or ""
