@@ -15,9 +15,14 @@ from bulkmove.settings import RouteSettings
 
 async def source_in_rehearsal(run: Run, route: RouteSettings, source: Source, target: Target) -> Source:
     """What a dry run reads: nothing in place of a file that another route would have written. Tells what is not tried."""
-    if isinstance(target, StagedTarget) and (obstacle := await target.obstacle()) is not None:
+    if isinstance(target, StagedTarget) and await target.obstacle() is not None:
+        # Whose it is, the ledger of the migration would know; a rehearsal has one of its own.
         run.emit(
-            Note(f"route {route.name}: {route.target}: {obstacle}; else a run that begins it is refused")
+            Note(
+                f"route {route.name}: {route.target} is there already, or begun: a run goes on with its own, and refuses"
+                " to begin where another's is",
+                route=route.name,
+            )
         )
     writer = written_by(route, run.plan.settings, run.plan.connectors)
     if writer is None:

@@ -20,6 +20,9 @@ from bulkmove.pipeline.reading import Take, read_sorted, read_unsorted
 from bulkmove.pipeline.settling import resend_open, settle_all
 from bulkmove.protocols import StagedTarget
 
+# Appends take turns: while one is made durable, the next is made ready, and each holds a batch in memory.
+MOST_WRITERS_OF_A_FILE = 2
+
 
 async def run_route(job: RouteJob) -> bool:
     """Read, map, write and settle; whether the route is finished (else: stopped, or at its limit).
@@ -72,6 +75,8 @@ async def _work(job: RouteJob, *, is_read: bool) -> None:
     if job.is_self_route and not await _read_then_map(job, is_read=is_read) and job.stop.is_set():
         return
     writers = job.target_host.concurrency
+    if isinstance(job.target, StagedTarget):
+        writers = min(writers, MOST_WRITERS_OF_A_FILE)
     async with open_loader(_lane(job), batch_size=job.settings.batch_size, writers=writers) as loader:
         await resend_open(job, loader)
         if not job.is_self_route and not is_read:
