@@ -106,4 +106,4 @@ async def read_unsorted(job: RouteJob, take: Take, tally: Tally) -> None:
     async def sink(records: Sequence[Record]) -> None:
         await take(records, None)
 
-    await read_unkeyed(job.source, concurrency=job.listers, sink=sink, tally=tally)
+    await read_unkeyed(job.source, concurrency=job.readers, sink=sink, tally=tally)

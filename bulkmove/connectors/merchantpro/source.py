@@ -54,12 +54,12 @@ def all_orders(route: RouteSettings, *, include: str | None) -> Wanted:
 def list_parameters(fields_used: tuple[str, ...] | None) -> dict[str, str]:
     """The documented parameters that every page of the list carries.
 
-    `line_items` come only where `include` asks for them; so do `tags`. `fields` narrows the rest: `id` always
+    `line_items` and `tags` come only where `include` asks for them. `fields` narrows the rest: `id` always
     comes, the dates are added because the list is read and compared by them. Parts of a field
     (`line_items[].quantity`) ask for the whole.
     """
     if fields_used is None:
-        return {"sort": SORTS[0], "include": "line_items"}
+        return {"sort": SORTS[0], "include": "line_items,tags"}
     wanted = dict.fromkeys([ID, "date_created", "date_modified"])
     wanted.update(dict.fromkeys(name.partition(".")[0].partition("[")[0] for name in fields_used))
     return {

@@ -81,11 +81,12 @@ async def test_a_documented_list_of_orders_is_asked_for(
     (request,) = to.requests
     assert (request.method, request.path) == (sample["method"], sample["path"])
     assert query.keys() <= request.params.keys()
-    exact = query.keys() - {"fields", "created_after", "created_before", "sort"}
+    exact = query.keys() - {"fields", "include", "created_after", "created_before", "sort"}
     assert {name: request.params[name] for name in exact} == {name: query[name] for name in exact}
     # A list is only ever read along its date, oldest first.
     assert request.params["sort"] == "date_created"
-    assert set(query.get("fields", "").split(",")) - {""} <= set(request.params.get("fields", "").split(","))
+    for lists in ("fields", "include"):
+        assert set(query.get(lists, "").split(",")) - {""} <= set(request.params.get(lists, "").split(","))
     times = {"2019-01-01": "2018-12-31T22:00:00Z", "2020-01-01": "2019-12-31T22:00:00Z"}
     for name in query.keys() & {"created_after", "created_before"}:
         assert request.params[name] == times[query[name]]

@@ -45,7 +45,7 @@ async def test_a_page_is_asked_for_along_the_date_with_its_lines(
     assert (request.method, request.path) == ("GET", "/api/v2/orders")
     assert request.params == {
         "sort": "date_created",
-        "include": "line_items",
+        "include": "line_items,tags",
         "start": "7",
         "limit": "50",
         "created_after": "2020-03-26T13:47:07Z",
