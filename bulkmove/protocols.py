@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable, runtime_checkable
 
 from bulkmove.entries import (
     Entry,
@@ -125,6 +125,18 @@ class StagedTarget(Protocol):
     async def close_list(self, written: int) -> None: ...
 
 
+@runtime_checkable
+class WatchesKeys(Protocol):
+    """A Target that learns from answers whether its host keeps the natural key of what is created.
+
+    `is_key_kept` None: no answer showed it yet. Unless it is True, a key that the list does not show is no proof that
+    its row is not there.
+    """
+
+    @property
+    def is_key_kept(self) -> bool | None: ...
+
+
 Derive = Callable[[Record], Sequence[Record]]
 Search = Callable[[str], Awaitable[Sequence[JsonObject]]]
 ALL_MODES: frozenset[Mode] = frozenset({"create", "update", "upsert"})
@@ -195,6 +207,10 @@ class Connector(Protocol):
     def is_local(self) -> bool: ...
 
     def sign(self, credentials: Mapping[str, Secret]) -> Signature: ...
+
+    def headers(self, host: HostSettings) -> Mapping[str, str]:
+        """What else each of its requests carries, as the host's options say. Raises ConfigError for an option that is none."""
+        ...
 
     def wait_from_body(self, response: Response) -> float | None:
         """Seconds to wait that a 429's body names, where this API puts them there."""

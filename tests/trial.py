@@ -78,7 +78,7 @@ class Trial:
             target=spec,
             mapper=_resolved(self._counted(name, mapper)),
             tables={},
-            fingerprint={"mapper file": fingerprint},
+            fingerprint={"mapper file": fingerprint, "mode": mode},
         )
         return self
 

@@ -18,6 +18,10 @@ _RULES = MappingProxyType({"create": BatchRule("single"), "update": BatchRule("s
 _GONE = frozenset({404, 410})
 # In a path they name another place, and an empty one could mean the whole list.
 _NO_IDS = frozenset({"", ".", ".."})
+# Mapped to be written, before the route's mode became "delete".
+_NO_DELETION = WriteResult(
+    Verdict.REJECTED, cause="no-deletion", message="it was mapped to be written, not to be deleted"
+)
 _NO_ROW = WriteResult(Verdict.REJECTED, cause="no-target-id", message="it names no row that could be deleted")
 
 
@@ -26,7 +30,7 @@ class DeleteTarget:
 
     `request` makes the DELETE of a row by its id; it may raise ValueError for an id that can't be asked for, which
     rejects that row. `rows` reads the list, for rows that are found by `natural_key`; `comparable` is that of the
-    list's other target, so that routes of several modes may share what was read. Bodies are not looked at.
+    list's other target, so that routes of several modes may share what was read. A body of a deletion is empty.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class DeleteTarget:
         self._request = request
         self._rows = rows
         self._comparable = comparable
+        self._has_deleted = False
 
     @property
     def id_field(self) -> str:
@@ -71,9 +76,12 @@ class DeleteTarget:
     async def write(self, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
         """WRITTEN for a 2xx, UNCHANGED for a row that is gone already, which a 404 or 410 with a JSON object says.
 
+        Until a row was deleted, such an answer can as well mean that the address is wrong: then it rejects the row.
         Raises what `drf.refusals` and Transport.send raise: any other 404 is the path's.
         """
         (item,) = items
+        if item.body:
+            return [_NO_DELETION]
         return [await self._delete(item)]
 
     async def _delete(self, item: WriteItem) -> WriteResult:
@@ -88,9 +96,13 @@ class DeleteTarget:
             error = _error_in(response.data)
             if error is not None:
                 return refused_row(error, item)
+            self._has_deleted = True
             return WriteResult(Verdict.WRITTEN, target_id=item.target_id)
         if response.status in _GONE and _is_object(response):
-            return WriteResult(Verdict.UNCHANGED, target_id=item.target_id)
+            if self._has_deleted:
+                return WriteResult(Verdict.UNCHANGED, target_id=item.target_id)
+            message = f"the host answered {response.status}: row {item.target_id} is gone already, or the path {request.path} is wrong"
+            return WriteResult(Verdict.REJECTED, cause="not-found", message=message)
         return row_refusal(self._transport.host.name, request, response, item)
 
 

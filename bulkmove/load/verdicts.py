@@ -27,10 +27,12 @@ class Doubts:
 
     `found`: per member, the ids of the rows that are there for it and whether each holds the body. Rows may
     be shown more than once (a list is read in several passes): an id counts once, as it was shown last.
+    `can_prove_absence`: False where the host may have dropped the keys of what was created.
     """
 
     target: Target
     natural_key: str
+    can_prove_absence: bool = True
     _by_key: dict[str, Item] = field(default_factory=dict)
     _by_id: dict[str, list[Item]] = field(default_factory=dict)
     _by_loose_key: dict[str, list[Item]] = field(default_factory=dict)
@@ -83,6 +85,9 @@ class Doubts:
                 f"row {row_id} of the target has almost its {self.natural_key}: the host may have changed it"
             )
             return _outcome(item, State.UNKNOWN, "differs", text)
+        if not rows and not self.can_prove_absence:
+            text = f"no row of the target has its {self.natural_key}, which the host may not have kept"
+            return _outcome(item, State.UNKNOWN, "key-not-kept", text)
         if not rows:
             return None
         if len(rows) > 1:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from bulkmove.entries import TargetKey
+from bulkmove.errors import UnprovenError
 from bulkmove.events import Phase
-from bulkmove.extract.once import read_unkeyed
-from bulkmove.extract.tally import Tally
 from bulkmove.load.matching import as_text, field_hashes
 from bulkmove.model import Record
 from bulkmove.pipeline.job import RouteJob
+from bulkmove.pipeline.whole import RowsSink, read_list
 
 
 async def ensure_keys(job: RouteJob) -> None:
@@ -27,11 +27,19 @@ async def ensure_keys(job: RouteJob) -> None:
             return
         job.emit(Phase(job.name, "reading the target's keys"))
         await job.ledger.drop_keys(name)
-        async with Tally() as tally:
-            await read_unkeyed(job.target.list(), concurrency=job.listers, sink=_keeper(job), tally=tally)
+        await read_target(job, _keeper(job))
         await job.ledger.close_keys(name)
         job.target_list.has_keys = True
         job.emit(Phase(job.name, ""))
+
+
+async def read_target(job: RouteJob, sink: RowsSink) -> None:
+    """Read the target's list whole. Raises UnprovenError where some rows can't be read: they might hold any key."""
+    if unread := await read_list(job.target.list(), sink, readers=job.listers):
+        raise UnprovenError(
+            f"route {job.name}: {unread} rows of {job.settings.target} have no date, so that no filter by date brings"
+            " them; what they hold is not known, and nothing is written that might be there already"
+        )
 
 
 def _keeper(job: RouteJob) -> Callable[[Sequence[Record]], Awaitable[None]]:

@@ -128,7 +128,7 @@ async def _read_then_map(job: RouteJob, *, is_read: bool) -> bool:
         async with turn:
             await store(job, records)
 
-    if not is_read:
+    if not is_read or await _is_stale(job):
         await job.ledger.drop_seen(job.name)
         async with Tally() as tally:
             if not await _read_whole(job, store_page, tally, turn=turn):
@@ -137,6 +137,11 @@ async def _read_then_map(job: RouteJob, *, is_read: bool) -> bool:
                 await _skip_gone(job, tally)
         await job.ledger.mark(job.name, is_read=True)
     return await _map_all_stored(job)
+
+
+async def _is_stale(job: RouteJob) -> bool:
+    """Whether rows were read by an earlier run whose deletion is not decided yet: a row is not deleted for what it was."""
+    return job.settings.mode == "delete" and await job.ledger.next_raw(job.name, 0) is not None
 
 
 async def _read_whole(job: RouteJob, take_page: Take, tally: Tally, *, turn: anyio.Lock) -> bool:

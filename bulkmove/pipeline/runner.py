@@ -155,14 +155,20 @@ async def _check_fingerprints(plan: MigrationPlan, ledger: SqliteLedger, *, acce
                 f"route {name} has changed since this ledger was begun: {', '.join(changed)}; put it back, or let the"
                 " change hold for what is not yet mapped with --accept-changes, or begin anew with --fresh"
             )
-        if {"target", "natural_key"} & set(changed):
+        if {"target", "natural_key"} & set(changed) or _deletes_differ(known.get(name), now):
             await _refuse_open(ledger, name, changed)
         if known.get(name) != now:
             await ledger.save_route(name, now)
 
 
+def _deletes_differ(before: str | None, now: str) -> bool:
+    """Whether what was mapped to be written would be deleted, or the other way round."""
+    modes = [orjson.loads(text).get("mode") for text in (before, now) if text is not None]
+    return len(set(modes)) > 1 and "delete" in modes
+
+
 async def _refuse_open(ledger: SqliteLedger, route: str, changed: Sequence[str]) -> None:
-    """What is mapped was matched against the old target, by the old key: it can't go to another one."""
+    """What is mapped was matched against the old target, by the old key, for the old purpose: it can't go another way."""
     counts = await ledger.counts(route)
     if still := counts.pending + counts.unknown:
         raise LedgerRefusedError(

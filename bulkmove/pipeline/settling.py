@@ -10,8 +10,6 @@ import anyio
 from bulkmove.entries import Intent
 from bulkmove.errors import HostUnavailableError, UnprovenError
 from bulkmove.events import Phase
-from bulkmove.extract.once import read_unkeyed
-from bulkmove.extract.tally import Tally
 from bulkmove.load.loader import Loader
 from bulkmove.load.verdicts import (
     MOST_ATTEMPTS,
@@ -22,6 +20,8 @@ from bulkmove.load.verdicts import (
 )
 from bulkmove.model import Record
 from bulkmove.pipeline.job import RouteJob
+from bulkmove.pipeline.keys import read_target
+from bulkmove.protocols import WatchesKeys
 
 # Bodies that one reading of the list answers for; more would not stay in bounded memory.
 MAX_PER_READING = 20_000
@@ -66,16 +66,17 @@ async def _wait_until(job: RouteJob, due: float) -> bool:
 
 async def _settle_group(job: RouteJob, group: Sequence[Intent]) -> None:
     items = await job.ledger.items(job.name, [member for intent in group for member in intent.members])
-    doubts = Doubts(job.target, job.rules.natural_key)
+    is_key_kept = job.target.is_key_kept if isinstance(job.target, WatchesKeys) else True
+    doubts = Doubts(job.target, job.rules.natural_key, can_prove_absence=is_key_kept is True)
     doubts.add(items)
     job.emit(Phase(job.name, f"reading back {len(items)} writes in doubt"))
-    async with job.target_list.gate.reading(), Tally() as tally:
+    async with job.target_list.gate.reading():
 
         async def show(records: Sequence[Record]) -> None:
             for record in records:
                 doubts.show(record.data)
 
-        await read_unkeyed(job.target.list(), concurrency=job.listers, sink=show, tally=tally)
+        await read_target(job, show)
     if doubts.rows and not doubts.rows_with_key and any(item.target_id is None for item in items):
         raise UnprovenError(
             f"route {job.name}: no row of {job.settings.target} shows its {job.rules.natural_key}, so that nothing tells"

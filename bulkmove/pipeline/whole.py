@@ -1,4 +1,7 @@
-"""A list read whole beside any route: for look-ups, and to be printed. Nothing of it is kept in a ledger."""
+"""A list read whole beside a route: a target's keys, writes in doubt, look-ups, or to be printed.
+
+Nothing of the reading itself is kept in a ledger.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +15,25 @@ from bulkmove.extract.once import read_unkeyed
 from bulkmove.extract.plan import plan_spans
 from bulkmove.extract.reader import ReadPage
 from bulkmove.extract.tally import Tally
+from bulkmove.extract.undated import count_undated
 from bulkmove.model import PageQuery, Record
 from bulkmove.protocols import Derive, Source
 
 RowsSink = Callable[[Sequence[Record]], Awaitable[None]]
 
+# A row that was made a moment ago by a host whose clock runs ahead is among those that are read.
+_AHEAD_S = 86_400
+
 
 async def read_list(
     source: Source, sink: RowsSink, *, readers: Callable[[], int], derive: Derive | None = None
-) -> None:
+) -> int:
     """Read a list as a route would, proof and all; `sink` gets each row once, rows without an id by their content.
 
-    `readers`: how many pages to fetch at a time. `derive`: what each row that is read becomes (`StreamSpec.derive`).
-    Raises UnprovenError, BadAnswerError and what the transport raises; what `sink` raises ends the reading.
+    Returns how many rows have no date, by the host's own counts, and were not read: of a list that is read along its
+    dates alone. `readers`: how many pages to fetch at a time. `derive`: what each row that is read becomes
+    (`StreamSpec.derive`). Raises UnprovenError, BadAnswerError and what the transport raises; what `sink` raises ends
+    the reading.
     """
     async with Tally() as seen, Tally() as passes:
 
@@ -42,14 +51,17 @@ async def read_list(
 
         listing = source.listing
         if listing.reading != "keyset":
-            await read_unkeyed(source, concurrency=readers, sink=show, tally=passes)
-        else:
-            page = await source.fetch(PageQuery(limit=1))
-            cutoff = int(page.date if page.date is not None else time.time())
-            spans = await plan_spans(source, cutoff=cutoff, count=readers())
-            await read_keyset(
-                source, spans, limit=listing.page_limit, workers=readers, sink=show_page, on_split=_forget
-            )
+            # Passes hand each row on once by themselves.
+            is_once_each = listing.reading == "passes" and derive is None
+            await read_unkeyed(source, concurrency=readers, sink=sink if is_once_each else show, tally=passes)
+            return 0
+        page = await source.fetch(PageQuery(limit=1))
+        now = page.date if page.date is not None else time.time()
+        spans = await plan_spans(source, cutoff=int(now) + _AHEAD_S, count=readers())
+        await read_keyset(
+            source, spans, limit=listing.page_limit, workers=readers, sink=show_page, on_split=_forget
+        )
+    return await count_undated(source)
 
 
 async def _forget(shortened: Span, new: Span) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
+from bulkmove.errors import LedgerRefusedError, RequestFailedError
 from bulkmove.events import Event, RecordsSettled
 from bulkmove.model import JsonObject, Listing, Verdict, WriteItem, WriteResult
 from bulkmove.protocols import MapContext
@@ -93,6 +94,40 @@ async def test_a_list_may_be_deleted_from_by_what_it_holds_itself(tmp_path: Path
     counts = summary.routes["rows"]
     assert (counts.written, counts.skipped, counts.rejected) == (12, 12, 1)
     assert [(f.source_id, f.cause) for f in await trial.failures()] == [("7", "not-found")]
+
+
+async def test_a_row_is_not_deleted_for_what_it_was_in_an_earlier_run(tmp_path: Path) -> None:
+    shop = Shop.of([{"key": f"k{n}", "paid": False} for n in range(1, 21)], answer=take_away)
+
+    def unpaid(record: JsonObject, _: MapContext) -> JsonObject | None:
+        return None if record["paid"] else {"id": record["id"]}
+
+    trial = Trial(tmp_path, {"old": shop}).route(target="old", mode="delete", mapper=unpaid)
+    await trial.run(limit=5)
+    left = len(shop.rows)
+    for row in shop.rows.values():
+        row["paid"] = True
+    summary = await trial.run()
+    assert len(shop.rows) == left == 15
+    assert summary.routes["rows"].skipped == 15
+
+
+@pytest.mark.parametrize(("before", "after"), [("update", "delete"), ("delete", "update")])
+async def test_what_is_mapped_for_one_purpose_does_not_serve_the_other(
+    tmp_path: Path, before: Any, after: Any
+) -> None:
+    async def fail(shop: Shop, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
+        raise RequestFailedError(f"{len(shop.rows)} rows, {len(items)} items")
+
+    made = shops([{"goes": "2"}], rows=5)
+    made["new"].answer = fail
+    trial = Trial(tmp_path, made).route(mode=before, mapper=by_id)
+    await trial.run()
+    made["new"].answer = take_away
+    trial.route(mode=after, mapper=by_id)
+    with pytest.raises(LedgerRefusedError, match="mode changed while 1 record"):
+        await trial.run(accept_changes=True)
+    assert len(made["new"].rows) == 5
 
 
 def test_rows_that_one_migration_wrote_are_deleted_by_another(

@@ -28,7 +28,7 @@ from bulkmove.connectors.merchantpro.types import OrderBody, ProcessingBody
 from bulkmove.errors import ConfigError
 from bulkmove.model import Finding, Operation, Response
 from bulkmove.protocols import ALL_MODES, Connector, Search, Signature, Source, StreamSpec, Target, Transport
-from bulkmove.settings import RouteSettings, Secret, Window
+from bulkmove.settings import HostSettings, RouteSettings, Secret, Window
 
 _STREAMS = MappingProxyType(
     {
@@ -95,6 +95,10 @@ class MerchantPro:
             )
         encoded = base64.b64encode(f"{key}:{secret}".encode()).decode("ascii")
         return Signature(headers={"Authorization": f"Basic {encoded}"})
+
+    def headers(self, host: HostSettings) -> Mapping[str, str]:
+        del host
+        return names.HEADERS
 
     def wait_from_body(self, response: Response) -> float | None:
         return answers.wait_from_body(response)

@@ -66,8 +66,8 @@ def _page(response: Response) -> _Page | None:
 
 
 def _no_orders(response: Response, path: str) -> Finding:
-    text = f"GET {path} answered {response.status} without a list of orders; check the host's url"
-    return Finding("list of orders", "bad", text, f'paths.orders = "{path}"')
+    text = f"GET {response.asked or path} answered {response.status} without a list of orders; check the host's url"
+    return Finding("list of orders", "bad", text, 'paths.orders = "…"')
 
 
 def _on_length(page: _Page) -> Finding:

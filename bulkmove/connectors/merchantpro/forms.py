@@ -12,7 +12,7 @@ from bulkmove.model import JsonObject
 
 # What the shop makes of other fields, or notes by itself: the documented answer to a creation shows the country's
 # name respelled, the total added up, and texts for the statuses.
-_HOSTS_OWN = frozenset({
+HOSTS_OWN = frozenset({
     "id", "payment_status_text", "payment_substatus_text", "payment_method_name", "shipping_status_text",
     "shipping_substatus_text", "shipping_method_name", "shipping_tax_amount", "total_amount", "billing_country_name",
     "shipping_country_name", "customer_ip_country", "date_modified", "created_by", "invoice", "info_url",
@@ -26,7 +26,7 @@ _EMPTY: tuple[Any, ...] = ("", [], {})
 
 def comparable_order(row: JsonObject) -> JsonObject:
     """An order without what the shop adds by itself; tags by their names, dates as seconds, numbers in one form."""
-    return {name: _comparable(name, value) for name, value in row.items() if name not in _HOSTS_OWN}
+    return {name: _comparable(name, value) for name, value in row.items() if name not in HOSTS_OWN}
 
 
 def comparable_processing(row: JsonObject) -> JsonObject:

@@ -6,17 +6,27 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+import anyio
+
 from bulkmove.connectors.asking import paths_of
 from bulkmove.connectors.calls import request_of
 from bulkmove.connectors.deleting import DeleteTarget
 from bulkmove.connectors.drf import loose, refusals, refused_row, row_refusal
 from bulkmove.connectors.json_text import as_text
 from bulkmove.connectors.merchantpro.answers import refusal_in
-from bulkmove.connectors.merchantpro.forms import comparable_order
-from bulkmove.connectors.merchantpro.names import HEADERS, ID, NATURAL_KEY, NO_IDS, PATHS, WRITE_HEADERS
+from bulkmove.connectors.merchantpro.forms import HOSTS_OWN, comparable_order
+from bulkmove.connectors.merchantpro.names import (
+    HEADERS,
+    ID,
+    NATURAL_KEY,
+    NO_IDS,
+    PATHS,
+    WRITABLE_FIELDS,
+    WRITE_HEADERS,
+)
 from bulkmove.connectors.merchantpro.operations import OPERATIONS
 from bulkmove.connectors.merchantpro.source import OrderSource, all_orders
-from bulkmove.errors import InDoubtError
+from bulkmove.errors import BulkmoveError, InDoubtError
 from bulkmove.model import BatchRule, JsonObject, Request, Verdict, WriteItem, WriteResult
 from bulkmove.protocols import Source, Target, Transport
 from bulkmove.settings import RouteSettings
@@ -51,9 +61,9 @@ class OrderTarget:
     """POST creates, PATCH of one order sets absolute values (both documented), so that a PATCH can be sent twice.
 
     A PATCH with `line_items` must carry all lines, or the others are lost (reported by public clients). Any 2xx
-    counts as done. A created order is found again by `channel_ref_id`; that a POST keeps it is unconfirmed: once an
-    answer shows that the natural key was not kept, no further order is created, since a lost answer could not be
-    settled.
+    counts as done. A created order is found again by `channel_ref_id`; that a POST keeps it is unconfirmed. Until an
+    order that was created shows its natural key, one is created at a time; once one shows that it was not kept, no
+    further order is created, since a lost answer could not be settled.
     """
 
     def __init__(self, transport: Transport, route: RouteSettings) -> None:
@@ -62,7 +72,8 @@ class OrderTarget:
         self._route = route
         self._list_path, self._row_path = paths["orders"], paths["order"]
         self._natural_key = route.natural_key or NATURAL_KEY
-        self._loses_key = False
+        self._is_key_kept: bool | None = None
+        self._first = anyio.Lock()
 
     @property
     def id_field(self) -> str:
@@ -78,7 +89,12 @@ class OrderTarget:
 
     @property
     def never_returned(self) -> frozenset[str]:
-        return frozenset()
+        """What the host makes of such a field is its own: a body that holds one is never taken for the row it equals."""
+        return (HOSTS_OWN & WRITABLE_FIELDS) - {ID}
+
+    @property
+    def is_key_kept(self) -> bool | None:
+        return self._is_key_kept
 
     def list(self) -> Source:
         return OrderSource(self._transport, all_orders(self._route, include=_INCLUDED))
@@ -93,7 +109,15 @@ class OrderTarget:
         return [await self._change(item, item.target_id)]
 
     async def _create(self, item: WriteItem) -> WriteResult:
-        if self._loses_key:
+        if self._is_key_kept is None:
+            async with self._first:
+                # Whoever waited here may know by now.
+                if self._is_key_kept is None:
+                    return await self._post(item)
+        return await self._post(item)
+
+    async def _post(self, item: WriteItem) -> WriteResult:
+        if self._is_key_kept is False:
             message = (
                 f"the host does not keep {self._natural_key} of a new order, so that a lost answer could double it; "
                 "set natural_key to a field that it keeps"
@@ -112,15 +136,34 @@ class OrderTarget:
         if target_id is None:
             message = f"{self._transport.host.name}: POST {request.path} answered {response.status} without the new order"
             raise InDoubtError(message, sent_at=response.sent_at)
-        self._loses_key = self._loses_key or not self._kept_key(order, item)
+        self._note_key(await self._keeps_key(order, target_id, item))
         return WriteResult(Verdict.WRITTEN, target_id=target_id)
 
-    def _kept_key(self, order: Mapping[str, Any], item: WriteItem) -> bool:
-        """Whether the new order shows the key that was sent; an answer without that field says nothing."""
+    def _note_key(self, is_kept: bool | None) -> None:  # noqa: FBT001  it is what an answer told
+        if is_kept is not None and self._is_key_kept is not False:
+            self._is_key_kept = is_kept
+
+    async def _keeps_key(self, order: Mapping[str, Any], target_id: str, item: WriteItem) -> bool | None:
+        """Whether the new order shows the key that was sent: in the answer, else when it is looked at, once."""
         sent = as_text(item.body.get(self._natural_key))
-        if sent is None or self._natural_key not in order:
-            return True
-        return loose(as_text(order[self._natural_key]) or "") == loose(sent)
+        if sent is None:
+            return None
+        if self._natural_key not in order:
+            if self._is_key_kept:
+                return None
+            order = await self._look_at(target_id)
+        if not order:
+            return None
+        return loose(as_text(order.get(self._natural_key)) or "") == loose(sent)
+
+    async def _look_at(self, order_id: str) -> Mapping[str, Any]:
+        """The order as it stands; nothing where it can't be looked at, since its creation is settled already."""
+        request = request_of(OPERATIONS["get-order"], self._row_path, {"id": order_id}, headers=HEADERS)
+        try:
+            response = await self._transport.send(request)
+        except BulkmoveError:  # the next request says so again
+            return {}
+        return response.data if response.is_success and isinstance(response.data, dict) else {}
 
     async def _change(self, item: WriteItem, target_id: str) -> WriteResult:
         if target_id in NO_IDS:

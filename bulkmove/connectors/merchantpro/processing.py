@@ -10,7 +10,7 @@ from bulkmove.connectors.calls import request_of
 from bulkmove.connectors.drf import refused_row, row_refusal
 from bulkmove.connectors.merchantpro.answers import refusal_in
 from bulkmove.connectors.merchantpro.forms import comparable_processing
-from bulkmove.connectors.merchantpro.names import HANDLERS, HEADERS, ID, NO_IDS, PATHS
+from bulkmove.connectors.merchantpro.names import CREATE_INVOICE, HANDLERS, HEADERS, ID, NO_IDS, PATHS
 from bulkmove.connectors.merchantpro.operations import OPERATIONS
 from bulkmove.connectors.merchantpro.orders import NO_SUCH_ORDER
 from bulkmove.connectors.merchantpro.source import OrderSource, all_orders
@@ -25,13 +25,15 @@ _RULES = MappingProxyType({"create": BatchRule("single"), "update": BatchRule("s
 class ProcessingTarget:
     """`PATCH /api/v2/orders/{id}/{handler}` without a body (documented, six handlers); a body is `{id, handler}`.
 
-    What is in doubt is told by the list of orders: `shipping_status` for five handlers, an invoice for the sixth.
+    What is in doubt is told by the list of orders: `shipping_status` for five handlers, an invoice for the sixth. An
+    order is looked at before its invoice is made: one that has an invoice gets no second one.
     """
 
     def __init__(self, transport: Transport, route: RouteSettings) -> None:
         self._transport = transport
         self._route = route
-        self._path = paths_of(transport.host, PATHS)["handler"]
+        paths = paths_of(transport.host, PATHS)
+        self._path, self._order_path = paths["handler"], paths["order"]
 
     @property
     def id_field(self) -> str:
@@ -67,6 +69,8 @@ class ProcessingTarget:
         if handler not in HANDLERS:
             message = f"handler {handler!r} is none{nearest(str(handler), HANDLERS)}"
             return WriteResult(Verdict.REJECTED, cause="no-handler", message=message)
+        if handler == CREATE_INVOICE and await self._has_invoice(item.target_id):
+            return WriteResult(Verdict.UNCHANGED, target_id=item.target_id)
         request = request_of(
             OPERATIONS["process-order"],
             self._path,
@@ -79,3 +83,9 @@ class ProcessingTarget:
         if (refusal := refusal_in(response.data)) is not None:
             return refused_row(refusal, item)
         return WriteResult(Verdict.WRITTEN, target_id=item.target_id)
+
+    async def _has_invoice(self, order_id: str) -> bool:
+        request = request_of(OPERATIONS["get-order"], self._order_path, {"id": order_id}, headers=HEADERS)
+        response = await self._transport.send(request)
+        shown = comparable_processing(response.data) if isinstance(response.data, dict) else {}
+        return response.is_success and shown.get("invoice") is True

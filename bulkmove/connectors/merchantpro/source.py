@@ -118,7 +118,7 @@ class OrderSource:
         route = self._wanted.route
         if response.status == 404:
             raise ConfigError(
-                f"{self._where()} is not there (404); check hosts.{self._host}.url and hosts.{self._host}.paths"
+                f"{self._host}: GET {response.asked or self._path} is not there (404); check hosts.{self._host}.url and hosts.{self._host}.paths"
             )
         if failure.name == UNDEFINED_FILTER:
             said = f"{failure.message} {failure.details}"

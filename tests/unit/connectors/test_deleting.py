@@ -57,8 +57,24 @@ async def test_a_row_is_deleted_by_one_request_that_may_be_repeated(target: Make
 
 @pytest.mark.parametrize("status", [404, 410])
 async def test_a_row_that_is_gone_already_is_unchanged(target: Make, status: int) -> None:
-    (result,) = await target(answer(status, {"detail": "Not found."}))[0].write([row()])
+    made, _ = target(answer(204, b""), answer(status, {"detail": "Not found."}))
+    await made.write([row("6")])
+    (result,) = await made.write([row()])
     assert (result.verdict, result.target_id) == (Verdict.UNCHANGED, "7")
+
+
+async def test_that_all_rows_are_gone_may_mean_a_wrong_path_and_is_no_success(target: Make) -> None:
+    made, _ = target(answer(404, {"detail": "Not found."}))
+    (result,) = await made.write([row()])
+    assert (result.verdict, result.cause) == (Verdict.REJECTED, "not-found")
+    assert "the path /rows/7 is wrong" in (result.message or "")
+
+
+async def test_what_was_mapped_to_be_written_is_not_deleted(target: Make) -> None:
+    made, to = target()
+    (result,) = await made.write([WriteItem("7", {"name": "A coat"}, b'{"name":"A coat"}')])
+    assert (result.verdict, result.cause) == (Verdict.REJECTED, "no-deletion")
+    assert not to.requests
 
 
 @pytest.mark.parametrize(

@@ -115,14 +115,14 @@ async def test_a_call_that_can_t_be_sent_twice_is_in_doubt_where_its_answer_is_u
 
 async def test_paths_can_be_set(transport: Make) -> None:
     to = transport(answer(200, ORDER), paths={"order": "/shop/{id}/order"})
-    await MerchantProApi(to).get_order("7/8")
-    assert to.requests[0].path == "/shop/7%2F8/order"
+    await MerchantProApi(to).get_order("95750870.3")
+    assert to.requests[0].path == "/shop/95750870.3/order"
 
 
-@pytest.mark.parametrize("order_id", ["", ".", ".."])
+@pytest.mark.parametrize("order_id", ["", ".", "..", "7/8", "../7", "7\\8", "7?page=2", "7#8", "7\n"])
 async def test_an_id_that_names_another_path_is_refused(transport: Make, order_id: str) -> None:
     to = transport(answer(200, DONE))
-    with pytest.raises(ConfigError, match=r"can.t stand in the path|needs id"):
+    with pytest.raises(ConfigError, match=r"can.t stand in (the|a) path|needs id"):
         await MerchantProApi(to).delete_order(order_id)
     assert not to.requests
 

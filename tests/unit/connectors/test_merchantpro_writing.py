@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anyio
 import orjson
 import pytest
 
@@ -117,14 +118,28 @@ async def test_nothing_more_is_created_once_a_host_was_seen_to_drop_the_key(
     assert [request.method for request in to.requests] == ["POST", "PATCH"]
 
 
-@pytest.mark.parametrize("order", [{"id": 1}, {"id": 1, "channel_ref_id": " a-1 "}])
-async def test_a_key_that_is_not_shown_or_only_respelled_was_not_dropped(
-    open_target: Opened, item: Make, order: Any
-) -> None:
-    target, to = open_target(answer(200, order))
+async def test_a_key_that_is_only_respelled_was_not_dropped(open_target: Opened, item: Make) -> None:
+    target, to = open_target(answer(200, {"id": 1, "channel_ref_id": " a-1 "}))
     for _ in range(2):
         assert (await write(target, item(BODY))).verdict is Verdict.WRITTEN
     assert len(to.requests) == 2
+
+
+async def test_an_answer_without_the_key_has_the_order_looked_at_once(
+    open_target: Opened, item: Make
+) -> None:
+    target, to = open_target(answer(200, {"id": 1}), answer(200, {"id": 1, "channel_ref_id": "A-1"}))
+    assert (await write(target, item(BODY))).verdict is Verdict.WRITTEN
+    assert (await write(target, item(BODY))).verdict is Verdict.WRITTEN
+    assert [request.method for request in to.requests] == ["POST", "GET", "POST"]
+
+
+async def test_until_an_order_shows_its_key_one_is_created_at_a_time(open_target: Opened, item: Make) -> None:
+    target, to = open_target(answer(200, {"id": 1, "channel_ref_id": None}))
+    async with anyio.create_task_group() as tasks:
+        for number in range(3):
+            tasks.start_soon(write, target, item({**BODY, "channel_ref_id": f"A-{number}"}))
+    assert len(to.requests) == 1
 
 
 # Changing
@@ -255,11 +270,27 @@ async def test_a_handler_is_called_once_under_an_intent(
     target, to = open_target(answer(200, {"ok": True}), stream="processing", mode="update")
     result = await write(target, item({"handler": handler}, "95750870.3"))
     assert result == WriteResult(Verdict.WRITTEN, target_id="95750870.3")
-    (request,) = to.requests
+    *looks, request = to.requests
+    assert [look.method for look in looks] == (["GET"] if handler == "create_invoice" else [])
     assert (request.method, request.path) == ("PATCH", f"/api/v2/orders/95750870.3/{handler}")
     assert request.body is None
     assert not request.is_repeatable
     assert not target.rules["update"].is_repeatable
+
+
+@pytest.mark.parametrize(("invoice", "calls"), [({"number": "1"}, 0), ({"cancelled": True}, 1), (None, 1)])
+async def test_an_order_with_an_invoice_gets_no_second_one(
+    open_target: Opened, item: Make, invoice: Any, calls: int
+) -> None:
+    target, to = open_target(
+        answer(200, {"id": 7, "invoice": invoice}),
+        answer(200, {"ok": True}),
+        stream="processing",
+        mode="update",
+    )
+    result = await write(target, item({"handler": "create_invoice"}, "7"))
+    assert result.verdict is (Verdict.WRITTEN if calls else Verdict.UNCHANGED)
+    assert [request.method for request in to.requests[1:]] == ["PATCH"] * calls
 
 
 @pytest.mark.parametrize(
@@ -309,8 +340,6 @@ async def test_what_was_processed_is_read_back_from_the_orders(
             {"shipping_status": "awaiting", "invoice": {"number": "1", "cancelled": True}},
             False,
         ),
-        # A list that shows no invoices at all says nothing against one.
-        ("create_invoice", {"shipping_status": "awaiting"}, True),
     ],
 )
 def test_an_order_tells_whether_a_handler_took_effect(

@@ -55,6 +55,14 @@ def test_a_create_whose_row_has_other_values_is_unknown() -> None:
     assert judged(create("a", "K"), {"id": "7", "key": "K", "value": 2}) == (State.UNKNOWN, None, "differs")
 
 
+def test_absence_proves_nothing_where_the_host_may_drop_keys() -> None:
+    doubts = Doubts(ShopTarget(Shop()), "key", can_prove_absence=False)
+    doubts.add([create("a", "K")])
+    doubts.show({"id": "7", "key": "L", "value": 1})
+    [settled] = doubts.judge([create("a", "K")])
+    assert (settled.state, settled.cause) == (State.UNKNOWN, "key-not-kept")
+
+
 def test_an_update_whose_row_shows_nothing_of_it_is_unknown() -> None:
     assert judged(update("a", "7"), {"id": "7", "key": "K"}) == (State.UNKNOWN, None, "not-shown")
     assert judged(update("a", "7"), {"id": "7", "value": 1}) == (State.WRITTEN, "7", None)
