@@ -17,6 +17,13 @@ class RouteStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class RouteRehearsed:
+    """Nothing of this route is written: what is told of it as written is what a run would write."""
+
+    route: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordsExpected:
     """The source told how many records it holds in all: `records` is for planning, it may lie or change."""
 
@@ -84,5 +91,13 @@ class Note:
 
 
 Event = (
-    RouteStarted | RecordsExpected | RecordsRead | RecordsSettled | RouteFinished | Phase | HostSample | Note
+    RouteStarted
+    | RouteRehearsed
+    | RecordsExpected
+    | RecordsRead
+    | RecordsSettled
+    | RouteFinished
+    | Phase
+    | HostSample
+    | Note
 )

@@ -33,7 +33,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer that settles its request. `date` is the host's `Date`, epoch seconds; `data` the decoded 2xx body."""
+    """An answer that settles its request. `date` is the host's `Date`, epoch seconds; `data` the decoded 2xx body.
+
+    `asked`: the whole path that was asked for, that of the host's address in front; empty where nobody noted it.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -41,6 +44,7 @@ class Response:
     data: Json
     sent_at: float
     date: float | None
+    asked: str = ""
 
     @property
     def is_success(self) -> bool:

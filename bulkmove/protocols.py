@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Protocol, runtime_checkable, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from bulkmove.entries import (
     Entry,
@@ -150,7 +150,8 @@ class StreamSpec:
     `derive`: the stream's rows are made of the rows that its source reads, none or more of each; a row that comes
     again by its id is dropped. `create_body`, `update_body`: TypedDicts that say what a body may hold, where that is
     documented; required fields, enumerations and lengths (`msgspec.Meta`) among it. A field that neither names may be
-    anything.
+    anything. `documented_fields`: those that a row which is read may have, in the document's order, as `line_items` and
+    `line_items[].quantity`; empty where they are not documented.
     """
 
     name: str
@@ -167,6 +168,7 @@ class StreamSpec:
     derive: Derive | None = None
     create_body: type | None = None
     update_body: type | None = None
+    documented_fields: tuple[str, ...] = ()
 
 
 class Connector(Protocol):

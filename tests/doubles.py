@@ -27,7 +27,7 @@ from bulkmove.model import (
     WriteResult,
 )
 from bulkmove.protocols import Connector, Search, Signature, Source, StreamSpec, Target, Transport
-from bulkmove.settings import RouteSettings, Secret, Window
+from bulkmove.settings import HostSettings, RouteSettings, Secret, Window
 
 SINGLE = MappingProxyType({"create": BatchRule("single"), "update": BatchRule("single", is_repeatable=True)})
 ONCE = MappingProxyType({"create": BatchRule("single"), "update": BatchRule("single")})
@@ -170,6 +170,10 @@ class ShopConnector:
     def sign(self, credentials: Mapping[str, Secret]) -> Signature:
         del credentials
         return Signature()
+
+    def headers(self, host: HostSettings) -> Mapping[str, str]:
+        del host
+        return {}
 
     def wait_from_body(self, response: Response) -> float | None:
         del response

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bulkmove.cli.asking import confirmed
 from bulkmove.cli.by_hand import stdout_is_gone, tell_pause
 from bulkmove.cli.exchange import (
     Hide,
@@ -77,7 +79,7 @@ def _ask(call: Call) -> None:
         raise ConfigError(
             f"{call.operation.name} writes to {call.host.name}; nobody can be asked here: --yes says that it is meant"
         )
-    if not click.confirm(f"Send it to {call.host.name}?", err=True):
+    if not confirmed(f"Send it to {call.host.name}?"):
         raise ConfigError("nothing was sent")
 
 
@@ -94,7 +96,7 @@ def _show(performance: Performance, response: Response, hide: Hide, *, took_s: f
             _print_body(hide(value), is_json=is_json)
     except BrokenPipeError:
         stdout_is_gone()
-    where = f"{call.host.name}: {request.method} {hide(request.path)} answered {response.status}"
+    where = f"{call.host.name}: {request.method} {hide(response.asked or request.path)} answered {response.status}"
     if not response.is_success:
         raise RefusedError(where, status=response.status)
     if not is_json:
@@ -148,21 +150,60 @@ def list_calls(calls: list[Call], *, as_json: bool) -> None:
         }
         click.echo(orjson.dumps(listed))
         return
+    console = stdout_console()
+    cells = [_HEAD, *map(_cells, calls)]
+    if sum(max(map(len, column)) + _GAP for column in zip(*cells, strict=True)) > console.width:
+        _list_in_two_lines(console, calls)
+    else:
+        _list_in_one_line(console, calls)
+    note = "needed parameters are marked *; --param name=value"
+    console.print(Text(note, "dim"), soft_wrap=True)
+
+
+_HEAD = ("operation", "method", "path", "path is", "parameters")
+_GAP = 2
+
+
+def _list_in_one_line(console: Console, calls: Sequence[Call]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for name in ("operation", "method", "path", "path is", "parameters"):
-        table.add_column(name, overflow="fold")
+    for name in _HEAD:
+        table.add_column(name, no_wrap=True)
     for call in calls:
-        style = "yellow" if call.path_is == "unconfirmed" else ""
         table.add_row(
             Text(call.operation.name, "cyan"),
             Text(call.operation.method, "bold" if call.operation.is_write else ""),
             Text(call.path),
-            Text(call.path_is, style),
+            _path_is(call),
             Text(_parameters(call)),
         )
-    console = stdout_console()
     console.print(table)
-    console.print(Text("needed parameters are marked *; --param name=value", "dim"), soft_wrap=True)
+
+
+def _list_in_two_lines(console: Console, calls: Sequence[Call]) -> None:
+    """For a terminal that is too narrow: what a call is told hangs below it, and no path is broken."""
+    names, methods = (max(len(row[place]) for row in map(_cells, calls)) for place in (0, 1))
+    gap = " " * _GAP
+    for call in calls:
+        line = Text.assemble(
+            (f"{call.operation.name:{names}}{gap}", "cyan"),
+            (f"{call.operation.method:{methods}}{gap}", "bold" if call.operation.is_write else ""),
+            call.path,
+        )
+        console.print(line, soft_wrap=True)
+        below = _path_is(call)
+        if told := _parameters(call):
+            below.append(f": {told}", "default")
+        lines = below.wrap(console, max(console.width - 2 * _GAP, _GAP))
+        for each in lines:
+            console.print(Text(gap * 2) + each, soft_wrap=True)
+
+
+def _cells(call: Call) -> tuple[str, ...]:
+    return call.operation.name, call.operation.method, call.path, call.path_is, _parameters(call)
+
+
+def _path_is(call: Call) -> Text:
+    return Text(call.path_is, "yellow" if call.path_is == "unconfirmed" else "")
 
 
 def _parameters(call: Call) -> str:

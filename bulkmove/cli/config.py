@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
-from bulkmove.cli.exits import exits
+from bulkmove.cli.exits import exits, tell
+from bulkmove.cli.warned import all_warnings
 from bulkmove.config import described, json_schema, load_migration, read_document, show, warnings_of
 from bulkmove.errors import ConfigError
 from bulkmove.mapping.declarative import compile_fields
+from bulkmove.mapping.lookups.decisions import load_decisions
 from bulkmove.mapping.resolve import ResolvedMapper, resolve_mapper
 from bulkmove.mapping.tables import load_table
+from bulkmove.pipeline.foreseeing import foresee
 from bulkmove.pipeline.plan import check_names
+from bulkmove.protocols import Connector
 from bulkmove.settings import MigrationSettings, RouteSettings
 
 _FILE = click.argument("file", type=click.Path(path_type=Path), default=Path("migration.toml"))
@@ -67,8 +71,10 @@ def validate_command(*, file: Path, as_json: bool, verbose: bool) -> None:
     with exits(verbose=verbose):
         try:
             settings = load_migration(file)
-            check_names(settings)
-            warnings = (*warnings_of(settings), *_check_mappers(settings, file))
+            hosts = check_names(settings)
+            if settings.lookups and settings.decisions is not None:
+                load_decisions(settings.decisions, settings.lookups)
+            warnings = (*all_warnings(settings), *_check_mappers(settings, file, hosts))
         except ConfigError as error:
             if as_json:
                 _print_verdict(file, errors=str(error).splitlines(), warnings=())
@@ -80,8 +86,11 @@ def validate_command(*, file: Path, as_json: bool, verbose: bool) -> None:
         _warn(warnings)
 
 
-def _check_mappers(settings: MigrationSettings, file: Path) -> list[str]:
-    """Warnings of look-up tables that can't be read yet. Raises ConfigError for all that is wrong with mappers."""
+def _check_mappers(settings: MigrationSettings, file: Path, hosts: Mapping[str, Connector]) -> list[str]:
+    """Warnings of doubtful mappings, and of look-up tables that can't be read yet.
+
+    Raises ConfigError for all that is wrong with mappers.
+    """
     problems: list[str] = []
     warnings: list[str] = []
     for name, route in settings.routes.items():
@@ -90,6 +99,10 @@ def _check_mappers(settings: MigrationSettings, file: Path) -> list[str]:
         except ConfigError as error:
             problems.append(str(error))
             continue
+        try:
+            warnings += _foreseen(route, mapper, file, hosts)
+        except ConfigError as error:
+            problems.append(str(error))
         try:
             if mapper.check_options is not None:
                 mapper.check_options(route.options)
@@ -108,6 +121,20 @@ def _check_mappers(settings: MigrationSettings, file: Path) -> list[str]:
     if problems:
         raise ConfigError("\n".join(problems))
     return warnings
+
+
+def _foreseen(
+    route: RouteSettings, mapper: ResolvedMapper, file: Path, hosts: Mapping[str, Connector]
+) -> Sequence[str]:
+    source, target = hosts[route.source.host], hosts[route.target.host]
+    return foresee(
+        f"{file}: routes.{route.name}",
+        route,
+        mapper,
+        source=source.streams[route.source.stream],
+        target=target.streams[route.target.stream],
+        hosts=(source, target),
+    )
 
 
 def _mapper(settings: MigrationSettings, route: RouteSettings, file: Path) -> ResolvedMapper:
@@ -138,4 +165,4 @@ def _print_verdict(file: Path, *, errors: Sequence[str], warnings: Sequence[str]
 
 def _warn(warnings: Sequence[str]) -> None:
     for warning in warnings:
-        click.echo(f"warning: {warning}", err=True)
+        tell(f"warning: {warning}")

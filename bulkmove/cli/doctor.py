@@ -6,11 +6,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import click
 import orjson
 
+from bulkmove.cli.ending import EndingCommand
 from bulkmove.cli.exits import exits, tell
 from bulkmove.cli.options import Output, migration_file, output_options
 
@@ -19,7 +21,11 @@ if TYPE_CHECKING:
     from bulkmove.settings import MigrationSettings
 
 
-@click.command("doctor")
+class _DoctorCommand(EndingCommand):
+    refused = MappingProxyType({"type": "doctor", "exit": 2})
+
+
+@click.command("doctor", cls=_DoctorCommand)
 @migration_file
 @click.option("--host", "hosts", metavar="NAME", multiple=True, help="This host alone; may be repeated.")
 @output_options
@@ -32,13 +38,13 @@ def command(*, file: Path, hosts: tuple[str, ...], output: Output) -> None:
     with _last_line(output), exits():
         import anyio
 
-        from bulkmove.config import load_migration, warnings_of
+        from bulkmove.cli.warned import warn
+        from bulkmove.config import load_migration
         from bulkmove.cutover.doctor import examine_hosts, exit_code_of
         from bulkmove.pipeline.plan import check_names
 
         settings = load_migration(file)
-        for warning in warnings_of(settings):
-            tell(f"warning: {warning}")
+        warn(settings)
         _check_hosts(settings, file, hosts)
         connectors = check_names(settings)
         reports = anyio.run(lambda: examine_hosts(settings, connectors, only=hosts, on_pause=_tell_pause))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import click
 import orjson
@@ -63,13 +64,15 @@ def end_on_sigterm() -> None:
 class EndingCommand(click.Command):
     """Prints the last line for a command line that click refuses, too: whoever scripts against it reads just that."""
 
+    refused: ClassVar[Mapping[str, object]] = {"type": "summary", "exit": _USAGE, "routes": {}}
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         asked = list(args)
         try:
             return super().parse_args(ctx, args)
         except click.UsageError:
             if _asks_for_json(asked):
-                Ending(routes={}).print(_USAGE)
+                click.echo(orjson.dumps(dict(self.refused)))
             raise
 
 

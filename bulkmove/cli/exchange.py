@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
-from urllib.parse import quote
 
 import orjson
 from rich.console import Console
@@ -35,21 +35,37 @@ def hider(host: HostSettings, signature: Signature) -> Hide:
     secrets = {secret.reveal() for secret in host.credentials.values()}
     secrets |= {word for value in signature.headers.values() for word in (value, value.rpartition(" ")[2])}
     secrets |= set(signature.params.values())
-    spelled = {form for secret in secrets for form in (secret, quote(secret), quote(secret, safe=""))}
-    known = sorted((each for each in spelled if len(each) >= _SHORTEST_SECRET), key=len, reverse=True)
-    values = re.compile("|".join(map(re.escape, known))) if known else None
+    known = sorted((each for each in secrets if len(each) >= _SHORTEST_SECRET), key=len, reverse=True)
+    values = re.compile("|".join(map(_in_any_spelling, known))) if known else None
     names = "|".join(map(re.escape, {*host.credentials, *signature.params})) or "api_key"
     in_links = re.compile(rf"(?i)([?&](?:{names})=)[^&#\s\"'<>]*")
 
     def hide(value: Any) -> Any:
         if isinstance(value, str):
-            text = in_links.sub(rf"\g<1>{HIDDEN}", value)
-            return values.sub(HIDDEN, text) if values is not None else text
+            # First: a link that holds a credential as it is ends, by its look, at the credential's own `&` or blank.
+            text = values.sub(HIDDEN, value) if values is not None else value
+            return in_links.sub(rf"\g<1>{HIDDEN}", text)
         if isinstance(value, dict):
             return {hide(name): hide(inner) for name, inner in value.items()}
         return [hide(inner) for inner in value] if isinstance(value, list) else value
 
     return hide
+
+
+def _in_any_spelling(secret: str) -> str:
+    """A pattern for a text whose signs may each stand as they are, escaped as in a link, or escaped as in HTML."""
+    return "".join(re.escape(sign) if sign.isalnum() and sign.isascii() else _signs(sign) for sign in secret)
+
+
+def _signs(sign: str) -> str:
+    escaped = "".join(f"%{byte:02X}" for byte in sign.encode(errors="replace"))
+    forms = [
+        re.escape(sign),
+        f"(?i:{escaped})",
+        re.escape(html.escape(sign)),
+        *([r"\+"] if sign == " " else []),
+    ]
+    return f"(?:{'|'.join(dict.fromkeys(forms))})"
 
 
 def body_of(body: bytes | None) -> tuple[Any, bool]:

@@ -13,9 +13,11 @@ from typing import Any
 import click
 
 from bulkmove.errors import BulkmoveError
+from bulkmove.report.prose import hung, width_of
 
 INTERRUPTED = 130
 UNEXPECTED = 1
+_SENTENCE = re.compile(r"(error|warning|note|unexpected|interrupted|waiting)\b")
 
 # Where credentials travel: before a URL's host, in its query, in headers, and in the text of a dict of these.
 _NAMES = r"[\w-]*(?:key|token|secret|password|authorization)"
@@ -90,10 +92,15 @@ def _first_line(error: BaseException) -> str:
 
 
 def tell(text: str) -> None:
-    """Say it on stderr, without secrets; as a JSON object on a line where `--log-format json` was given."""
+    """Say it on stderr, without secrets; as a JSON object on a line where `--log-format json` was given.
+
+    What is no traceback is broken between words where stderr is a terminal.
+    """
     text = without_secrets(text)
     if _parameter("log_format") == "json":
         text = json.dumps({"type": "log", "text": text}, ensure_ascii=False)
+    elif _SENTENCE.match(text):
+        text = hung(text, width_of(sys.stderr))
     # Not err=True, which goes behind whatever stands in for stderr, as progress bars do.
     click.echo(text, file=sys.stderr)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import orjson
 
 from bulkmove.cli.exits import exits
 from bulkmove.cli.options import Output, ledger_option, migration_file, output_options
+from bulkmove.report.prose import hung, width_of
 
 if TYPE_CHECKING:
     from bulkmove.model import Failure
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 _ID_WIDTH = 14
 _OUTCOME_WIDTH = 8
 _CAUSE_WIDTH = 16
+_BELOW = " " * 4
 
 
 @click.command("failures")
@@ -29,26 +32,28 @@ _CAUSE_WIDTH = 16
 def command(*, file: Path, route: str | None, ledger: Path | None, output: Output) -> None:
     """List the records of FILE (default: migration.toml) that were rejected or whose fate is unknown.
 
-    A line a record, as they are read from the ledger; -v prints whole messages. Ends with 0.
+    A line a record, broken on a terminal alone, as they are read from the ledger; -v prints whole messages. Ends with 0.
     """
     with exits():
         from bulkmove.config import load_migration
+        from bulkmove.connectors.asking import nearest
         from bulkmove.errors import ConfigError
         from bulkmove.pipeline.migration import Migration
 
         migration = Migration(load_migration(file, ledger=ledger))
         routes = migration.settings.routes
         if route is not None and route not in routes:
-            raise ConfigError(f"{file}: there is no route {route!r}; there are {', '.join(routes)}")
+            raise ConfigError(f"{file}: there is no route {route!r}{nearest(route, routes)}")
         failures = migration.failures(route)
         if output.as_json:
-            lines = (_as_json(failure) for failure in failures)
+            lines, width = (_as_json(failure) for failure in failures), None
         else:
+            width = width_of(sys.stdout)
             route_width = max(len("route"), *map(len, routes))
             lines = _table(failures, route_width=route_width, whole=output.verbose)
         is_empty = True
         for line in lines:
-            click.echo(line)
+            click.echo(hung(line, width, indent=_BELOW))
             is_empty = False
         if is_empty and not output.as_json and not output.quiet:
             path = migration.settings.ledger
@@ -90,4 +95,4 @@ def _table(failures: Iterable[Failure], *, route_width: int, whole: bool) -> Gen
         first, *more = failure.message.splitlines() or [""]
         yield row(failure.route, failure.source_id, failure.outcome, failure.cause, first)
         if whole:
-            yield from (f"    {line}" for line in more)
+            yield from (f"{_BELOW}{line}" for line in more)

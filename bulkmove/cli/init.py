@@ -106,8 +106,9 @@ def _next_steps(migration: Path) -> str:
             f"  1. Put your addresses into {migration}, and set the variables that its first lines name.",
             "  2. Put your tables of product numbers beside it, as its options name them.",
             f"  3. bulkmove config validate{name}",
-            f"  4. bulkmove run{name} --dry-run --limit 100",
-            f"  5. bulkmove run{name}",
+            f"  4. bulkmove doctor{name}",
+            f"  5. bulkmove run{name} --dry-run --limit 100",
+            f"  6. bulkmove run{name}",
         )
     )
 
@@ -125,8 +126,9 @@ def _next_steps_without_code(migration: Path, *, needs_ids: bool) -> str:
             f"  1. Put your addresses into {migration}, and set the variables that its first lines name.",
             f"  2. {edit}",
             f"  3. bulkmove config validate{name}",
-            f"  4. bulkmove plan{name}",
-            f"  5. bulkmove run{name}",
+            f"  4. bulkmove doctor{name}",
+            f"  5. bulkmove plan{name}",
+            f"  6. bulkmove run{name}",
         )
     )
 

@@ -51,15 +51,15 @@ def _plan(
     from functools import partial
 
     from bulkmove.cli.running import Interruption, ended_by_itself, errors_of, run_interruptible, style_of
-    from bulkmove.config import load_migration, warnings_of
+    from bulkmove.cli.warned import warn
+    from bulkmove.config import load_migration
     from bulkmove.pipeline.migration import Migration
     from bulkmove.report.preview import tell_preview_json, tell_preview_text
     from bulkmove.report.progress import shown
     from bulkmove.report.standing import Standing
 
     settings = load_migration(file)
-    for warning in warnings_of(settings):
-        tell(f"warning: {warning}")
+    warn(settings)
     migration, standing, interruption = Migration(settings), Standing(), Interruption()
     with ended_by_itself(ending), shown(standing, style_of(output), sys.stderr) as observer:
         work = partial(migration.plan, observer, routes=routes, sample=sample, show=show)

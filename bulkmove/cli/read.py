@@ -17,7 +17,7 @@ from bulkmove.cli.options import Output, output_options
 if TYPE_CHECKING:
     from bulkmove.cli.rows import Encode
     from bulkmove.model import Record
-    from bulkmove.pipeline.hosts import Reading
+    from bulkmove.pipeline.hosts import ReadEnd, Reading
     from bulkmove.settings import MigrationSettings, StreamName
 
 
@@ -92,7 +92,7 @@ def _print_rows(
     as_json = typed_lines(str(reading.stream)) if output.as_json else json_lines
     printer = Printer(table if form == "csv" else as_json, names, is_shown=form != "csv")
     try:
-        is_whole = anyio.run(lambda: read_stream(settings, reading, printer.take, on_pause=tell_pause))
+        ended = anyio.run(lambda: read_stream(settings, reading, printer.take, on_pause=tell_pause))
     except KeyboardInterrupt:
         if printer.is_writing:
             # Nobody reads on, and the thread that writes would keep the process until somebody does.
@@ -101,11 +101,17 @@ def _print_rows(
         raise
     except ConfigError as error:
         # What a source says of its route speaks of filters that stand in no file here.
-        raise ConfigError(str(error).replace("routes.read.where", "--where")) from error
+        said = str(error).replace("routes.read.where.", "--where ").replace("routes.read.where", "--where")
+        raise ConfigError(said) from error
     if printer.is_closed:
         return
     if output.as_json:
-        end = {"type": "read", "stream": str(reading.stream), "rows": printer.rows, "is_whole": is_whole}
+        end = {
+            "type": "read",
+            "stream": str(reading.stream),
+            "rows": printer.rows,
+            "is_whole": ended.is_whole,
+        }
         click.echo(orjson.dumps(end))
     if output.quiet:
         return
@@ -113,9 +119,22 @@ def _print_rows(
         tell(
             f"note: left out, since the first row lacks it: {', '.join(table.left_out)}; --fields names columns"
         )
-    if not output.as_json:
-        rows = "1 row" if printer.rows == 1 else f"{printer.rows:,} rows"
-        tell(f"{rows} of {reading.stream}{'' if is_whole else ', stopped by --limit'}")
+    _tell_end(reading, ended, printer.rows, as_json=output.as_json)
+
+
+def _tell_end(reading: Reading, ended: ReadEnd, count: int, *, as_json: bool) -> None:
+    if ended.undated:
+        tell(
+            f"note: {ended.undated:,} rows of {reading.stream} have no date, so that no filter by date brings them;"
+            " they were not read"
+        )
+    if as_json:
+        return
+    if ended.is_whole and not count and reading.where:
+        asked = " ".join(f"{name}={value}" for name, value in reading.where.items())
+        tell(f"note: 0 rows match {asked}: does it fit?")
+    rows = "1 row" if count == 1 else f"{count:,} rows"
+    tell(f"{rows} of {reading.stream}{'' if ended.is_whole or ended.undated else ', stopped by --limit'}")
 
 
 class Printer:

@@ -15,13 +15,14 @@ from typing import TypeVar
 
 import anyio
 import anyio.abc
-import click
 
+from bulkmove.cli.asking import confirmed
 from bulkmove.cli.ending import TERMINATED, Ending, RunRequest, end_on_sigterm
 from bulkmove.cli.exits import tell
 from bulkmove.cli.options import Output
 from bulkmove.cli.tuning import tune
-from bulkmove.config import load_migration, warnings_of
+from bulkmove.cli.warned import warn
+from bulkmove.config import load_migration
 from bulkmove.errors import ConfigError, LedgerError, LedgerLockedError, single_error
 from bulkmove.model import Summary
 from bulkmove.pipeline.migration import Migration
@@ -30,6 +31,7 @@ from bulkmove.protocols import Observer
 from bulkmove.report.progress import Style, shown
 from bulkmove.report.standing import Standing
 from bulkmove.report.telling import Told, tell_json, tell_text
+from bulkmove.settings import MigrationSettings
 
 _SIGNAL_BASE = 128
 
@@ -42,8 +44,7 @@ def perform(request: RunRequest, ending: Ending) -> int:
     Raises what the migration raises; `ending` then holds what the ledger knows, where one was opened.
     """
     settings = load_migration(request.file, ledger=request.ledger)
-    for warning in warnings_of(settings):
-        tell(f"warning: {warning}")
+    warn(settings)
     migration = Migration(settings)
     no_place: dict[str, tuple[str, ...]] = {}
     if request.dry_run or request.fresh:
@@ -68,7 +69,9 @@ def perform(request: RunRequest, ending: Ending) -> int:
     if interruption.exit_code is not None:
         summary = replace(summary, exit_code=interruption.exit_code)
     ending.routes = _as_json(summary)
-    _report(summary, standing, request, no_place=no_place)
+    errors = errors_of(summary, standing)
+    summary = replace(summary, notes=(*summary.notes, *_unmatched(settings, standing)))
+    _report(summary, standing, request, errors=errors, no_place=no_place)
     return summary.exit_code or 0
 
 
@@ -173,7 +176,7 @@ def _put_aside(migration: Migration, request: RunRequest) -> None:
                 " it is meant"
             )
         question = f"Put {path} aside and begin anew, from the first record{doubt}?"
-        if not click.confirm(question, err=True):
+        if not confirmed(question):
             raise ConfigError("nothing was done; without --fresh the run goes on where it stopped")
     aside = migration.put_ledger_aside()
     tell(f"the old ledger is now {aside}")
@@ -210,6 +213,14 @@ def _as_json(summary: Summary) -> dict[str, dict[str, int]]:
     return {name: counts.as_dict() for name, counts in summary.routes.items()}
 
 
+def _unmatched(settings: MigrationSettings, standing: Standing) -> Iterator[str]:
+    """A filter that nothing matches looks like success, and may be a mistake."""
+    for name, route in standing.routes.items():
+        if route.is_complete and not route.read and (where := settings.routes[name].where):
+            asked = ", ".join(f"{key} = {value}" for key, value in where.items())
+            yield f"route {name}: 0 records match where {asked}: does it fit?"
+
+
 def errors_of(summary: Summary, standing: Standing) -> tuple[str, ...]:
     """The summary's notes that were no notes while it ran: what ended a route."""
     notes = {note.text for note in standing.notes}
@@ -217,9 +228,13 @@ def errors_of(summary: Summary, standing: Standing) -> tuple[str, ...]:
 
 
 def _report(
-    summary: Summary, standing: Standing, request: RunRequest, *, no_place: Mapping[str, tuple[str, ...]]
+    summary: Summary,
+    standing: Standing,
+    request: RunRequest,
+    *,
+    errors: tuple[str, ...],
+    no_place: Mapping[str, tuple[str, ...]],
 ) -> None:
-    errors = errors_of(summary, standing)
     for error in errors:
         tell(f"error: {error}")
     told = Told(

@@ -9,6 +9,9 @@ import zoneinfo
 from typing import Any
 from urllib.parse import urlsplit
 
+# What JSON's whole numbers are written and read as.
+_LEAST, _MOST = -(2**63), 2**64 - 1
+
 
 def check_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]+", text) or text.startswith("."):
@@ -74,7 +77,7 @@ def filter_text(value: Any) -> str:
 
 
 def check_json(value: Any) -> Any:
-    """Options are kept and compared as JSON: no dates, no inf, no nan."""
+    """Options are kept and compared as JSON: no dates, no inf, no nan, no whole numbers beyond 64 bits."""
     match value:
         case dict():
             check_json(list(value.values()))
@@ -85,4 +88,6 @@ def check_json(value: Any) -> Any:
             raise ValueError("must not hold a date without quotes: write it as text")
         case float() if not math.isfinite(value):
             raise ValueError("must not hold inf or nan")
+        case int() if not _LEAST <= value <= _MOST:
+            raise ValueError("must not hold a whole number of more than 64 bits; write it as text")
     return value

@@ -7,6 +7,7 @@ expression or a part of one begins with it, is the record wherever the expressio
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -27,6 +28,23 @@ _ON_ONE_VALUE = frozenset({
     "comparator", "and_expression", "or_expression", "not_expression", "multi_select_list", "multi_select_dict",
     "key_val_pair", "function_expression",
 })  # fmt: skip
+# What people look for among the functions, and is a step of a field.
+_BY_STEPS = {
+    **dict.fromkeys(
+        ("lower", "lowercase", "tolower", "to_lower"), '; write as = "text", case = "lower" beside the path'
+    ),
+    **dict.fromkeys(
+        ("upper", "uppercase", "toupper", "to_upper"), '; write as = "text", case = "upper" beside the path'
+    ),
+    **dict.fromkeys(("trim", "strip"), '; write as = "text", trim = true beside the path'),
+    **dict.fromkeys(
+        ("round", "int", "to_int"), '; write as = "integer" (or "number") with `rounding` beside the path'
+    ),
+    **dict.fromkeys(
+        ("concat", "format"), '; write template = "{a} {b}" in place of a path, or join(' + "' ', [a, b])"
+    ),
+}
+_SINGLE_EQUALS = re.compile(r"(?<![=!<>])=(?!=)")
 _QUOTES = "'\"`"
 
 
@@ -51,6 +69,10 @@ def parse_expression(text: str) -> Expression:
     except EmptyExpressionError:
         raise ValueError("must not be empty; a path is a JMESPath expression, as customer.name") from None
     except LexerError as error:
+        if _SINGLE_EQUALS.match(text, error.lexer_position):
+            raise ValueError(
+                f"must be a JMESPath expression: write == to compare, at column {error.lexer_position + 1}"
+            ) from None
         raise ValueError(
             f"must be a JMESPath expression: {error.message.lower()} at column {error.lexer_position + 1}"
         ) from None
@@ -132,7 +154,7 @@ def _check_functions(node: Node) -> bool:
 def _check_function(name: str, given: int) -> None:
     if name not in Functions.FUNCTION_TABLE:
         close = difflib.get_close_matches(name, Functions.FUNCTION_TABLE, n=1)
-        hint = f"; did you mean {close[0]}()?" if close else ""
+        hint = _BY_STEPS.get(name.lower()) or (f"; did you mean {close[0]}()?" if close else "")
         raise ValueError(f"must use functions of JMESPath: there is no {name}(){hint}")
     signature = Functions.FUNCTION_TABLE[name]["signature"]
     is_open = bool(signature and signature[-1].get("variadic"))

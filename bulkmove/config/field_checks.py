@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 import uuid
 from decimal import Decimal
 from typing import Any
 
-from bulkmove.config.checks import check_filled
+from pydantic import ValidationInfo
+
+from bulkmove.config.checks import check_filled, check_json
 from bulkmove.config.expressions import parse_expression, parse_template
 
 MOST_DIGITS = 30
+# With what glibc takes between the sign and the letter.
+_DIRECTIVE = re.compile(r"%[-_0^#+]*[0-9]*[EO]?(.)", re.DOTALL)
 
 
 def check_path(text: str) -> str:
@@ -36,7 +41,7 @@ def check_factor(value: Any) -> Any:
 def check_scalar(value: object) -> object:
     if not isinstance(value, str | int | float):
         raise ValueError("must be text, a number, true or false")  # noqa: TRY004  pydantic reports ValueErrors
-    return value
+    return check_json(value)
 
 
 def check_required(value: object) -> object:
@@ -53,9 +58,19 @@ def check_namespace(text: str) -> str:
     return text
 
 
-def check_date_form(text: str) -> str:
+def check_date_form(text: str, info: ValidationInfo) -> str:
+    """A form in which dates are read (the key `input`) or written (`format`)."""
     if text not in {"iso", "epoch"} and "%" not in text:
         close = difflib.get_close_matches(text, ("iso", "epoch"), n=1)
         hint = f'; did you mean "{close[0]}"?' if close else ""
         raise ValueError(f"must be iso, epoch, or a pattern such as %Y-%m-%d{hint}")
+    directives = _DIRECTIVE.findall(text)
+    if "s" in directives:
+        raise ValueError(
+            'must not hold %s, which depends on this machine\'s own zone; "epoch" is seconds since 1970'
+        )
+    if info.field_name == "input" and "Z" in directives:
+        raise ValueError(
+            "must not hold %Z: a zone's name is read over; %z reads +0200, and `zone` states one"
+        )
     return text

@@ -209,7 +209,7 @@ class Route(BaseModel):
     """What the mapper is told, as context.options. A name of a CSV file here is a table that it looks up in."""
 
 
-LookupValue = str | int | float | bool
+LookupValue = Annotated[str | int | float | bool, AfterValidator(checks.check_json)]
 
 
 class LookupDefault(BaseModel):
@@ -237,13 +237,29 @@ MissingRule = Annotated[
 ]
 
 
+def _kind_of_rows(value: object) -> str | None:
+    if isinstance(value, dict):
+        return "<table>"
+    return "<text>" if isinstance(value, str) else None
+
+
+Rows = Annotated[
+    Annotated[Filled, Tag("<text>")] | Annotated[dict[str, LookupValue], Tag("<table>")],
+    Discriminator(
+        _kind_of_rows,
+        custom_error_type="rows",
+        custom_error_message='must be a host\'s stream or a file in quotes, or a table as { "București" = 101 }',
+    ),
+]
+
+
 class Lookup(BaseModel):
     """A table that values of records are looked up in, such as the ids of the target's regions by their names."""
 
     model_config = ConfigDict(**_SHAPE, populate_by_name=True)
 
     source: Annotated[
-        Filled | dict[str, LookupValue],
+        Rows,
         Field(alias="from", examples=["new.regions", "ids.csv", {"București": 101}]),
     ]
     """A host's stream, as "new.regions"; a file (.csv or .jsonl, also .gz or .zst), relative to the migration's

@@ -26,6 +26,13 @@ _WHAT_IT_MUST_BE = {
     "finite_number": "must be a finite number",
 }
 _ZONES = frozenset({"timezone", "zone", "to_zone"})
+# Names such as Turkey, EET or posix/… are no names to propose.
+_REGIONS = tuple(
+    f"{region}/"
+    for region in (
+        "Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific",
+    )
+)  # fmt: skip
 
 
 def validate(document: Mapping[str, Any], problems: Problems) -> Migration | None:
@@ -58,11 +65,13 @@ def _add(details: ErrorDetails, document: Mapping[str, Any], problems: Problems)
     elif kind == "extra_forbidden":
         problems.add(key, _unknown_key(key))
     elif kind == "value_error":
-        zones = zoneinfo.available_timezones() if key[-1] in _ZONES else ()
+        zones = [zone for zone in zoneinfo.available_timezones() if zone.startswith(_REGIONS)]
+        zones = zones if key[-1] in _ZONES else []
         problems.add_bad_value(key, str(context["error"]), known=zones)
     elif kind == "literal_error":
         known = re.findall(r"'([^']*)'", context["expected"])
-        problems.add_bad_value(key, f"must be {', '.join(known[:-1])} or {known[-1]}", known=known)
+        words = [*known, "{ default = … }"] if key[-1] == "missing" else known
+        problems.add_bad_value(key, f"must be {', '.join(words[:-1])} or {words[-1]}", known=known)
     elif kind in {"greater_than", "greater_than_equal"}:
         bound = f"more than {context['gt']:g}" if "gt" in context else f"at least {context['ge']:g}"
         problems.add_bad_value(key, f"must be {bound}")

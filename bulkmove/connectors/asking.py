@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from urllib.parse import quote
 
 from bulkmove.errors import ConfigError
+from bulkmove.model import Operation, Parameter
 from bulkmove.settings import HostSettings, RouteSettings, Secret
 
 
@@ -27,13 +28,36 @@ def known_stream(api: str, stream: str, known: Iterable[str]) -> None:
         raise ConfigError(f"{api} has no stream {stream!r}{nearest(stream, names)}")
 
 
-def known_filters(route: RouteSettings, known: frozenset[str]) -> Mapping[str, str]:
-    """The route's filters as text. Raises ConfigError for one that the list does not have."""
+def known_filters(
+    route: RouteSettings, known: frozenset[str], operation: Operation | None = None
+) -> Mapping[str, str]:
+    """The route's filters as text.
+
+    Raises ConfigError for one that the list does not have, and for a value that is none of those documented for it
+    by `operation`: a host would answer with an empty list, which looks like success.
+    """
     for name in route.where:
         if name not in known:
             end = nearest(name, known) if known else ", which takes no filters at all"
             raise ConfigError(f"routes.{route.name}.where: {name!r} is no filter of {route.source}{end}")
+    for parameter in operation.parameters if operation is not None else ():
+        problem = problem_of(parameter, str(route.where.get(parameter.name, "")))
+        if parameter.name in route.where and problem:
+            raise ConfigError(f"routes.{route.name}.where.{parameter.name} = {problem}")
     return {name: str(value) for name, value in route.where.items()}
+
+
+def problem_of(parameter: Parameter, value: str) -> str | None:
+    """What is wrong with a parameter's value; of a query, several with commas may be given."""
+    if not parameter.choices:
+        return None
+    parts = [value] if parameter.is_in_path else value.split(",")
+    wrong = next((part for part in parts if part.strip() not in parameter.choices), None)
+    if wrong is None:
+        return None
+    end = nearest(wrong, parameter.choices)
+    listed = "" if end.startswith("; there are") else f" of {', '.join(parameter.choices)}"
+    return f"{wrong!r} is none{listed}{end}"
 
 
 def paths_of(host: HostSettings, defaults: Mapping[str, str]) -> Mapping[str, str]:

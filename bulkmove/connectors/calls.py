@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import orjson
 
-from bulkmove.connectors.asking import nearest
+from bulkmove.connectors.asking import nearest, problem_of
 from bulkmove.errors import ConfigError, RefusedError
 from bulkmove.exact import decode_json_or_nothing, encode_json
 from bulkmove.model import Json, Operation, Request, Response
@@ -22,6 +22,7 @@ from bulkmove.protocols import Transport
 _PLACE = re.compile(r"\{(\w+)\}")
 _MOST_OF_A_MESSAGE = 300
 _PATHS_OF_THEIR_OWN = frozenset({"", ".", ".."})
+_ENDS_A_PART = re.compile(r"[/\\?#\x00-\x1f]")
 
 
 def request_of(
@@ -38,11 +39,8 @@ def request_of(
     for name, value in parameters.items():
         if name not in known:
             raise ConfigError(f"{operation.name} takes no {name!r}{nearest(name, known)}")
-        if known[name].choices and value not in known[name].choices:
-            raise ConfigError(
-                f"{operation.name}: {name} = {value!r} is none of {', '.join(known[name].choices)}"
-                f"{nearest(value, known[name].choices)}"
-            )
+        if problem := problem_of(known[name], value):
+            raise ConfigError(f"{operation.name}: {name} = {problem}")
     missing = [each.name for each in known.values() if each.is_required and not parameters.get(each.name)]
     if missing:
         raise ConfigError(f"{operation.name} needs {' and '.join(missing)}")
@@ -71,6 +69,19 @@ def filled(path: str, values: Mapping[str, str]) -> str:
     return _PLACE.sub(fill_in, path)
 
 
+def check_places(operation: Operation, parameters: Mapping[str, str]) -> None:
+    """Raises ConfigError for a part of the path, given by a person, that a host could take for more than one part.
+
+    Escaped or not, many hosts read `..%2F7` as they read `../7`. Ids that a host showed are not asked about.
+    """
+    for parameter in operation.parameters:
+        value = parameters.get(parameter.name)
+        if parameter.is_in_path and value is not None and _ENDS_A_PART.search(value):
+            raise ConfigError(
+                f"{operation.name}: {parameter.name} = {value!r} can't stand in a path: it might name another"
+            )
+
+
 class Caller:
     """Makes the documented calls of one host, each by the name of its Operation."""
 
@@ -94,6 +105,7 @@ class Caller:
         """
         operation = self._operations[name]
         given = {key: _text(value) for key, value in (parameters or {}).items() if value is not None}
+        check_places(operation, given)
         encoded = None if body is None else encode_json(body)
         headers = self._headers if encoded is None else {**self._headers, "Content-Type": "application/json"}
         request = request_of(operation, self._paths[operation.path], given, body=encoded, headers=headers)
@@ -106,7 +118,7 @@ def accepted(transport: Transport, request: Request, response: Response) -> Json
     if response.is_success:
         return response.data
     raise RefusedError(
-        f"{transport.host.name}: {request.method} {request.path} answered {response.status}{_said(response)}",
+        f"{transport.host.name}: {request.method} {response.asked or request.path} answered {response.status}{_said(response)}",
         status=response.status,
     )
 

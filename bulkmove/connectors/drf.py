@@ -81,7 +81,7 @@ def _check_blame(host: str, request: Request, response: Response) -> None:
     if response.status in _BLAMES_WHAT_WAS_SENT:
         return
     where, check = (
-        f"{host}: {request.method} {request.path}",
+        f"{host}: {request.method} {response.asked or request.path}",
         f"check hosts.{host}.url and hosts.{host}.paths",
     )
     if response.status in _NO_SUCH_PATH:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from bulkmove.cutover.finding import Findings
 from bulkmove.cutover.listing import ListLook, look_at_list
 from bulkmove.cutover.uses import StreamUse, reading_of
+from bulkmove.errors import ConfigError
 from bulkmove.mapping.lookups.keys import NOTHING, FieldWatch, field_reader, text_of
 from bulkmove.model import JsonObject, PageQuery, Record
 from bulkmove.protocols import Connector, Search, Source, Transport
@@ -50,7 +51,16 @@ async def look_at_stream(
 def _source(use: StreamUse, transport: Transport, connector: Connector) -> Source | None:
     """The list as a run reads it: a target's own where it is only written."""
     if not connector.streams[use.stream].can_read:
-        return connector.target(use.stream, transport, use.writes[0]).list() if use.writes else None
+        if not use.writes:
+            return None
+        target = connector.target(use.stream, transport, use.writes[0])
+        try:
+            return target.list()
+        except ConfigError:
+            # Rows that are named by their ids alone need no list, and there may be none.
+            if target.natural_key != target.id_field:
+                raise
+            return None
     name = StreamName(transport.host.name, use.stream)
     route = use.reads[0] if use.reads else reading_of("doctor", name)
     return connector.source(use.stream, transport, route)

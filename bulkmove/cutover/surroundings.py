@@ -80,7 +80,12 @@ def judge_paths(
         if any(200 <= status < 300 for status in answered):
             findings.good(question, f"{path} answers, though no document shows it")
         elif answered:
-            findings.note(question, f"{path} is in no document, and answered {answered[0]}", setting=setting)
+            # What is set already did not do: another path is wanted.
+            findings.note(
+                question,
+                f"{path} is in no document, and answered {answered[0]}",
+                setting=f'paths.{name} = "…"',
+            )
         else:
             findings.assumed(question, f"{path} is in no document, and was not asked", setting=setting)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import traceback
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
@@ -13,9 +14,10 @@ from anyio import to_thread
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from bulkmove.errors import BulkmoveError, RejectedError, single_error
-from bulkmove.mapping.lookups.asking import Asking, Need, asking
+from bulkmove.mapping.context import RouteContext
+from bulkmove.mapping.lookups.asking import Asking, Misses, Need, asking
 from bulkmove.mapping.lookups.collecting import Miss
-from bulkmove.mapping.lookups.endings import UNRESOLVED
+from bulkmove.mapping.lookups.endings import DECIDED, UNRESOLVED
 from bulkmove.model import JsonObject
 from bulkmove.protocols import MapContext, Mapper
 
@@ -23,8 +25,8 @@ from bulkmove.protocols import MapContext, Mapper
 ASYNC_MAPPERS = 32
 # Values of one page that are asked for at a time.
 MOST_ASKED = 64
-# A value that is asked for within another takes a further round; no mapping nests so deep.
-MOST_ROUNDS = 16
+# Each brings a new value: one that is asked for within another, or after the mapper could do nothing with a stand-in.
+MOST_ROUNDS = 1000
 _LONGEST_MESSAGE = 4000
 _MOST_NAMED = 8
 
@@ -37,7 +39,15 @@ class Rejection:
     message: str
 
 
-Result = list[JsonObject] | Rejection
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Why a record is skipped by what a person decided on one of its values."""
+
+    cause: str
+    message: str
+
+
+Result = list[JsonObject] | Rejection | Skip
 _CANCELLED = Rejection("mapper-error", "the mapper was cancelled by what it waited for")
 _ENDLESS = Rejection(
     "mapper-error", f"the mapper still asked for new values when it was called {MOST_ROUNDS} times"
@@ -57,7 +67,8 @@ async def map_page(
     Each record is given to the mapper once; where the mapper says `is_pure` (it changes nothing, its record neither,
     and gives the same for the same), again when look-ups had to ask a host for values meanwhile. `in_thread`: a plain
     function is called in a worker thread, for mappers that ask the ledger. `ids`: what the records are called, for what
-    look-ups put down. Whatever a mapper raises costs its own record only; a host that a look-up could not ask raises
+    look-ups put down. Where those only put down what they lack, a record that would be rejected for it is mapped once
+    more, as it came, by look-ups that raise: a mapper may know better. Whatever a mapper raises costs its own record only; a host that a look-up could not ask raises
     what its transport does.
     """
     page = _Page(mapper, records, context, ids)
@@ -66,7 +77,7 @@ async def map_page(
     elif getattr(mapper, "is_pure", False):
         await page.map_in_rounds(in_thread=in_thread)
     else:
-        await page.map_in_turn(range(len(records)), Asking(), in_thread=in_thread)
+        await page.map_once(in_thread=in_thread)
     return page.results
 
 
@@ -81,6 +92,17 @@ class _Page:
         self._records = records
         self._context = context
         self._ids = ids
+        self._is_collecting = isinstance(context, RouteContext) and context.is_collecting
+        # What was put down for records that are mapped once more, by look-ups that raise.
+        self._doubted: dict[int, Misses] = {}
+
+    async def map_once(self, *, in_thread: bool) -> None:
+        """All records, for a mapper that may change them."""
+        as_they_came = copy.deepcopy(self._records) if self._is_collecting else self._records
+        again = await self.map_in_turn(range(len(self._records)), Asking(), in_thread=in_thread)
+        if again:
+            self._records = as_they_came
+            await self.map_in_turn(list(again), Asking(), in_thread=in_thread)
 
     async def map_in_rounds(self, *, in_thread: bool) -> None:
         """All records; then those again that needed values, which were asked for meanwhile; until none does."""
@@ -91,6 +113,7 @@ class _Page:
             needs = await self.map_in_turn(places, here, in_thread=in_thread)
             if not needs:
                 return
+            # None are asked for where records are only doubted.
             await _fetch({need: None for found in needs.values() for need in found}, answers)
             places = list(needs)
         for place in places:
@@ -99,7 +122,10 @@ class _Page:
     async def map_in_turn(
         self, places: Sequence[int], here: Asking, *, in_thread: bool
     ) -> dict[int, list[Need]]:
-        """The records at these places, one after the other; what those need that have to be mapped again."""
+        """The records at these places, one after the other; what those need, if anything, that have to be mapped again.
+
+        Whatever became of a record that needs values, it was made with stand-ins.
+        """
         if in_thread:
             return await to_thread.run_sync(self._map_in_turn, places, here)
         return self._map_in_turn(places, here)
@@ -109,12 +135,13 @@ class _Page:
         needs: dict[int, list[Need]] = {}
         with asking(here):
             for place in places:
+                here.raises_misses = place in self._doubted
                 try:
                     results[place] = _bodies(mapper(records[place], context))
                 except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a user's mapper raises costs one record
                     results[place] = _rejection(error)
-                if here.is_touched:
-                    if here.needs and not here.is_skipped:
+                if here.is_touched or here.raises_misses:
+                    if here.needs or self._is_to_be_doubted(place, here):
                         needs[place] = list(here.needs)
                     else:
                         self._conclude(place, here)
@@ -122,27 +149,21 @@ class _Page:
         return needs
 
     async def map_side_by_side(self) -> None:
-        call = cast("Callable[[JsonObject, MapContext], Awaitable[Any]]", self._mapper)
         free = anyio.CapacityLimiter(ASYNC_MAPPERS)
         failures: list[BulkmoveError] = []
 
         async def map_one(place: int) -> None:
             async with free:
-                with asking(Asking()) as here:
-                    try:
-                        self.results[place] = _bodies(await call(self._records[place], self._context))
-                    except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a user's mapper raises costs one record
-                        self.results[place] = _rejection(error)
-                    except anyio.get_cancelled_exc_class():
-                        # Raises where the run itself is cancelled. Else the mapper waited for something that was:
-                        # passed on, that would take the page's other records with it.
-                        await checkpoint_if_cancelled()
-                        self.results[place] = _CANCELLED
-                if here.failure is not None:
-                    failures.append(here.failure)
-                    tasks.cancel_scope.cancel()
-                elif here.is_touched:
-                    self._conclude(place, here)
+                record = self._records[place]
+                as_it_came = copy.deepcopy(record) if self._is_collecting else record
+                here = await self._map_aside(place, record)
+                if here.failure is None and self._is_to_be_doubted(place, here):
+                    here = await self._map_aside(place, as_it_came)
+            if here.failure is not None:
+                failures.append(here.failure)
+                tasks.cancel_scope.cancel()
+            elif here.is_touched or here.raises_misses:
+                self._conclude(place, here)
 
         async with anyio.create_task_group() as tasks:
             for place in range(len(self._records)):
@@ -150,11 +171,38 @@ class _Page:
         if failures:
             raise failures[0]
 
+    async def _map_aside(self, place: int, record: JsonObject) -> Asking:
+        call = cast("Callable[[JsonObject, MapContext], Awaitable[Any]]", self._mapper)
+        with asking(Asking()) as here:
+            here.raises_misses = place in self._doubted
+            try:
+                self.results[place] = _bodies(await call(record, self._context))
+            except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a user's mapper raises costs one record
+                self.results[place] = _rejection(error)
+            except anyio.get_cancelled_exc_class():
+                # Raises where the run itself is cancelled. Else the mapper waited for something that was:
+                # passed on, that would take the page's other records with it.
+                await checkpoint_if_cancelled()
+                self.results[place] = _CANCELLED
+        return here
+
+    def _is_to_be_doubted(self, place: int, here: Asking) -> bool:
+        """Whether look-ups would reject the record, and its mapper was not yet asked whether it takes their word."""
+        if not self._is_collecting or here.raises_misses or here.skipped is not None:
+            return False
+        if not any(here.misses.values()):
+            return False
+        self._doubted[place] = here.misses
+        return True
+
     def _conclude(self, place: int, here: Asking) -> None:
         """What the look-ups say of a record goes before what its mapper made of it, maybe out of stand-ins."""
-        if here.is_skipped:
-            self.results[place] = []
+        doubted = self._doubted.pop(place, None)
+        if here.skipped is not None:
+            self.results[place] = Skip(DECIDED, here.skipped)
             return
+        if doubted is not None and isinstance(self.results[place], Rejection):
+            here.misses = doubted
         rejecting = here.count_misses(self._ids[place] if self._ids is not None else None)
         if rejecting:
             self.results[place] = Rejection(UNRESOLVED, _said(rejecting))

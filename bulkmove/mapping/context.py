@@ -26,6 +26,11 @@ class RouteContext:
     ids_of: TargetIds
     lookups: Mapping[str, Lookup] = field(default_factory=lambda: MappingProxyType({}))
 
+    @property
+    def is_collecting(self) -> bool:
+        """Whether its look-ups put down what they lack, in place of rejecting the record."""
+        return any(each.endings.is_collecting for each in self.lookups.values())
+
     def lookup(self, name: str, key: object) -> Any:
         """Raises KeyError for a table that is not there, and what the look-up raises."""
         if (found := self.lookups.get(name)) is not None:

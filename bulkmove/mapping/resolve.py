@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bulkmove.errors import ConfigError
+from bulkmove.mapping.reading import Reading
 from bulkmove.protocols import Mapper
 
 MAPPER_GROUP = "bulkmove.mappers"
@@ -35,7 +36,7 @@ class ResolvedMapper:
     The rest are attributes that a mapper's function may have: `no_place` names the source's fields that its
     bodies can't carry, `tables` the options that name a look-up table's file, `lookups` the look-ups that it asks by
     their own names (None: any), `fields_used` the source's fields that it reads (None: any), and `check_options` raises
-    ConfigError for options that it can't work with.
+    ConfigError for options that it can't work with. `readings` are what a mapping without code tells of its fields.
     """
 
     name: str
@@ -48,6 +49,7 @@ class ResolvedMapper:
     check_options: Callable[[Mapping[str, Any]], None] | None = None
     lookups: tuple[str, ...] | None = None
     fields_used: tuple[str, ...] | None = None
+    readings: tuple[Reading, ...] = ()
 
 
 def resolve_mapper(name: str, directory: Path) -> ResolvedMapper:

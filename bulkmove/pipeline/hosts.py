@@ -11,7 +11,7 @@ from typing import NamedTuple
 import anyio
 
 from bulkmove.connectors.asking import nearest, paths_of
-from bulkmove.connectors.calls import request_of
+from bulkmove.connectors.calls import check_places, request_of
 from bulkmove.connectors.discover import connector
 from bulkmove.errors import ConfigError, single_error
 from bulkmove.model import Operation, Record, Request, Response
@@ -75,10 +75,17 @@ class Reading:
     limit: int | None = None
 
 
+class ReadEnd(NamedTuple):
+    """How a reading ended. `is_whole`: as a route would read it. `undated`: rows that have no date and were not read."""
+
+    is_whole: bool
+    undated: int = 0
+
+
 async def read_stream(
     settings: MigrationSettings, reading: Reading, take: Take, *, on_pause: OnPause | None = None
-) -> bool:
-    """Read a stream of any host, derived ones too; whether it was read whole, as a route would read it.
+) -> ReadEnd:
+    """Read a stream of any host, derived ones too.
 
     `take` gets rows, each once, one call at a time, at most `reading.limit` of them; it answers whether it wants more.
     With a limit, pages are read one after the other, so that the first rows come first. Raises ConfigError for a
@@ -90,10 +97,11 @@ async def read_stream(
         source = api.source(spec.name, transport, _route(reading, spec))
         one_reader = reading.limit is not None
         readers = (lambda: 1) if one_reader else readers_of(transport)
+        undated = 0
         with anyio.CancelScope() as scope:
             sink = _Enough(take, reading.limit, scope).sink
-            await read_list(source, sink, readers=readers, derive=spec.derive)
-    return not scope.cancel_called
+            undated = await read_list(source, sink, readers=readers, derive=spec.derive)
+    return ReadEnd(is_whole=not (scope.cancel_called or undated), undated=undated)
 
 
 class _Enough:
@@ -187,7 +195,8 @@ def request_for(call: Call, parameters: Mapping[str, str], body: bytes | None) -
     for parameter in call.operation.parameters:
         if parameter.is_required and parameters.get(parameter.name) == "":
             raise ConfigError(f"{call.operation.name}: {parameter.name} must not be empty")
-    headers = {"Accept": "application/json"}
+    check_places(call.operation, parameters)
+    headers = dict(call.api.headers(call.host))
     if body is not None:
         headers["Content-Type"] = "application/json"
     request = request_of(call.operation, call.path, parameters, body=body, headers=headers)

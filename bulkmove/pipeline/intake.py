@@ -9,7 +9,7 @@ from bulkmove.errors import RejectedError
 from bulkmove.events import RecordsRead, RecordsSettled
 from bulkmove.exact import canonical_json, decode_json, encode_json
 from bulkmove.load.matching import Body, Rules, as_text, digest_of, match, rejected
-from bulkmove.mapping.apply import Rejection, Result, map_page
+from bulkmove.mapping.apply import Rejection, Result, Skip, map_page
 from bulkmove.mapping.encode import encode_body
 from bulkmove.model import JsonObject, Record, State
 from bulkmove.pipeline.arriving import new_records, storable
@@ -115,6 +115,8 @@ def _prepare(
     for record, result, digest in zip(records, results, digests, strict=True):
         if isinstance(result, Rejection):
             entries.append(_unmapped(record, 0, digest, State.REJECTED, result.cause, result.message))
+        elif isinstance(result, Skip):
+            entries.append(_unmapped(record, 0, digest, State.SKIPPED, result.cause, result.message))
         elif not result:
             entries.append(_unmapped(record, 0, digest, State.SKIPPED, "mapper", None))
         else:

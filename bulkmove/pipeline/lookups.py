@@ -10,9 +10,10 @@ import anyio
 from anyio import to_thread
 
 from bulkmove.errors import BulkmoveError, ConfigError, single_error
-from bulkmove.events import Event, Phase
+from bulkmove.events import Event, Note, Phase
 from bulkmove.mapping.lookups.collecting import Unresolved
 from bulkmove.mapping.lookups.deciding import merge_decisions
+from bulkmove.mapping.lookups.doubting import doubts_of
 from bulkmove.mapping.lookups.files import rows_of
 from bulkmove.mapping.lookups.index import Index
 from bulkmove.mapping.lookups.keys import FieldWatch
@@ -47,17 +48,37 @@ async def open_lookups(
     lookups = Lookups(plan.decisions, collecting=collecting, decided_in=decided_in)
     users: dict[str, list[str]] = {}
     for route in routes:
+        for caution in plan.routes[route].cautions:
+            emit(Note(caution, route=route))
         for name in plan.routes[route].lookups.values():
             users.setdefault(name, []).append(route)
+    if not collecting and (undecided := _undecided(plan, users)) is not None:
+        emit(Note(undecided))
     with single_error():
         async with anyio.create_task_group() as tasks:
             for together in _by_list([plan.settings.lookups[name] for name in users]):
                 openers = [_Opener(plan, transports, settings) for settings in together]
                 route = users[together[0].name][0]
-                tasks.start_soon(_open, openers, lookups, route, emit, name=f"look-up {together[0].name}")
+                tasks.start_soon(
+                    _open, plan, openers, lookups, route, emit, name=f"look-up {together[0].name}"
+                )
     for route in {used_by[0] for used_by in users.values()}:
         emit(Phase(route, ""))
     return lookups
+
+
+def _undecided(plan: MigrationPlan, names: Iterable[str]) -> str | None:
+    """What is still to be decided of these look-ups; None where nothing is."""
+    open_in = {name: count for name in names if (count := plan.decisions.undecided.get(name))}
+    total = sum(open_in.values())
+    if plan.settings.decisions is None or not total:
+        return None
+    values = "1 value is" if total == 1 else f"{total:,} values are"
+    listed = ", ".join(f"{name} {count:,}" for name, count in open_in.items())
+    return (
+        f"{plan.settings.decisions.name}: {values} undecided ({listed}): `missing` of the look-up says what becomes of"
+        " such records; what it rejects stays rejected in this ledger"
+    )
 
 
 def _by_list(settings: Sequence[LookupSettings]) -> list[list[LookupSettings]]:
@@ -70,7 +91,9 @@ def _by_list(settings: Sequence[LookupSettings]) -> list[list[LookupSettings]]:
     return list(groups.values())
 
 
-async def _open(openers: Sequence[_Opener], lookups: Lookups, route: str, emit: Emit) -> None:
+async def _open(
+    plan: MigrationPlan, openers: Sequence[_Opener], lookups: Lookups, route: str, emit: Emit
+) -> None:
     first = openers[0]
     with _naming(first.settings.name):
         if first.settings.load == "on-demand" and first.settings.stream is not None:
@@ -83,6 +106,9 @@ async def _open(openers: Sequence[_Opener], lookups: Lookups, route: str, emit: 
     for opener, index in zip(openers, indexes, strict=True):
         with _naming(opener.settings.name):
             index.check()
+        if plan.settings.decisions is not None:
+            for doubt in doubts_of(plan.settings.decisions, opener.settings, plan.decisions, index):
+                emit(Note(doubt))
         lookups.add_whole(opener.settings, index)
         rows = "1 row" if index.rows == 1 else f"{index.rows:,} rows"
         several = f", {index.ambiguous:,} keys with several values" if index.ambiguous else ""

@@ -15,8 +15,10 @@ from bulkmove.connectors.discover import connector
 from bulkmove.errors import ConfigError
 from bulkmove.mapping.declarative import compile_fields
 from bulkmove.mapping.lookups.decisions import Decisions, load_decisions
+from bulkmove.mapping.reading import unread
 from bulkmove.mapping.resolve import ResolvedMapper, resolve_mapper
 from bulkmove.mapping.tables import load_table
+from bulkmove.pipeline.foreseeing import foresee
 from bulkmove.pipeline.lookup_plan import OPTION_PREFIX, check_lookup, lookup_fingerprint, lookups_of
 from bulkmove.pipeline.staging import check_files, file_fingerprint
 from bulkmove.protocols import Connector, StreamSpec
@@ -27,7 +29,8 @@ from bulkmove.settings import HostSettings, MigrationSettings, Mode, RouteSettin
 class RoutePlan:
     """A route with all its names resolved. `tables`: the CSV files that its options name, by option.
 
-    `lookups`: the look-ups that its mapper may ask, by the names that it asks by.
+    `lookups`: the look-ups that its mapper may ask, by the names that it asks by. `cautions`: what is doubtful in a
+    mapping without code, a sentence each; `unread`: documented fields of the source that it doesn't read.
     """
 
     settings: RouteSettings
@@ -37,6 +40,8 @@ class RoutePlan:
     tables: Mapping[str, Mapping[str, str]]
     fingerprint: Mapping[str, Any]
     lookups: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    cautions: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
     @property
     def natural_key(self) -> str:
@@ -88,13 +93,14 @@ def check_names(settings: MigrationSettings) -> Mapping[str, Connector]:
 def _check_host(settings: MigrationSettings, host: HostSettings, api: Connector) -> None:
     where = f"{_file(settings)}: hosts.{host.name}"
     missing = [name for name in api.credentials if name not in host.credentials]
+    unknown = [name for name in host.credentials if name not in api.credentials]
+    if unknown:
+        needs = f", and needs {' and '.join(missing)}" if missing else ""
+        raise ConfigError(
+            f"{where}.credentials.{unknown[0]}: api {host.api!r} takes {', '.join(api.credentials) or 'none'}{needs}"
+        )
     if missing:
         raise ConfigError(f"{where}.credentials: api {host.api!r} needs {' and '.join(missing)}")
-    for name in host.credentials:
-        if name not in api.credentials:
-            raise ConfigError(
-                f"{where}.credentials.{name}: api {host.api!r} takes {', '.join(api.credentials) or 'none'}"
-            )
     for name in host.paths:
         if name not in api.paths:
             raise ConfigError(f"{where}.paths.{name}: there is no such path{_nearest(name, api.paths)}")
@@ -106,6 +112,7 @@ def _check_host(settings: MigrationSettings, host: HostSettings, api: Connector)
         if allowed and value not in allowed:
             end = _nearest(str(value), allowed) if get_close_matches(str(value), allowed, n=1) else ""
             raise ConfigError(f"{where}.options.{name}: must be {' or '.join(allowed)}{end}")
+    api.headers(host)
 
 
 def _check_route(settings: MigrationSettings, route: RouteSettings, hosts: Mapping[str, Connector]) -> None:
@@ -143,6 +150,14 @@ def _plan_route(
         except ConfigError as error:
             raise ConfigError(f"{where}.options: {error}") from error
     lookups = lookups_of(where, settings, route, mapper)
+    cautions = foresee(
+        where,
+        route,
+        mapper,
+        source=source,
+        target=target,
+        hosts=[hosts[name.host] for name in (route.source, route.target)],
+    )
     return RoutePlan(
         settings=replace(route, fields_used=_fields_used(route, source, mapper)),
         source=source,
@@ -155,6 +170,8 @@ def _plan_route(
             **file_fingerprint(settings, route, hosts),
         },
         lookups=lookups,
+        cautions=cautions,
+        unread=unread(source.documented_fields, mapper.readings) if mapper.readings else (),
     )
 
 

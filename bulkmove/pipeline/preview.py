@@ -17,11 +17,13 @@ from bulkmove.exact import decode_json
 from bulkmove.ledger import SqliteLedger, open_ledger
 from bulkmove.mapping.lookups.collecting import Unresolved
 from bulkmove.mapping.lookups.resolver import Lookups
+from bulkmove.mapping.reading import Reading
 from bulkmove.model import Counts, JsonObject, Record, State, Summary
 from bulkmove.pipeline.job import RunOptions
 from bulkmove.pipeline.lookups import put_down_unresolved
-from bulkmove.pipeline.plan import MigrationPlan
+from bulkmove.pipeline.plan import MigrationPlan, RoutePlan
 from bulkmove.pipeline.runner import run_migration
+from bulkmove.pipeline.watching import EmptyField, FieldWatch
 from bulkmove.protocols import Observer
 from bulkmove.settings import Mode
 
@@ -29,7 +31,10 @@ Outcome = Literal["create", "update", "delete", "unchanged", "skipped", "rejecte
 
 
 class Part(NamedTuple):
-    """One body that a record was mapped to, and what would become of it. `body` None: there is none."""
+    """One body that a record was mapped to, and what would become of it. `body` None: there is none.
+
+    Of a row that would be deleted it is what the row is found by: its natural key, and its id where that is known.
+    """
 
     body: JsonObject | None
     outcome: Outcome
@@ -62,7 +67,9 @@ class RoutePreview:
     """What would become of a route's records.
 
     `counts.written` is what would be written: `created` of it as new rows, the rest as changes of rows that are
-    there (their deletion, where that is the route's `mode`). `no_place`: source fields that the target can't carry.
+    there (their deletion, where that is the route's `mode`). `no_place`: source fields that the target can't carry;
+    `unread`: those that a mapping without code doesn't read. `readings`: what such a mapping makes its fields of; `empty`: those that
+    none of the `bodies` had.
     """
 
     mode: Mode
@@ -70,6 +77,10 @@ class RoutePreview:
     created: int
     causes: Sequence[Cause]
     no_place: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    readings: tuple[Reading, ...] = ()
+    empty: tuple[EmptyField, ...] = ()
+    bodies: int = 0
 
     @property
     def changed(self) -> int:
@@ -96,15 +107,21 @@ class Preview:
 class Witness:
     """Implements `bulkmove.pipeline.job.Onlooker`: counts creations, and keeps the first `most` records of a route.
 
-    `rejected`: the first rejected record of each route and cause, and why.
+    `rejected`: the first rejected record of each route and cause, and why. `watches`: those of mappings without code.
     """
 
-    modes: Mapping[str, Mode]
+    routes: Mapping[str, RoutePlan]
     most: int = 0
+    watches: dict[str, FieldWatch] = field(default_factory=dict)
     created: Counter[str] = field(default_factory=Counter)
     samples: list[Sample] = field(default_factory=list)
     rejected: dict[tuple[str, str], tuple[str, str | None]] = field(default_factory=dict)
     _sources: dict[str, dict[str, JsonObject]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, route in self.routes.items():
+            if route.mapper.readings and route.settings.mode != "delete":
+                self.watches[name] = FieldWatch(route.mapper.readings, without=route.target.id_field)
 
     def see(self, route: str, records: Sequence[Record]) -> None:
         sources = self._sources.setdefault(route, {})
@@ -122,6 +139,10 @@ class Witness:
             elif entry.state is State.REJECTED:
                 self.rejected.setdefault((route, entry.cause or ""), (entry.source_id, entry.message))
         self.created[route] += sum(gravest[source_id] is State.PENDING for source_id in creates)
+        if (watch := self.watches.get(route)) is not None:
+            for body in encoded:
+                # Once all fields were seen, counting is enough.
+                watch.see({} if watch.has_seen_all else decode_json(body))
         if len(self._sources.get(route, ())):
             self._keep(route, entries, encoded)
 
@@ -137,11 +158,14 @@ class Witness:
             self.samples.append(Sample(route, source_id, sources[source_id], parts))
 
     def _part(self, route: str, entry: Entry, body: JsonObject | None) -> Part:
+        is_delete = self.routes[route].settings.mode == "delete"
+        if is_delete and body is not None:
+            body = _found_by(self.routes[route], entry)
         match entry.state:
             case State.PENDING if entry.target_id is None:
                 outcome: Outcome = "create"
             case State.PENDING:
-                outcome = "delete" if self.modes[route] == "delete" else "update"
+                outcome = "delete" if is_delete else "update"
             case State.UNCHANGED:
                 outcome = "unchanged"
             case State.SKIPPED:
@@ -149,6 +173,12 @@ class Witness:
             case _:
                 outcome = "rejected"
         return Part(body, outcome, entry.target_id, entry.cause, entry.message)
+
+
+def _found_by(route: RoutePlan, entry: Entry) -> JsonObject:
+    """What names a row that is to be deleted, in place of the body, which is empty."""
+    named = {route.natural_key: entry.key, route.target.id_field: entry.target_id}
+    return {name: value for name, value in named.items() if value is not None}
 
 
 async def preview_migration(
@@ -159,7 +189,7 @@ async def preview_migration(
     What does not resolve is put into the decisions' file. Raises what `run_migration` raises, and ConfigError where
     that file can't be written; hosts that fail stand in the summary.
     """
-    witness = Witness({name: route.settings.mode for name, route in plan.routes.items()}, show)
+    witness = Witness(plan.routes, show)
     opened: list[Lookups] = []
     options = RunOptions(limit=sample, is_dry=True, onlooker=witness, on_lookups=opened.append)
     with TemporaryDirectory(prefix="bulkmove-plan-") as folder:
@@ -172,6 +202,10 @@ async def preview_migration(
                     created=witness.created[name],
                     causes=await _causes(ledger, name, witness),
                     no_place=route.mapper.no_place,
+                    unread=route.unread if route.settings.mode != "delete" else (),
+                    readings=route.mapper.readings,
+                    empty=witness.watches[name].empty() if name in witness.watches else (),
+                    bodies=witness.watches[name].bodies if name in witness.watches else 0,
                 )
                 for name, route in plan.routes.items()
             }

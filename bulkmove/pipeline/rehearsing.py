@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio.lowlevel
 
 from bulkmove.errors import ConfigError
-from bulkmove.events import Note
+from bulkmove.events import Note, RouteRehearsed
 from bulkmove.model import Listing, Page, PageQuery
 from bulkmove.pipeline.job import Run
 from bulkmove.pipeline.staging import written_by
@@ -15,6 +15,7 @@ from bulkmove.settings import RouteSettings
 
 async def source_in_rehearsal(run: Run, route: RouteSettings, source: Source, target: Target) -> Source:
     """What a dry run reads: nothing in place of a file that another route would have written. Tells what is not tried."""
+    run.emit(RouteRehearsed(route.name))
     if isinstance(target, StagedTarget) and await target.obstacle() is not None:
         # Whose it is, the ledger of the migration would know; a rehearsal has one of its own.
         run.emit(

@@ -31,7 +31,8 @@ Outcome = Literal["mapped", "skipped", "rejected"]
 class Tried(NamedTuple):
     """What one record is mapped to: its bodies in order, and why it is rejected or skipped, where it is.
 
-    A body stands as it is sent, with the target's id in front where it has one.
+    A body stands as it is sent, with the target's id in front where it has one; of a row to be deleted, what it is
+    found by.
     """
 
     source_id: str
@@ -83,6 +84,8 @@ async def _try_one(job: RouteJob, row: JsonObject, source_id: str) -> Tried:
 
 def _with_id(job: RouteJob, body: Body) -> JsonObject:
     fields: JsonObject = decode_json(body.encoded)
+    if job.rules.mode == "delete" and body.key is not None:
+        fields = {job.rules.natural_key: body.key}
     return fields if body.target_id is None else {job.rules.id_field: body.target_id, **fields}
 
 

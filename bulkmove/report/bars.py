@@ -14,6 +14,7 @@ from rich.text import Text
 
 from bulkmove.events import HostSample
 from bulkmove.report import amounts
+from bulkmove.report.prose import hung
 from bulkmove.report.standing import RouteStanding, Standing
 
 REDRAWS_PER_S = 5
@@ -24,7 +25,6 @@ _LONGEST_BAR = 32
 _SHORTEST_BAR = 8
 _PULSES_PER_S = 0.5
 _GAP = "  "
-_HEAD = ("read", "written", "failed", "records/s", "left")
 
 
 class Bars:
@@ -55,7 +55,10 @@ class Bars:
     def _picture(self) -> Group:
         # The last column stays free: some terminals begin a new line when it is written to.
         width = self._console.width - 1
-        return Group(*picture(self._standing, width=width, is_ascii=self._console.options.ascii_only))
+        lines = picture(self._standing, width=width, is_ascii=self._console.options.ascii_only)
+        # The terminal writes `^C` where the cursor is. Behind a full line it would begin a new one, and a line of the
+        # picture would stay when it is erased.
+        return Group(*lines, Text(""))
 
 
 def picture(standing: Standing, *, width: int, is_ascii: bool = False) -> list[Text]:
@@ -65,10 +68,15 @@ def picture(standing: Standing, *, width: int, is_ascii: bool = False) -> list[T
     routes, hosts = list(standing.routes.values()), list(standing.hosts.values())
     for route in routes:
         route.mark(now)
-    lines = _route_lines(routes, standing.elapsed_s, width=width, is_ascii=is_ascii)
+    head = ("read", standing.written, "failed", "records/s", "left")
+    lines = _route_lines(routes, standing.elapsed_s, head=head, width=width, is_ascii=is_ascii)
     if hosts:
         lines += [Text(""), *_host_lines(hosts)]
-    lines += [Text(f"note: {note.text}", "yellow") for note in standing.notes[-_MOST_NOTES:]]
+    lines += [
+        Text(line, "yellow")
+        for note in standing.notes[-_MOST_NOTES:]
+        for line in hung(f"note: {note.text}", width).split("\n")
+    ]
     for line in lines:
         line.no_wrap = True
         line.truncate(width, overflow="ellipsis")
@@ -76,11 +84,16 @@ def picture(standing: Standing, *, width: int, is_ascii: bool = False) -> list[T
 
 
 def _route_lines(
-    routes: Sequence[RouteStanding], elapsed_s: float, *, width: int, is_ascii: bool
+    routes: Sequence[RouteStanding],
+    elapsed_s: float,
+    *,
+    head: Sequence[str],
+    width: int,
+    is_ascii: bool,
 ) -> list[Text]:
     rows = [_numbers(route) for route in routes]
     widths = [
-        max(map(len, column)) for column in zip(_HEAD, *([t for t, _ in row] for row in rows), strict=True)
+        max(map(len, column)) for column in zip(head, *([t for t, _ in row] for row in rows), strict=True)
     ]
     percents = [_percent(route) for route in routes]
     percent_width = max(map(len, percents), default=0)
@@ -101,7 +114,7 @@ def _route_lines(
         return text
 
     clock = Text(amounts.duration(int(elapsed_s)), "dim")
-    lines = [line(clock, Text(" " * bar_width), "", [(name, "dim") for name in _HEAD])]
+    lines = [line(clock, Text(" " * bar_width), "", [(name, "dim") for name in head])]
     for route, percent, row in zip(routes, percents, rows, strict=True):
         bar = _bar(route, elapsed_s, width=bar_width, is_ascii=is_ascii)
         lines.append(line(Text(route.name, "bold"), bar, percent, row))
@@ -120,7 +133,7 @@ def _share(room: int, name_width: int) -> tuple[int, int]:
 
 
 def _numbers(route: RouteStanding) -> list[tuple[str, str]]:
-    """The cells below _HEAD, each with its style."""
+    """The cells below the head, each with its style."""
     left_s = route.left_s
     if route.ended:
         left = ("done", "green") if route.is_complete else ("stopped", "yellow")

@@ -52,7 +52,7 @@ class TextLines:
                 self._write(f"{route}: {said}{total}")
             case RouteFinished(route=route, is_complete=is_complete):
                 said = "finished" if is_complete else "ended, not finished"
-                self._write(f"{route}: {said}: {_so_far(self._standing.routes[route])}")
+                self._write(f"{route}: {said}: {self._so_far(self._standing.routes[route])}")
             case Phase(route=route, text=text) if text:
                 self._write(f"{route}: {text}")
             case Note(text=text):
@@ -65,24 +65,27 @@ class TextLines:
                 route.mark(now)
                 left = "" if route.left_s is None else f", about {amounts.duration(route.left_s)} left"
                 self._write(
-                    f"{route.name}: {_so_far(route)}, {amounts.rate(route.rate_per_s)} records/s{left}"
+                    f"{route.name}: {self._so_far(route)}, {amounts.rate(route.rate_per_s)} records/s{left}"
                 )
         for host in self._standing.hosts.values():
             if host.paused_s > 0:
                 why = f": {host.reason}" if host.reason else ""
                 self._write(f"host {host.host}: paused for {amounts.duration(host.paused_s)}{why}")
 
+    def _so_far(self, route: RouteStanding) -> str:
+        return _so_far(route, written=self._standing.written)
+
     def _write(self, text: str) -> None:
         self._stream.write(f"[{amounts.duration(int(self._standing.elapsed_s))}] {text}\n")
         self._stream.flush()
 
 
-def _so_far(route: RouteStanding) -> str:
+def _so_far(route: RouteStanding, *, written: str) -> str:
     is_over = route.expected is None or route.ended
     total = "" if is_over else f" of {amounts.count(route.expected or 0)}"
     parts = [
         f"{amounts.count(route.read)}{total} read",
-        f"{amounts.count(route.outcomes['written'])} written",
+        f"{amounts.count(route.outcomes['written'])} {written}",
     ]
     parts += [
         f"{amounts.count(route.outcomes[name])} {name}"
@@ -135,8 +138,15 @@ class JsonLines:
             )
 
     def _write_route(self, kind: str, route: RouteStanding, **more: Any) -> None:
+        dry = {"is_dry": True} if self._standing.is_dry else {}
         self._write(
-            kind, route=route.name, read=route.read, expected=route.expected, **route.outcomes, **more
+            kind,
+            route=route.name,
+            read=route.read,
+            expected=route.expected,
+            **route.outcomes,
+            **dry,
+            **more,
         )
 
     def _write(self, kind: str, **values: Any) -> None:

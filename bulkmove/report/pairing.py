@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Literal, NamedTuple
 
 from rapidfuzz import fuzz
 
+from bulkmove.mapping.reading import Reading
 from bulkmove.model import Json, JsonObject
 
 # same: the very value. form: it too, as another type or in other letters. changed: the field stands at the source with
-# another value. made: by the mapper. left: not carried.
-Kind = Literal["same", "form", "changed", "made", "left"]
+# another value. read: made of this field, as the mapping says. made: by the mapper. left: not carried.
+Kind = Literal["same", "form", "changed", "read", "made", "left"]
 
 # Values that stand in many fields (0, 1, "", true) say nothing of where they came from: there the name has to agree.
 _SHORTEST_TELLING = 3
@@ -51,18 +52,58 @@ def leaves(value: Json, path: str = "") -> Iterator[Leaf]:
         yield Leaf(path, value)
 
 
-def pairs(source: JsonObject, bodies: Sequence[JsonObject]) -> tuple[list[list[Pair]], list[Pair]]:
-    """For each body its values with their origin, in the body's order; then the source's values that none carries."""
+def pairs(
+    source: JsonObject, bodies: Sequence[JsonObject], readings: Sequence[Reading] = ()
+) -> tuple[list[list[Pair]], list[Pair]]:
+    """For each body its values with their origin, in the body's order; then the source's values that none carries.
+
+    `readings`: what a mapping without code says of the origins, where the values themselves do not tell.
+    """
     by_form: dict[object, list[Leaf]] = {}
     by_path = {leaf.path: leaf for leaf in leaves(source)}
+    names = {reading.target: _likeliest(reading) for reading in readings}
     for leaf in by_path.values():
         by_form.setdefault(_form(leaf.value), []).append(leaf)
     found = [
-        [_pair(leaf, by_form.get(_form(leaf.value), ()), by_path.get(leaf.path)) for leaf in leaves(body)]
+        [
+            _read(_pair(leaf, by_form.get(_form(leaf.value), ()), by_path.get(leaf.path)), names, by_path)
+            for leaf in leaves(body)
+        ]
         for body in bodies
     ]
     used = {pair.source.path for each in found for pair in each if pair.source is not None}
-    return found, [Pair("left", leaf, None) for path, leaf in by_path.items() if path not in used]
+    read = {name for reading in readings for name in reading.names if not reading.is_made}
+    left = (leaf for path, leaf in by_path.items() if path not in used and not _names_of(path) & read)
+    return found, [Pair("left", leaf, None) for leaf in left]
+
+
+def _read(pair: Pair, names: Mapping[str, Sequence[str]], by_path: Mapping[str, Leaf]) -> Pair:
+    """What the values do not tell, the mapping may: an id that was looked up for a name."""
+    if pair.kind != "made" or pair.mapped is None:
+        return pair
+    place = next(iter(_places(pair.mapped)), "0")
+    for name in names.get(_PLACES.sub("[]", pair.mapped.path), ()):
+        leaf = by_path.get(name.replace("[]", f"[{place}]"))
+        if leaf is not None and leaf.value not in (None, "", [], {}):
+            return Pair("read", leaf, pair.mapped)
+    return pair
+
+
+def _likeliest(reading: Reading) -> Sequence[str]:
+    """The names of a reading: first those that stand there by themselves, in their order, then those of conditions."""
+    alone = [text.removeprefix("root.").split(".")[0] for text in reading.texts]
+    last = len(alone)
+    places = {
+        name: alone.index(bare) for name in reading.names if (bare := name.rpartition("[].")[2]) in alone
+    }
+    return sorted(reading.names, key=lambda name: (places.get(name, last), name))
+
+
+def _names_of(path: str) -> set[str]:
+    """The names of readings that cover a leaf: of its field, and of the element of a list that it stands in."""
+    root, _, rest = _PLACES.sub("[]", path).partition("[].")
+    inner = {f"{root}[].{rest.split('.')[0].split('[')[0]}", f"{root}[].@"} if rest else set()
+    return {root.split(".")[0].split("[")[0], *inner}
 
 
 def _pair(mapped: Leaf, equal: Sequence[Leaf], namesake: Leaf | None) -> Pair:

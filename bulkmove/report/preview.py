@@ -18,8 +18,10 @@ from rich.text import Text
 
 from bulkmove.exact import encode_json
 from bulkmove.mapping.lookups.collecting import Unresolved
+from bulkmove.mapping.reading import Reading
 from bulkmove.model import Json
 from bulkmove.pipeline.preview import Cause, Part, Preview, RoutePreview, Sample
+from bulkmove.pipeline.watching import EmptyField
 from bulkmove.report import amounts
 from bulkmove.report.pairing import Kind, Leaf, Pair, pairs
 from bulkmove.report.summary import no_place_of, notes_of
@@ -35,9 +37,12 @@ _KINDS: Mapping[Kind, tuple[str, str]] = {
     "same": ("=", "green"),
     "form": ("~", "cyan"),
     "changed": ("≠", "bold yellow"),
+    "read": ("←", "yellow"),
     "made": ("+", "yellow"),
 }
-_LEGEND = "= as it was   ~ same value, other form   ≠ changed   + made by the mapping"
+_LEGEND = (
+    "= as it was   ~ same value, other form   ≠ changed   ← looked up or made of it   + made by the mapping"
+)
 _OUTCOMES = {
     "create": ("would be created", "green"),
     "update": ("would update row {id}", "green"),
@@ -65,12 +70,13 @@ def preview_parts(preview: Preview, notes: Sequence[str], *, quiet: bool) -> Ite
     """All that there is to say, in order; with `quiet` without hints."""
     if preview.samples:
         for sample in preview.samples:
-            yield from beside(sample)
+            yield from beside(sample, preview.routes[sample.route].readings)
         yield Text(_LEGEND, "dim")
     yield _counts(preview.routes)
     for name, route in preview.routes.items():
         for cause in route.causes:
             yield Text(f"route {name}: {_of_cause(cause)}", "red")
+        yield from (Text(f"route {name}: {_of_empty(each, route.bodies)}", "yellow") for each in route.empty)
     if preview.unresolved:
         yield from _unresolved(preview.unresolved)
         if not quiet:
@@ -80,9 +86,18 @@ def preview_parts(preview: Preview, notes: Sequence[str], *, quiet: bool) -> Ite
     if quiet:
         return
     yield from no_place_of({name: route.no_place for name, route in preview.routes.items()})
+    yield from _unread_of(preview.routes)
     if (said := _of_decisions(preview)) is not None:
         yield Text(said, "bold")
     yield Text(NOTHING_WRITTEN, "bold")
+
+
+def _unread_of(routes: Mapping[str, RoutePreview]) -> Iterator[RenderableType]:
+    for name, route in routes.items():
+        if route.unread:
+            fields = "field of the source is" if len(route.unread) == 1 else "fields of the source are"
+            yield Text(f"route {name}: {len(route.unread)} documented {fields} not read by the mapping:")
+            yield Padding(Text(", ".join(route.unread), "dim"), (0, 0, 0, 2))
 
 
 def _of_decisions(preview: Preview) -> str | None:
@@ -96,7 +111,14 @@ def _of_decisions(preview: Preview) -> str | None:
 
 def _of_cause(cause: Cause) -> str:
     said = f": {_first_line(cause.message)}" if cause.message else ""
-    return f"{cause.records:,} would be {cause.outcome}: {cause.cause} (record {cause.source_id}, say{said})"
+    return f"{cause.records:,} would be {cause.outcome}: {_plain(cause.cause)} (record {_plain(cause.source_id)}, say{said})"
+
+
+def _of_empty(each: EmptyField, bodies: int) -> str:
+    records = "the one mapped record" if bodies == 1 else f"all {bodies:,} mapped records"
+    paths = "its path is" if len(each.texts) == 1 else "its paths are"
+    listed = ", ".join(_first_line(text) for text in each.texts)
+    return f"{each.target} was empty in {records}; {paths} {listed}"
 
 
 def _counts(routes: Mapping[str, RoutePreview]) -> Table:
@@ -149,7 +171,7 @@ def _unresolved(found: Sequence[Unresolved]) -> Iterator[RenderableType]:
             Text(each.lookup),
             Text(value),
             amounts.count(each.records),
-            Text(each.first_id or ""),
+            Text(_plain(each.first_id or "")),
             Text(each.becomes, "red" if each.becomes == "rejected" else "yellow"),
             Text(f"any of {near}" if each.is_ambiguous else near or "nothing"),
         )
@@ -181,11 +203,11 @@ def _first_line(text: str) -> str:
     return _plain(next(iter(text.splitlines()), ""))
 
 
-def beside(sample: Sample) -> Iterator[RenderableType]:
+def beside(sample: Sample, readings: Sequence[Reading] = ()) -> Iterator[RenderableType]:
     """A source record and what it becomes, side by side: first what each mapped value came from, then what is left."""
-    yield Text(f"route {sample.route}, record {sample.source_id}", "bold")
+    yield Text(f"route {sample.route}, record {_plain(sample.source_id)}", "bold")
     bodies = [part.body for part in sample.parts if part.body is not None]
-    found, left = pairs(sample.source, bodies)
+    found, left = pairs(sample.source, bodies, readings)
     rows = iter(found)
     for part in sample.parts:
         yield _headline(part)
@@ -199,9 +221,9 @@ def beside(sample: Sample) -> Iterator[RenderableType]:
 
 def _headline(part: Part) -> Text:
     said, style = _OUTCOMES[part.outcome]
-    text = Text(f"  {said.format(id=part.target_id)}", style)
+    text = Text(f"  {said.format(id=_plain(part.target_id or ''))}", style)
     if part.cause is not None and part.outcome == "rejected":
-        text.append(f": {part.cause}: {_first_line(part.message or '')}")
+        text.append(f": {_plain(part.cause)}: {_first_line(part.message or '')}")
     return text
 
 
@@ -234,13 +256,17 @@ def _halves() -> Table:
 def _cell(leaf: Leaf | None, style: str) -> Text:
     if leaf is None:
         return Text()
-    return Text.assemble((f"{leaf.path} ", "dim"), (value_text(leaf.value), style))
+    return Text.assemble((f"{_plain(leaf.path)} ", "dim"), (value_text(leaf.value), style))
 
 
 def value_text(value: Json) -> str:
-    """A value as JSON, so that 7 and "7" are told apart, and no longer than is readable."""
+    """A value as JSON, so that 7 and "7" are told apart, and no longer than is readable.
+
+    JSON itself escapes the control characters up to U+001F alone; all that a terminal might obey is.
+    """
     text = str(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
+    text = text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
+    return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in text)
 
 
 def tell_preview_json(preview: Preview) -> None:
@@ -257,15 +283,19 @@ def tell_preview_json(preview: Preview) -> None:
             outcome=[part.outcome for part in sample.parts] if len(sample.parts) > 1 else first.outcome,
             message=next((part.message for part in sample.parts if part.message), None),
         )
-    for each in preview.unresolved:
-        _print("unresolved", **each.as_dict())
+    for miss in preview.unresolved:
+        _print("unresolved", **miss.as_dict())
     for name, route in preview.routes.items():
         numbers = {key.replace(" ", "_"): number for key, number in _numbers(route).items()}
         _print("plan", route=name, **numbers)
         for cause in route.causes:
             _print("cause", route=name, **cause._asdict())
+        for each in route.empty:
+            _print("empty", route=name, field=each.target, paths=list(each.texts), records=route.bodies)
         if route.no_place:
             _print("no-place", route=name, fields=list(route.no_place))
+        if route.unread:
+            _print("unread", route=name, fields=list(route.unread))
     for note in notes_of(preview.summary):
         _print("note", text=note)
     if preview.decisions is not None and (preview.unresolved or preview.is_written):

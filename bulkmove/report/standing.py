@@ -16,6 +16,7 @@ from bulkmove.events import (
     RecordsRead,
     RecordsSettled,
     RouteFinished,
+    RouteRehearsed,
     RouteStarted,
 )
 from bulkmove.model import Counts
@@ -91,11 +92,17 @@ class Standing:
         self.routes: dict[str, RouteStanding] = {}
         self.hosts: dict[str, HostSample] = {}
         self.notes: list[Note] = []
+        self.is_dry = False  # what is told as written would be written
         self.has_moved = False  # a record was read or settled in this run
 
     @property
     def elapsed_s(self) -> float:
         return self.clock() - self.started
+
+    @property
+    def written(self) -> str:
+        """The word for what is written, or would be."""
+        return "to write" if self.is_dry else "written"
 
     @property
     def finished(self) -> dict[str, bool]:
@@ -118,6 +125,8 @@ class Standing:
                 standing.set_counts(counts)
                 standing.expected = expected
                 standing.mark(self.clock())
+            case RouteRehearsed():
+                self.is_dry = True
             case RecordsExpected(route=route, records=records):
                 self._route(route).expected = records
             case RouteFinished(route=route, counts=counts, is_complete=is_complete):

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bulkmove.model import Summary
+from bulkmove.report.prose import hung, width_of
 from bulkmove.report.summary import next_steps, no_place_of, notes_of, summary_table
 
 # Wide enough for any table: what is not a terminal has no width to heed.
@@ -21,7 +22,7 @@ NOTHING_WRITTEN = "dry run: nothing was written; the counts say what the run wou
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """All that there is to say of a run. `errors` are those of the summary's notes that were told already."""
+    """All that there is to say of a run. `errors` are those of the summary's notes that stderr has already."""
 
     summary: Summary
     finished: Mapping[str, bool]
@@ -50,17 +51,16 @@ def tell_text(told: Told, *, quiet: bool) -> None:
     console.print(summary_table(told.summary, finished=None if told.is_dry else told.finished))
     if quiet:
         return
-    # A terminal that shows both streams has the errors already.
-    shown = told.errors if sys.stdout.isatty() and sys.stderr.isatty() else ()
+    width = width_of(sys.stdout)
     for note in notes_of(told.summary):
-        if note not in shown:
-            console.print(Text(f"note: {note}", "yellow"), soft_wrap=not console.is_terminal)
+        if note not in told.errors:
+            console.print(Text(hung(f"note: {note}", width), "yellow"), soft_wrap=True)
     if told.is_dry:
-        console.print(Text(NOTHING_WRITTEN, "bold"), soft_wrap=not console.is_terminal)
+        console.print(Text(hung(NOTHING_WRITTEN, width), "bold"), soft_wrap=True)
     for part in no_place_of(told.no_place):
         console.print(part, width=min(console.width, _WIDTH_OF_PROSE))
     for line in told.steps:
-        console.print(Text(line), soft_wrap=not console.is_terminal)
+        console.print(Text(hung(line, width)), soft_wrap=True)
 
 
 def tell_json(told: Told) -> None:

@@ -8,6 +8,7 @@ meters.py    what the gate asks: slots of a window, and the log that keeps its p
 health.py    what a host did lately, and when that is enough
 waits.py     how long to wait: Retry-After and its kin, backoff
 client.py    one attempt over aiohttp
+tls.py       why no secure connection came about
 answers.py   what comes back from an attempt, and what it means
 auth.py      address, query and headers of a signed request
 messages.py  the texts of its errors

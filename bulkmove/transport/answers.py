@@ -24,13 +24,14 @@ class Verdict(enum.Enum):
 class Failure:
     """An attempt without an answer that can be used. `text` says what happened, in words that may be shown.
 
-    `response` is set where there was an answer whose body is unusable. No exception is kept: those of an HTTP client carry
-    the whole URL.
+    `response` is set where there was an answer whose body is unusable. `is_lasting`: another try would bring the same.
+    No exception is kept: those of an HTTP client carry the whole URL.
     """
 
     verdict: Verdict
     text: str
     response: Response | None = None
+    is_lasting: bool = False
 
 
 Answer = Response | Failure

@@ -21,6 +21,7 @@ from bulkmove.protocols import Signature
 from bulkmove.settings import HostSettings
 from bulkmove.transport.answers import Answer, Failure, Verdict
 from bulkmove.transport.auth import SignedAddress, signed_headers
+from bulkmove.transport.tls import tls_failure
 from bulkmove.transport.waits import http_date
 
 # Common servers drop idle connections after 5 s. A write on a connection that is just being dropped is in
@@ -118,6 +119,7 @@ class Client:
             data=data,
             sent_at=sent_at,
             date=self._date(answer.headers.get("Date")),
+            asked=answer.url.path,
         )
         return response if failure is None else Failure(Verdict.UNSETTLED, failure, response)
 
@@ -139,8 +141,8 @@ def failure_of(error: aiohttp.ClientError | OSError) -> Failure | None:
         return None
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return Failure(Verdict.NOT_APPLIED, "its name was not found (DNS)")
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return Failure(Verdict.NOT_APPLIED, "its certificate is not trusted")
+    if isinstance(error, (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)):
+        return tls_failure(error)
     if isinstance(error, aiohttp.ClientConnectorError):
         who = "the proxy" if isinstance(error, aiohttp.ClientProxyConnectionError) else "it"
         return Failure(Verdict.NOT_APPLIED, f"could not connect to {who} ({_system_text(error)})")

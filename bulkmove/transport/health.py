@@ -23,6 +23,7 @@ class HostHealth:
         self._failing_since = math.inf
         self._last_failed_at = -math.inf
         self.failures = 0
+        self.last_failure = ""
         self.trips = 0
         self.throttle_pauses = 0
         self.last_served_at = -math.inf
@@ -35,8 +36,9 @@ class HostHealth:
             self._failing_since = math.inf
             self.failures = self.trips = self.throttle_pauses = 0
 
-    def failed(self, *, started_at: float, now: float) -> None:
-        """A request that started then has failed now, in any way that isn't a 429."""
+    def failed(self, *, started_at: float, now: float, what: str = "") -> None:
+        """A request that started then has failed now, in any way that isn't a 429; `what` happened is kept."""
+        self.last_failure = what or self.last_failure
         self._failing_since = min(self._failing_since, max(started_at, self.last_served_at))
         self._last_failed_at = now
         self.failures += 1

@@ -37,7 +37,16 @@ def unavailable(host: str, request: Request, health: HostHealth, what: str) -> H
 
 
 def given_up(host: str, request: Request, health: HostHealth) -> HostUnavailableError:
-    return unavailable(host, request, health, "not sent")
+    last = f", since the host keeps failing: {health.last_failure}" if health.last_failure else ""
+    return unavailable(host, request, health, f"not sent{last}")
+
+
+def unreachable(host: str, request: Request, what: str) -> HostUnavailableError:
+    """For what no other try would mend."""
+    end = "" if what.endswith("?") else "."
+    return HostUnavailableError(
+        f"{call_of(host, request)}: {what}{end} Check hosts.{host}.url, then run again."
+    )
 
 
 def failed(host: str, request: Request, attempts: int, what: str) -> RequestFailedError:

@@ -107,7 +107,9 @@ class Retrying:
         health, now = self._health, self._timing.clock()
         what = described(answer)
         tries.failures += 1
-        health.failed(started_at=tries.started_at, now=now)
+        health.failed(started_at=tries.started_at, now=now, what=what)
+        if isinstance(answer, Failure) and answer.is_lasting and not health.has_answered:
+            raise messages.unreachable(self._host, request, what)
         self._hold_failing(tries, answer, what, now)
         if verdict is Verdict.UNSETTLED:
             note_unsettled(tries.sent_at)

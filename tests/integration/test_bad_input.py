@@ -459,3 +459,11 @@ def test_without_v_an_error_is_one_line_in_a_real_process_too(job: Job) -> None:
     assert "mappers.py:move" in ended.stderr
     assert "no_such_module_at_all" in ended.stderr
     assert "Traceback" in job.process("-v").stderr
+
+
+def test_a_filter_that_nothing_matches_is_asked_about(job: Job) -> None:
+    job.with_orders(where={"customer_email": "nobody@example.ro"})
+    ended = job.run("--json")
+    notes = [line["text"] for line in ended.lines if line["type"] == "note"]
+    assert "route orders: 0 records match where customer_email = nobody@example.ro: does it fit?" in notes
+    assert ended.code == 0, ended.told

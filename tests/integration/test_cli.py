@@ -332,6 +332,8 @@ def test_a_host_that_is_down_is_named_and_ends_with_5(shop: Shop) -> None:
     assert (done.code, done.last["exit"], done.orders["read"]) == (5, 5, 0)
     assert any("old" in line["text"] for line in done.lines("note"))
     assert done.err.count("error: ") == 1
+    once = bulkmove("run")
+    assert (once.out + once.err).count("could not connect") == once.err.count("could not connect") == 1
     configure(shop)  # nothing was read at the wrong address: mending it is no change of the migration
     assert bulkmove("run", "--json").code == 0
     configure(shop, (f'"{shop.url}"', f'"{shop.url}/elsewhere"'))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.moving import Job, by
+from tests.integration.moving import Job, by, invoke
 
 PRODUCT = {"path": "product_id", "lookup": "product", "as": "integer", "required": True}
 
@@ -150,3 +150,31 @@ def test_a_changed_table_is_another_migration_until_that_is_accepted(
     assert ended.code == (0 if arguments else 2), ended.told
     shops = [row["shop"] for row in job.stage.rows("external-orders")]
     assert (shops.count(2), shops.count(3)) == ((100, 200) if arguments else (100, 0))
+
+
+def test_a_misspelt_path_is_told_by_the_plan_and_by_config_validate(job: Job) -> None:
+    with_table(job)
+    fields_of(job)["address"]["fields"]["address_ru"] = {"path": "shiping_address"}
+    planned = job.run(command="plan")
+    assert planned.code == 0, planned.told
+    (empty,) = [line for line in planned.lines if line["type"] == "empty"]
+    assert (empty["field"], empty["paths"], empty["records"]) == (
+        "address.address_ru",
+        ["shiping_address"],
+        300,
+    )
+    said = "reads shiping_address, which is no documented field of orders; did you mean 'shipping_address'?"
+    assert any(said in note for note in planned.notes)
+    (unread,) = [line for line in planned.lines if line["type"] == "unread"]
+    assert "shipping_address" in unread["fields"]
+    assert "shipping_city" in unread["fields"] or "shipping_city" not in str(fields_of(job))
+    assert said in invoke("config", "validate", str(job.file)).stderr
+
+
+def test_progress_of_a_plan_and_of_a_dry_run_claims_no_write(job: Job) -> None:
+    with_table(job).write()
+    for command in (["plan"], ["run", "--dry-run"]):
+        ended = invoke(*command, str(job.file))
+        assert "300 to write, 0 failed" in ended.stderr
+        assert "300 written" not in ended.stderr
+    assert "300 written, 0 failed" in invoke("run", str(job.file)).stderr

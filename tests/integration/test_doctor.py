@@ -66,6 +66,21 @@ def test_it_stays_under_the_hosts_budget(sandbox: Stages, tmp_path: Path) -> Non
     assert job.stage.stats()["robosize"]["too_many"] == 0
 
 
+def test_lines_that_can_only_be_deleted_are_no_fault(job: Job) -> None:
+    route = {
+        "source": "disk.items",
+        "target": "new.order-items",
+        "mapper": "mappers.py:body",
+        "mode": "delete",
+    }
+    staged(job, items=route).with_mapper(MAPPER)
+    (job.folder / "staging").mkdir()
+    (job.folder / "staging" / "items.jsonl").write_text('{"id": 1}\n', encoding="utf-8")
+    ended = doctor(job)
+    assert findings(ended)["new", "order-items"]["verdict"] == "assumed"
+    assert ended.code == 0, ended.told
+
+
 # Hosts that can't be used.
 
 
@@ -98,8 +113,9 @@ def test_a_host_that_is_down_ends_its_own_checks_alone(job: Job, closed_port: in
 
 
 def test_a_host_without_tls_where_it_is_asked_for_is_unreachable(job: Job) -> None:
-    job.hosts["new"] |= {"url": job.stage.url.replace("http:", "https:"), "give_up_after_s": 0.2}
+    job.hosts["new"] |= {"url": job.stage.url.replace("http:", "https:")}
     ended = doctor(job.with_orders())
+    assert "not with TLS" in findings(ended)["new", "address"]["text"]
     assert ("new", "address") in bad(ended)
     assert ended.code == 5
 
@@ -113,6 +129,16 @@ def test_a_wrong_path_is_a_wrong_configuration(job: Job, host: str, path: str) -
     assert (host, path) in bad(ended)
     assert "404" in findings(ended)[host, path]["text"]
     assert {each for each, _ in bad(ended)} == {host}
+    assert ended.code == 2
+
+
+def test_an_address_that_says_a_part_of_the_path_again_is_told_with_all_that_was_asked_for(job: Job) -> None:
+    job.hosts["old"]["url"] = f"{job.stage.url}/api/v2"
+    ended = doctor(job.with_orders())
+    assert "hosts.old.url: ends in /api/v2, with which the paths of merchantpro begin already" in ended.stderr
+    assert "GET /api/v2/api/v2/orders" in findings(ended)["old", "orders"]["text"]
+    settings = [line["setting"] for line in ended.lines[:-1] if line["host"] == "old"]
+    assert 'paths.orders = "/api/v2/orders"' not in settings
     assert ended.code == 2
 
 

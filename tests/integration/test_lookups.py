@@ -184,7 +184,10 @@ def test_a_run_rejects_what_nobody_decided_and_says_which_value(job: Job) -> Non
     assert ended.counts("orders") == {"read": 300, "written": inside, "rejected": 300 - inside}
     failures = job.failures().values()
     assert {cause for _, cause, _ in failures} == {"unresolved"}
-    assert any("lookups.region has no 'Cluj'; decisions.toml" in message for _, _, message in failures)
+    assert any(
+        "lookups.region has no 'Cluj'; decide in decisions.toml, then `bulkmove run --fresh`" in message
+        for _, _, message in failures
+    )
 
 
 def test_a_look_up_that_changed_is_told_before_anything_is_mapped_by_it(job: Job) -> None:
@@ -288,3 +291,19 @@ def test_a_search_that_fails_leaves_its_records_to_the_next_run(job: Job) -> Non
     assert "lookups.product, asked for " in ended.told
     job.stage.clear_faults()
     assert job.run().counts("orders") == {"read": 300, "written": 300}
+
+
+def test_a_run_tells_at_its_start_what_is_still_undecided(job: Job) -> None:
+    with_builtin(job, region={"from": {"Bihor": 105}})
+    (job.folder / "decisions.toml").write_text('[region]\n"Cluj" = "?"\n"Iași" = "?"\n')
+    ended = job.run()
+    assert any(note.startswith("decisions.toml: 2 values are undecided (region 2)") for note in ended.notes)
+
+
+def test_a_slip_in_a_decision_ends_the_run_before_anything_is_written(job: Job) -> None:
+    with_builtin(job)
+    (job.folder / "decisions.toml").write_text('[region]\n"Nowhere" = "skp"\n')
+    ended = job.run()
+    assert ended.code == 2
+    assert 'did you mean "skip"?' in ended.told
+    assert job.stage.written() == 0

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 
 import pytest
+from click.testing import CliRunner
 
+from bulkmove.cli import main
 from bulkmove.pipeline.migration import open_migration
 from tests.integration.moving import Ended, Job, Row, invoke
 
@@ -168,6 +171,24 @@ async def test_the_library_plans_as_the_command_does(job: Job) -> None:
     assert preview.unresolved
     assert (preview.decisions, preview.is_written) == (job.folder / "decisions.toml", True)
     assert len(preview.samples) == 1
+
+
+def test_a_row_to_be_deleted_is_shown_by_what_it_is_found_by(job: Job) -> None:
+    order = job.stage.orders[0]
+    job.hosts["copy"] = job.host("merchantpro")
+    job.routes["away"] = {
+        "source": "old.orders",
+        "target": "copy.orders",
+        "mode": "delete",
+        "fields": {"id": "id"},
+    }
+    job.write()
+    planned = job.run("--show", "1", "--sample", "1", command="plan")
+    (shown,) = of_type(planned, "preview")
+    assert (shown["outcome"], shown["mapped"]) == ("delete", {"id": shown["source_id"]})
+    tried = CliRunner().invoke(main, ["map", str(job.file), "away"], input=json.dumps({"id": order["id"]}))
+    assert json.loads(tried.stdout) == {"id": str(order["id"])}
+    assert job.stage.written() == 0
 
 
 def test_the_text_says_what_would_happen_and_what_to_do_next_without_colours_in_a_file(job: Job) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.moving import COMMAND, Ended, Job, invoke
+from tests.integration.moving import COMMAND, Ended, Job, invoke, stage
 from tests.integration.odd_host import odd_host
 
 ORDER = {"store_id": "R1", "device_id": "d", "data": {"n": 1}}
@@ -62,6 +62,16 @@ def test_a_stream_is_printed_whole_each_row_once(at: Job, run: Run, stream: str,
     assert ended.stderr == f"{len(wanted)} rows of {stream}\n"
 
 
+def test_rows_that_no_date_brings_are_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with stage(orders=20, undated=3) as found:
+        Job(tmp_path, found).with_orders().write()
+        ended = invoke("read", "old.orders", "--json")
+    end = ended.lines[-1]
+    assert (end["rows"], end["is_whole"]) == (17, False)
+    assert "3 rows of old.orders have no date" in " ".join(ended.told.split())
+
+
 def test_an_empty_stream_prints_nothing(run: Run) -> None:
     ended = run("read", "sizing.orders", "--format", "csv")
     assert (ended.code, ended.stdout, ended.stderr) == (0, "", "0 rows of sizing.orders\n")
@@ -98,6 +108,12 @@ def test_filters_are_the_stream_s_own(at: Job, run: Run) -> None:
     paid = [row for row in at.stage.orders if row["payment_status"] == "paid"]
     assert [row["payment_status"] for row in ended.lines] == ["paid"] * len(paid)
     assert 0 < len(paid) < len(at.stage.orders)
+
+
+def test_a_filter_that_nothing_matches_is_asked_about(run: Run) -> None:
+    ended = run("read", "old.orders", "--where", "customer_email=nobody@example.ro")
+    assert (ended.code, ended.stdout) == (0, "")
+    assert "note: 0 rows match customer_email=nobody@example.ro: does it fit?" in ended.stderr
 
 
 def test_csv_has_a_header_and_nested_values_as_json(at: Job, run: Run) -> None:
@@ -141,7 +157,9 @@ def test_json_lines_of_programs_end_with_how_it_ended(run: Run) -> None:
             ["sizing.orders", "--where", "a=b"],
             "'a' is no filter of sizing.orders, which takes no filters at all",
         ),
-        (["old.orders", "--where", "created_after=x"], "--where.created_after"),
+        (["old.orders", "--where", "created_after=x"], "--where created_after = 'x' is no ISO"),
+        (["old.orders", "--where", "payment_status=piad"], "'piad' is none of"),
+        (["new.orders", "--where", "status=new,don"], "--where status = 'don' is none of"),
         (["old.orders", "--where", "paid"], "--where 'paid' must be name=value"),
         (["old.orders", "--json", "--format", "csv"], "exclude each other"),
     ],
@@ -265,6 +283,15 @@ def test_an_array_is_sent_as_the_call_takes_it(at: Job, run: Run) -> None:
     assert [row["rrn"] for row in at.stage.rows("external-orders")] == ["R9"]
 
 
+def test_a_call_is_answered_in_the_language_in_which_rows_are_read(at: Job, run: Run) -> None:
+    called = json.loads(run("call", "new", "list-regions").stdout)
+    assert called["results"] == run("read", "new.regions").lines
+    at.hosts["new"] |= {"options": {"language": "en"}}
+    at.write()
+    in_english = json.loads(run("call", "new", "list-regions").stdout)
+    assert in_english["results"] == run("read", "new.regions").lines != called["results"]
+
+
 def test_a_refused_call_shows_its_answer_and_ends_with_3(run: Run) -> None:
     ended = run("call", "sizing", "delete-order", "--param", "id=none", "--yes")
     assert (ended.code, json.loads(ended.stdout)) == (3, {"detail": "Not found."})
@@ -284,6 +311,7 @@ def test_a_refused_call_shows_its_answer_and_ends_with_3(run: Run) -> None:
         (["sizing", "delete-product", "--yes"], "delete-product needs hash"),
         (["sizing", "delete-product", "--param", "hash=", "--yes"], "hash must not be empty"),
         (["sizing", "delete-order", "--param", "id=..", "--yes"], "can't stand in the path"),
+        (["sizing", "delete-order", "--param", "id=../7", "--yes"], "can't stand in a path"),
         (["sizing", "list-products", "--param", "limti=1"], "takes no 'limti'; did you mean 'limit'?"),
         (["sizing", "list-products", "--body", "order.json"], "takes no body"),
         (["sizing", "create-order"], "needs a body: --body FILE, or --body - for standard input"),
@@ -324,6 +352,9 @@ def test_a_host_that_asks_to_wait_is_waited_for_with_a_word(at: Job, run: Run) -
     assert "it asked to wait (429)" in ended.stderr
 
 
+CTRL_C = b"\x03"
+
+
 def typed(at: Job, answer: bytes, *arguments: str) -> tuple[int, str, str]:
     """The command with a person at its terminal who answers its question: code, stdout, what the terminal showed."""
     ours, theirs = pty.openpty()
@@ -340,7 +371,11 @@ def typed(at: Job, answer: bytes, *arguments: str) -> tuple[int, str, str]:
         while chunk := _read(ours):
             shown += chunk
             if b"[y/N]" in chunk:
-                os.write(ours, answer)
+                if answer == CTRL_C:
+                    process.send_signal(signal.SIGINT)
+                else:
+                    line, _, answer = answer.partition(b"\n")
+                    os.write(ours, line + b"\n")
         assert process.stdout is not None
         stdout = process.stdout.read().decode()
     os.close(ours)
@@ -363,6 +398,18 @@ def test_a_person_is_asked_before_a_write(at: Job) -> None:
     assert (code, json.loads(stdout)["store_id"]) == (0, "R1")
     assert "201 Created" in shown
     assert len(at.stage.rows("robosize-orders")) == 1
+
+
+def test_an_answer_that_is_neither_yes_nor_no_says_what_to_type(at: Job) -> None:
+    code, stdout, shown = typed(at, b"sure\nYes\n", "call", "sizing", "create-order", "--body", "order.json")
+    assert (code, json.loads(stdout)["store_id"]) == (0, "R1")
+    assert "Type y for yes, n for no [y/N]:" in shown
+
+
+def test_ctrl_c_at_the_question_sends_nothing_and_is_an_interruption(at: Job) -> None:
+    code, _, shown = typed(at, CTRL_C, "call", "sizing", "create-order", "--body", "order.json")
+    assert (code, shown.splitlines()[-1]) == (130, "interrupted")
+    assert at.stage.rows("robosize-orders") == []
 
 
 def test_ctrl_c_at_a_write_says_that_it_may_have_been_done(at: Job) -> None:

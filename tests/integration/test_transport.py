@@ -537,7 +537,12 @@ async def test_a_host_without_tls_where_https_is_asked_for_was_sent_nothing() ->
 
     timing = Hurried().timing()
     async with served(note) as url, opened(url.replace("http:", "https:"), timing=timing) as transport:
-        assert type(await raised(transport, POST)) is HostUnavailableError
+        error = await raised(transport, POST)
+        assert type(error) is HostUnavailableError
+        assert "it answers, but not with TLS: is http:// meant, or another port? Check hosts.old.url" in str(
+            error
+        )
+        assert transport.requests == 1
     assert asked == []
 
 

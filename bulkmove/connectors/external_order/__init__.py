@@ -33,7 +33,7 @@ from bulkmove.connectors.external_order.target import ITEMS_ON_UPDATE, OrderTarg
 from bulkmove.errors import ConfigError
 from bulkmove.model import Finding, Operation, Response
 from bulkmove.protocols import Connector, Search, Signature, Source, StreamSpec, Target, Transport
-from bulkmove.settings import RouteSettings, Secret, Window
+from bulkmove.settings import HostSettings, RouteSettings, Secret, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,9 @@ class ExternalOrder:
     def sign(self, credentials: Mapping[str, Secret]) -> Signature:
         token = revealed(credentials, "token", api=self.name)
         return Signature(headers={"API-Token": token, "token": token})
+
+    def headers(self, host: HostSettings) -> Mapping[str, str]:
+        return dialect.headers_for(host)
 
     def wait_from_body(self, response: Response) -> float | None:
         del response

@@ -13,8 +13,8 @@ from typing import Any, cast
 from bulkmove.connectors.asking import paths_of
 from bulkmove.connectors.calls import Caller
 from bulkmove.connectors.drf_list import rows_of
-from bulkmove.connectors.external_order.dialect import dialect_of
-from bulkmove.connectors.external_order.names import HEADERS, ID, PATHS
+from bulkmove.connectors.external_order.dialect import dialect_of, headers_for
+from bulkmove.connectors.external_order.names import ID, PATHS
 from bulkmove.connectors.external_order.operations import OPERATIONS
 from bulkmove.connectors.external_order.types import (
     Address,
@@ -50,7 +50,8 @@ class ExternalOrderApi:
     def __init__(self, transport: Transport) -> None:
         self._host = transport.host.name
         self._dialect = dialect_of(transport.host)
-        self._caller = Caller(transport, OPERATIONS, paths_of(transport.host, PATHS), HEADERS)
+        paths, headers = paths_of(transport.host, PATHS), headers_for(transport.host)
+        self._caller = Caller(transport, OPERATIONS, paths, headers)
 
     # Look-up lists, whose ids orders hold
 

@@ -7,6 +7,7 @@ costs nothing: rows and bodies pass as they are, without a copy.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -18,11 +19,14 @@ from bulkmove.errors import ConfigError
 from bulkmove.model import JsonObject
 from bulkmove.settings import HostSettings
 
-# The first of each is the default.
+# The first of each is the default; of the last, any text that names a language.
 OPTIONS: Mapping[str, tuple[str, ...]] = {
     "spelling": ("underscored", "run-together"),
     "paging": ("page", "limit-offset"),
+    "language": (),
 }
+_LANGUAGE = "ro"
+_OF_LANGUAGES = re.compile(r"[A-Za-z*][A-Za-z0-9*,;=. -]*")
 
 # All documented names that have underscores. `page_size` is no field: public clients alone show it, in this form.
 _NAMES = (
@@ -31,13 +35,14 @@ _NAMES = (
 )  # fmt: skip
 
 
-def _together(name: str) -> str:
+def together(name: str) -> str:
+    """A name or a status as hosts that are run-together spell it."""
     return name.replace("_", "")
 
 
-_RUN_TOGETHER = {name: _together(name) for name in _NAMES}
+_RUN_TOGETHER = {name: together(name) for name in _NAMES}
 _UNDERSCORED = {together: name for name, together in _RUN_TOGETHER.items()}
-_STATUSES_TOGETHER = {status: _together(status) for status in get_args(OrderStatus)}
+_STATUSES_TOGETHER = {status: together(status) for status in get_args(OrderStatus)}
 _STATUSES_UNDERSCORED = {together: status for status, together in _STATUSES_TOGETHER.items()}
 
 # The second row of a list alone, whichever way of paging takes effect.
@@ -98,6 +103,19 @@ def dialect_of(host: HostSettings) -> Dialect:
     )
 
 
+def headers_for(host: HostSettings) -> Mapping[str, str]:
+    """What each request to the host carries. Documented: names of errors and of reference rows come in its language.
+
+    Raises ConfigError for an option that no language could be.
+    """
+    language = host.options.get("language", _LANGUAGE)
+    if not isinstance(language, str) or not _OF_LANGUAGES.fullmatch(language):
+        raise ConfigError(
+            f'hosts.{host.name}.options.language: must be text that names a language, as "ro", "ru" or "en"'
+        )
+    return {"Accept": "application/json", "Accept-Language": language}
+
+
 def run_together(name: str) -> str | None:
     """The other spelling of a field that has one."""
     return _RUN_TOGETHER.get(name)
@@ -128,4 +146,4 @@ def _translated(value: Any, fields: Mapping[str, str], statuses: Mapping[str, st
     return new
 
 
-_STATUS_NAMES = frozenset({names.STATUS, _together(names.STATUS)})
+_STATUS_NAMES = frozenset({names.STATUS, together(names.STATUS)})

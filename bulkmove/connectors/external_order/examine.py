@@ -11,7 +11,7 @@ from bulkmove.connectors.asking import paths_of
 from bulkmove.connectors.calls import filled
 from bulkmove.connectors.drf_list import Rows, rows_of
 from bulkmove.connectors.external_order import names, signs
-from bulkmove.connectors.external_order.dialect import Dialect, dialect_of
+from bulkmove.connectors.external_order.dialect import Dialect, dialect_of, headers_for
 from bulkmove.connectors.json_text import as_text
 from bulkmove.errors import BulkmoveError
 from bulkmove.model import Finding, Request, Response
@@ -35,8 +35,7 @@ async def examine(transport: Transport) -> Sequence[Finding]:
     host, set_to = transport.host, dialect_of(transport.host)
     response, first = await look.orders(set_to, few=signs.FEW, fewer=signs.FEWER)
     if first is None:
-        path = look.paths["orders"]
-        text = f"GET {path} answered {response.status} without a list"
+        text = f"GET {response.asked or look.paths['orders']} answered {response.status} without a list"
         return [Finding("list of orders", "bad", text, 'paths.orders = "…"')]
     dialect = signs.dialect_seen(first, set_to)
     found = [
@@ -67,6 +66,7 @@ class _Look:
     def __init__(self, transport: Transport) -> None:
         self.paths = paths_of(transport.host, names.PATHS)
         self.left = MOST_CALLS
+        self._headers = headers_for(transport.host)
         self._transport = transport
 
     async def orders(
@@ -81,7 +81,7 @@ class _Look:
         self.left -= 1
         # Without `decode`: HTML at a wrong path is an answer here, and no reason to try again.
         return await self._transport.send(
-            Request("GET", path, params, headers=names.HEADERS, is_repeatable=True)
+            Request("GET", path, params, headers=self._headers, is_repeatable=True)
         )
 
 
@@ -125,7 +125,10 @@ async def _path_finding(look: _Look, name: str, order_id: str) -> Finding:
         return Finding(question, "good", "answers")
     wanted = "a list" if is_list else "an object"
     return Finding(
-        question, "note", f"{look.paths[name]} answered {response.status} without {wanted}", setting
+        question,
+        "note",
+        f"{response.asked or look.paths[name]} answered {response.status} without {wanted}",
+        setting,
     )
 
 

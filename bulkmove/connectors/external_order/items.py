@@ -7,7 +7,8 @@ from collections.abc import Callable
 from bulkmove.connectors.asking import paths_of
 from bulkmove.connectors.calls import request_of
 from bulkmove.connectors.deleting import DeleteTarget
-from bulkmove.connectors.external_order.names import HEADERS, ITEM_ID, PATHS
+from bulkmove.connectors.external_order.dialect import headers_for
+from bulkmove.connectors.external_order.names import ITEM_ID, PATHS
 from bulkmove.connectors.external_order.operations import OPERATIONS
 from bulkmove.errors import ConfigError
 from bulkmove.exact import decode_json_or_nothing
@@ -35,10 +36,10 @@ def item_target(transport: Transport, route: RouteSettings) -> DeleteTarget:
 
 def _deletion(transport: Transport) -> Callable[[str], Request]:
     operation = OPERATIONS["delete-order-item"]
-    path = paths_of(transport.host, PATHS)[operation.path]
+    path, headers = paths_of(transport.host, PATHS)[operation.path], headers_for(transport.host)
 
     def request(item_id: str) -> Request:
-        return request_of(operation, path, {"id": item_id}, headers=HEADERS, decode=decode_json_or_nothing)
+        return request_of(operation, path, {"id": item_id}, headers=headers, decode=decode_json_or_nothing)
 
     return request
 

@@ -48,7 +48,3 @@ WRITABLE_FIELDS = frozenset({ID, NATURAL_KEY, "shop", "promo_code", ITEMS, ADDRE
 # The id of a line as the target of a deletion. Within an order the document calls it `order_id`, as it calls the
 # order's own id: under another name, the id of an order is never taken for that of a line.
 ITEM_ID = "id"
-
-# Documented: names of errors and of reference rows come in this language.
-HEADERS = {"Accept": "application/json", "Accept-Language": "ro"}
-WRITE_HEADERS = {**HEADERS, "Content-Type": "application/json"}

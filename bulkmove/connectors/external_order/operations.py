@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import get_args
 
-from bulkmove.connectors.external_order.dialect import run_together
+from bulkmove.connectors.external_order.dialect import run_together, together
+from bulkmove.connectors.external_order.types import OrderStatus
 from bulkmove.model import Operation, Parameter
 
+_STATUSES = tuple(dict.fromkeys(text for each in get_args(OrderStatus) for text in (each, together(each))))
 _PAGING = (
     Parameter("page", "number of the page, from 1"),
     Parameter("page_size", "rows of a page, at most 5000"),
@@ -23,10 +26,10 @@ _PAGING = (
 
 
 def _both(name: str, summary: str) -> tuple[Parameter, ...]:
-    together = run_together(name)
-    if together is None:
+    other = run_together(name)
+    if other is None:
         return (Parameter(name, summary),)
-    return Parameter(name, summary), Parameter(together, f'{name}, where spelling = "run-together"')
+    return Parameter(name, summary), Parameter(other, f'{name}, where spelling = "run-together"')
 
 
 def _id(summary: str) -> Parameter:
@@ -83,7 +86,7 @@ _ALL = (
         "orders",
         Parameter("ordering", "field, with a minus for descending, as -created_at"),
         *_both("created_after", "unix seconds"),
-        Parameter("status", "statuses with commas, as new,done"),
+        Parameter("status", "statuses with commas, as new,done", choices=_STATUSES),
     ),
     _list("search-orders", "orders by id", "order-search", Parameter("search", "id", is_required=True)),
     Operation("get-order", "one order", "GET", "order", (_id("order"),), is_repeatable=True),

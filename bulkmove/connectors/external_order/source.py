@@ -12,7 +12,7 @@ from bulkmove.connectors.calls import request_of
 from bulkmove.connectors.dates import date_reader, epoch_seconds, zone_of
 from bulkmove.connectors.drf_list import Rows, rows_of
 from bulkmove.connectors.external_order import names
-from bulkmove.connectors.external_order.dialect import SECOND_ROW, dialect_of, run_together
+from bulkmove.connectors.external_order.dialect import SECOND_ROW, dialect_of, headers_for, run_together
 from bulkmove.connectors.external_order.operations import OPERATIONS
 from bulkmove.connectors.json_text import as_object, as_text
 from bulkmove.errors import BadAnswerError, ConfigError
@@ -62,6 +62,7 @@ class ListSource:
         self._first_key = int(filters["created_after"]) if "created_after" in filters else None
         self._read_key = key_reader(host)
         self._dialect = dialect_of(host)
+        self._headers = headers_for(host)
         self._has_pages = has_pages
 
     @property
@@ -103,7 +104,7 @@ class ListSource:
             self._operation,
             self._path,
             self._dialect.asked(params),
-            headers=names.HEADERS,
+            headers=self._headers,
             decode=decode_json,
         )
         return await self._transport.send(request)
@@ -142,13 +143,14 @@ class ListSource:
     def _end(self, response: Response, offset: int) -> Page:
         """A page past the end answers 404 (seen on such servers); the first page answers 404 at a wrong address."""
         if response.status == 404 and not offset:
-            raise ConfigError(f"{self._where()} is not there (404); {self._check()}")
+            raise ConfigError(f"{self._where(response)} is not there (404); {self._check()}")
         if response.status == 404 and response.body.lstrip()[:1] == b"{":
             return Page(records=(), total=None, has_next=False, date=response.date)
-        raise BadAnswerError(f"{self._where()} answered {response.status}; {self._check()}")
+        raise BadAnswerError(f"{self._where(response)} answered {response.status}; {self._check()}")
 
-    def _where(self) -> str:
-        return f"{self._transport.host.name}: GET {self._path}"
+    def _where(self, response: Response | None = None) -> str:
+        asked = response.asked if response is not None else ""
+        return f"{self._transport.host.name}: GET {asked or self._path}"
 
     def _check(self) -> str:
         host = self._transport.host.name
@@ -183,7 +185,7 @@ def key_reader(host: HostSettings) -> Callable[[Any], int | None]:
 
 def route_filters(transport: Transport, route: RouteSettings) -> Mapping[str, str]:
     """The route's own filters, a date written as ISO 8601 turned into the unix seconds that the host wants."""
-    filters = dict(known_filters(route, names.FILTERS))
+    filters = dict(known_filters(route, names.FILTERS, OPERATIONS[ORDERS.operation]))
     text = filters.get("created_after")
     if text is None or (text.isascii() and text.isdigit()):
         return filters

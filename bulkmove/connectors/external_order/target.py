@@ -9,7 +9,7 @@ from bulkmove.connectors.asking import choice, paths_of
 from bulkmove.connectors.drf import DOUBT, refusals
 from bulkmove.connectors.external_order import names
 from bulkmove.connectors.external_order.answers import settled
-from bulkmove.connectors.external_order.dialect import dialect_of
+from bulkmove.connectors.external_order.dialect import dialect_of, headers_for
 from bulkmove.connectors.external_order.forms import comparable
 from bulkmove.connectors.external_order.source import ORDERS, ListSource
 from bulkmove.connectors.external_order.updates import changes, encoded_for, with_id
@@ -40,6 +40,7 @@ class OrderTarget:
         paths = paths_of(transport.host, names.PATHS)
         self._transport = transport
         self._dialect = dialect_of(transport.host)
+        self._headers = {**headers_for(transport.host), "Content-Type": "application/json"}
         self._list_path, self._row_path = paths["orders"], paths["order"]
         self._replaces = (
             choice(transport.host, route, name="items_on_update", allowed=ITEMS_ON_UPDATE) == "replace"
@@ -106,7 +107,7 @@ class OrderTarget:
             "POST",
             self._list_path,
             body=b"[" + b",".join(bodies) + b"]",
-            headers=names.WRITE_HEADERS,
+            headers=self._headers,
             is_repeatable=is_repeatable,
             decode=decode_json,
         )

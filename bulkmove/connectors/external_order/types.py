@@ -11,6 +11,8 @@ from typing import Annotated, Any, Generic, Literal, NamedTuple, NotRequired, Ty
 from msgspec import Meta
 
 Id = int | str
+# The id of a row of the target's own lists: documented as a number.
+RowId = int | Annotated[str, Meta(pattern=r"^[0-9]+$")]
 
 # Documented, 17. The status stands in each line of an order.
 OrderStatus = Literal[
@@ -40,7 +42,7 @@ OrderStatus = Literal[
 class NewLine(TypedDict):
     """A line of an order. `order_id` is the line's own id, where it is there already."""
 
-    product: Id
+    product: RowId
     quantity: int | float | str
     order_id: NotRequired[Id]
     order_status: NotRequired[OrderStatus]
@@ -50,7 +52,7 @@ class NewLine(TypedDict):
 class ChangedLine(TypedDict, total=False):
     """A line of an update: with its own id, it names only what changes."""
 
-    product: Id
+    product: RowId
     quantity: int | float | str
     order_id: Id | None
     order_status: OrderStatus
@@ -63,18 +65,18 @@ class WrittenAddress(TypedDict, total=False):
     address_id: Id | None
     address_ru: str | None
     zip_code: Id | None
-    region_id: Id | None
-    locality_id: Id | None
-    sector: Id | None
+    region_id: RowId | None
+    locality_id: RowId | None
+    sector: RowId | None
 
 
 class NewOrder(TypedDict):
     """An order that is not there yet. `shop` and `promo_code` are ids of the target's own rows."""
 
-    shop: Id
+    shop: RowId
     order_items: Annotated[list[NewLine], Meta(min_length=1)]
     rrn: NotRequired[str | None]
-    promo_code: NotRequired[Id | None]
+    promo_code: NotRequired[RowId | None]
     address: NotRequired[WrittenAddress | None]
 
 
@@ -82,10 +84,10 @@ class ChangedOrder(TypedDict, total=False):
     """What changes of the order that `order_id` names (unconfirmed that it does)."""
 
     order_id: Id
-    shop: Id | None
+    shop: RowId | None
     order_items: list[ChangedLine]
     rrn: str | None
-    promo_code: Id | None
+    promo_code: RowId | None
     address: WrittenAddress | None
 
 

@@ -11,7 +11,7 @@ import orjson
 from bulkmove.connectors.asking import path_with_id
 from bulkmove.connectors.drf import row_refusal
 from bulkmove.connectors.external_order import names
-from bulkmove.connectors.external_order.dialect import Dialect
+from bulkmove.connectors.external_order.dialect import Dialect, headers_for
 from bulkmove.connectors.external_order.forms import holds, with_ids
 from bulkmove.connectors.json_text import as_text
 from bulkmove.errors import BadAnswerError, BulkmoveError
@@ -65,7 +65,8 @@ async def _read(
         path = path_with_id(row_path, target_id)
     except ValueError:
         return _NO_SUCH_ORDER
-    request = Request("GET", path, headers=names.HEADERS, is_repeatable=True, decode=decode_json)
+    headers = headers_for(transport.host)
+    request = Request("GET", path, headers=headers, is_repeatable=True, decode=decode_json)
     response = await transport.send(request)
     if not response.is_success:
         return row_refusal(transport.host.name, request, response, item)

@@ -21,7 +21,7 @@ from bulkmove.connectors.files.target import ROWS_AN_APPEND, FileTarget
 from bulkmove.errors import ConfigError
 from bulkmove.model import Finding, Operation, Response
 from bulkmove.protocols import Connector, Search, Signature, Source, StreamSpec, Target, Transport
-from bulkmove.settings import RouteSettings, Secret, Window
+from bulkmove.settings import HostSettings, RouteSettings, Secret, Window
 
 _STREAM = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -67,6 +67,10 @@ class Files:
     def sign(self, credentials: Mapping[str, Secret]) -> Signature:
         del credentials
         return Signature()
+
+    def headers(self, host: HostSettings) -> Mapping[str, str]:
+        del host
+        return {}
 
     def wait_from_body(self, response: Response) -> float | None:
         del response

@@ -15,6 +15,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import get_type_hints
 
 from bulkmove.connectors.asking import known_filters, known_stream, revealed
 from bulkmove.connectors.merchantpro import answers, names
@@ -24,7 +25,7 @@ from bulkmove.connectors.merchantpro.orders import order_target
 from bulkmove.connectors.merchantpro.processing import ProcessingTarget
 from bulkmove.connectors.merchantpro.products import FIELDS_OF_ORDERED, ProductSource, ordered_products
 from bulkmove.connectors.merchantpro.source import OrderSource, wanted_orders
-from bulkmove.connectors.merchantpro.types import OrderBody, ProcessingBody
+from bulkmove.connectors.merchantpro.types import LineItem, Order, OrderBody, ProcessingBody
 from bulkmove.errors import ConfigError
 from bulkmove.model import Finding, Operation, Response
 from bulkmove.protocols import ALL_MODES, Connector, Search, Signature, Source, StreamSpec, Target, Transport
@@ -45,6 +46,10 @@ _STREAMS = MappingProxyType(
             modes=ALL_MODES | {"delete"},
             create_body=OrderBody,
             update_body=OrderBody,
+            documented_fields=(
+                *get_type_hints(Order),
+                *(f"line_items[].{name}" for name in get_type_hints(LineItem)),
+            ),
         ),
         "processing": StreamSpec(
             name="processing",

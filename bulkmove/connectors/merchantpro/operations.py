@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import get_args
 
 from bulkmove.connectors.merchantpro.names import HANDLERS, SORTS
+from bulkmove.connectors.merchantpro.types import PaymentStatus, ShippingStatus
 from bulkmove.model import Operation, Parameter
 
 _ORDER_ID = Parameter("id", "the order's id", is_in_path=True, is_required=True)
@@ -16,11 +18,11 @@ _LIMIT = Parameter("limit", "rows a page (default 100, at most 100)")
 _FILTERS = (
     Parameter("id", "one order by its id"),
     Parameter("ids", "several orders by their ids, with commas"),
-    Parameter("payment_status", "temporary, awaiting, paid, failed, canceled, refunded, rejected"),
+    Parameter("payment_status", choices=get_args(PaymentStatus)),
     Parameter("payment_substatus_id"),
     Parameter("payment_method_code", "as cash_delivery"),
     Parameter("payment_transaction_id", "the payment's reference"),
-    Parameter("shipping_status", "awaiting, confirmed, in_process, shipped, delivered, returned, cancelled"),
+    Parameter("shipping_status", choices=get_args(ShippingStatus)),
     Parameter("shipping_substatus_id"),
     Parameter("shipping_method_id"),
     Parameter("shipping_awb", "the courier's number"),

@@ -38,7 +38,7 @@ class Wanted:
 
 def wanted_orders(host: HostSettings, route: RouteSettings, *, fields_used: tuple[str, ...] | None) -> Wanted:
     """What the route's `where` asks for. Raises ConfigError for a filter that does not exist or a date that can't be read."""
-    filters = dict(known_filters(route, FILTERS))
+    filters = dict(known_filters(route, FILTERS, OPERATIONS["list-orders"]))
     first_key = _bound(host, route, name="created_after", text=filters.pop("created_after", None))
     last_key = _bound(host, route, name="created_before", text=filters.pop("created_before", None))
     if first_key is not None and last_key is not None and first_key > last_key:

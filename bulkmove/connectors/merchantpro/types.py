@@ -180,7 +180,8 @@ class OrderBody(TypedDict, total=False):
     shipping_address: Text
     shipping_postal_code: Id
     shipping_phone: Id
-    line_items: list[LineItem] | None
+    # The document names no field of a line: its examples' are known, and others may be there.
+    line_items: list[Annotated[LineItem, Meta(extra_json_schema={"additionalProperties": True})]] | None
 
 
 class Order(OrderBody, total=False):

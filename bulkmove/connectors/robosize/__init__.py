@@ -24,7 +24,7 @@ from bulkmove.connectors.robosize.forms import (
     ORDER_FIELDS,
     PRODUCT_FIELDS,
 )
-from bulkmove.connectors.robosize.operations import OPERATIONS, PATHS
+from bulkmove.connectors.robosize.operations import HEADERS, OPERATIONS, PATHS
 from bulkmove.connectors.robosize.orders import OrderTarget
 from bulkmove.connectors.robosize.products import ProductTarget
 from bulkmove.connectors.robosize.source import ListSource
@@ -41,7 +41,7 @@ from bulkmove.protocols import (
     Target,
     Transport,
 )
-from bulkmove.settings import Mode, RouteSettings, Secret, Window
+from bulkmove.settings import HostSettings, Mode, RouteSettings, Secret, Window
 
 _MODES: frozenset[Mode] = ALL_MODES | {"delete"}
 _STREAMS = MappingProxyType(
@@ -92,6 +92,10 @@ class Robosize:
 
     def sign(self, credentials: Mapping[str, Secret]) -> Signature:
         return Signature(params={"api_key": revealed(credentials, "api_key", api=self.name)})
+
+    def headers(self, host: HostSettings) -> Mapping[str, str]:
+        del host
+        return HEADERS
 
     def wait_from_body(self, response: Response) -> float | None:
         del response

@@ -38,7 +38,10 @@ class ListSource:
         request = request_of(self._operation, self._path, params, headers=HEADERS, decode=decode_json)
         response = await self._transport.send(request)
         host = self._transport.host.name
-        where, check = f"{host}: GET {self._path}", f"check hosts.{host}.url and hosts.{host}.paths"
+        where, check = (
+            f"{host}: GET {response.asked or self._path}",
+            f"check hosts.{host}.url and hosts.{host}.paths",
+        )
         if response.status == 404:
             raise ConfigError(f"{where} is not there (404); {check}")
         if not response.is_success:

@@ -8,15 +8,16 @@ from types import MappingProxyType
 from typing import Any
 
 import jmespath
-from jmespath.functions import Functions
 
 from bulkmove.config.expressions import Expression, Node, is_root
+from bulkmove.mapping.declarative.functions import ExactFunctions
 from bulkmove.mapping.declarative.judging import FAILURES, equal, holds, is_ordered, refusal
 
 # Takes the value that the expression starts at, and the record.
 Evaluate = Callable[[Any, Any], Any]
 
-_FUNCTIONS = Functions()
+_FUNCTIONS = ExactFunctions()
+_OPTIONS = jmespath.Options(custom_functions=_FUNCTIONS)
 _ORDERINGS = MappingProxyType({"lt": operator.lt, "gt": operator.gt, "lte": operator.le, "gte": operator.ge})
 
 
@@ -47,7 +48,7 @@ def _by_interpreter(text: str) -> Evaluate:
 
     def evaluate(value: Any, record: Any) -> Any:  # noqa: ARG001
         try:
-            return search(value)
+            return search(value, options=_OPTIONS)
         except FAILURES as error:
             raise refusal(error) from None
 

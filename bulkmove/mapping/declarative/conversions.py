@@ -12,7 +12,7 @@ from bulkmove.errors import RejectRecordError
 from bulkmove.mapping.declarative.dates import as_date
 from bulkmove.mapping.declarative.numbers import as_integer, as_number
 from bulkmove.mapping.declarative.refusals import shown
-from bulkmove.mapping.declarative.values import Compute, is_empty
+from bulkmove.mapping.declarative.values import Compute, is_empty, is_settled
 from bulkmove.protocols import MapContext
 
 _Finish = Callable[[str], str]
@@ -20,7 +20,26 @@ _TRUTHS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def converted(inner: Compute, spec: TargetField) -> Compute:
-    """The value as `spec.as_` wants it; empty values stay empty. Raises RejectRecordError when called."""
+    """The value as `spec.as_` wants it; empty values stay empty. Raises RejectRecordError when called.
+
+    A field that is left out stays left out, and what stands for a value that is not known yet passes unchanged.
+    """
+    if spec.as_ is None or not (spec.when or spec.lookup or spec.first):
+        return _conversion(inner, spec)
+    convert = _conversion(_given, spec)
+
+    def compute(element: Any, record: Any, context: MapContext) -> Any:
+        value = inner(element, record, context)
+        return convert(value, record, context) if is_settled(value) else value
+
+    return compute
+
+
+def _given(element: Any, record: Any, context: MapContext) -> Any:  # noqa: ARG001  one signature for all
+    return element
+
+
+def _conversion(inner: Compute, spec: TargetField) -> Compute:
     scale = None if spec.scale is None else Decimal(repr(spec.scale))
     match spec.as_:
         case "integer":

@@ -10,8 +10,9 @@ from bulkmove.config.expressions import Expression
 from bulkmove.errors import RejectedError
 from bulkmove.mapping.declarative.closures import Evaluate, closure
 from bulkmove.mapping.declarative.conversions import text_of
-from bulkmove.mapping.declarative.values import Compute, is_empty
+from bulkmove.mapping.declarative.values import ABSENT, Compute, is_empty
 from bulkmove.mapping.lookups.asking import current
+from bulkmove.mapping.lookups.endings import UNRESOLVED, UnresolvedError
 from bulkmove.protocols import MapContext
 
 
@@ -66,11 +67,12 @@ def from_template(pieces: Sequence[str | Expression]) -> Compute:
     return compute
 
 
-def first_of(choices: Sequence[Compute]) -> Compute:
+def first_of(choices: Sequence[Compute], *, may_be_empty: bool = False) -> Compute:
     """The first that is not empty; a rejection counts as empty, unless the last one raises it.
 
     Where misses are put down instead of raised, they count as the rejections that they stand for, and those of a
-    choice that was passed over are taken back: nobody has to decide on them.
+    choice that was passed over are taken back: nobody has to decide on them. Where all are empty, look-ups that were
+    passed over are what is wrong, unless something takes the place of what is empty (`may_be_empty`).
     """
     *others, last = choices
 
@@ -78,18 +80,25 @@ def first_of(choices: Sequence[Compute]) -> Compute:
         asking = current()
         misses: dict[Any, bool] = {} if asking is None else asking.misses
         begun = len(misses)
+        passed: list[RejectedError] = []
         for choice in others:
             met = len(misses)
             try:
                 value = choice(element, record, context)
-            except RejectedError:
+            except RejectedError as error:
+                passed.append(error)
                 continue
             if not is_empty(value) and not _rejects(misses, met):
                 break
         else:
             met = len(misses)
             value = last(element, record, context)
+            if value is ABSENT:  # left out is the choice alone, the field is empty
+                value = None
             if _rejects(misses, met):
+                return value
+            if is_empty(value) and not may_be_empty:
+                _refuse_unresolved(passed)
                 return value
         if met > begun:
             for miss in list(misses)[begun:met]:
@@ -97,6 +106,16 @@ def first_of(choices: Sequence[Compute]) -> Compute:
         return value
 
     return compute
+
+
+def _refuse_unresolved(passed: Sequence[RejectedError]) -> None:
+    """Raises RejectedError, cause "unresolved", where a look-up was passed over."""
+    unresolved = [error for error in passed if error.cause == UNRESOLVED]
+    direct = [error for error in unresolved if isinstance(error, UnresolvedError)]
+    if direct:
+        raise UnresolvedError(tuple(dict.fromkeys(t for e in direct for t in e.told)), direct[0].hint)
+    if unresolved:
+        raise unresolved[0]
 
 
 def _rejects(misses: dict[Any, bool], since: int) -> bool:

@@ -12,6 +12,7 @@ from bulkmove.mapping.declarative.conversions import text_of
 from bulkmove.mapping.declarative.judging import holds
 from bulkmove.mapping.declarative.refusals import shown
 from bulkmove.mapping.declarative.values import ABSENT, Compute, is_empty
+from bulkmove.mapping.lookups.asking import StandIn
 from bulkmove.protocols import MapContext
 
 # There is no `otherwise`; unlike None, which no configuration can hold, it can be told from every value.
@@ -23,7 +24,13 @@ def by_table(inner: Compute, table: Mapping[str, Any], otherwise: Any) -> Comput
 
     def compute(element: Any, record: Any, context: MapContext) -> Any:
         value = inner(element, record, context)
-        key = value if type(value) is str else None if is_empty(value) else text_of(value)
+        key: str | None
+        if type(value) is str:
+            key = value
+        elif type(value) is StandIn:  # not known yet, where the source itself looks it up
+            return value
+        else:
+            key = None if is_empty(value) else text_of(value)
         found = table.get(key, otherwise) if key is not None else otherwise
         if found is not NO_OTHERWISE:
             return found

@@ -27,6 +27,7 @@ from bulkmove.mapping.declarative.objects import (
 )
 from bulkmove.mapping.declarative.refusals import SkippedError
 from bulkmove.mapping.declarative.values import Compute, Uses
+from bulkmove.mapping.reading import readings_of
 from bulkmove.mapping.resolve import ResolvedMapper
 from bulkmove.model import JsonObject
 from bulkmove.protocols import MapContext, Mapper
@@ -59,6 +60,7 @@ def compile_fields(
         digest=hashlib.sha256(canonical_json([fields, skip_when])).hexdigest(),
         fields_used=None if WHOLE in names else tuple(sorted(names)),
         lookups=tuple(sorted(uses.lookups)),
+        readings=readings_of(checked, condition),
     )
 
 
@@ -155,7 +157,8 @@ def _source(spec: TargetField, uses: Uses) -> Compute:
         case "path", TargetField(path=str(path)):
             return sources.at_path(_expression(path, uses))
         case "first", TargetField(first=list(choices)):
-            return sources.first_of([_field(choice, uses) for choice in choices])
+            has_stead = "default" in spec.steps or {"table", "otherwise"} <= spec.steps
+            return sources.first_of([_field(choice, uses) for choice in choices], may_be_empty=has_stead)
         case "template", TargetField(template=str(text)):
             pieces = parse_template(text)
             for piece in pieces:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from bulkmove.mapping.lookups.asking import StandIn
 from bulkmove.protocols import MapContext
 
 # Takes the element that `each` is at (the record itself elsewhere), the record, and the context.
@@ -19,6 +20,11 @@ _EMPTY_KINDS = frozenset({type(None), str, list, dict, tuple})
 def is_empty(value: Any) -> bool:
     """None, "", [], {} and what is absent. 0 and false are values."""
     return not value and type(value) in _EMPTY_KINDS
+
+
+def is_settled(value: Any) -> bool:
+    """Whether a step can be done to a value: not to a field that is left out, nor to what stands for an unknown value."""
+    return value is not ABSENT and type(value) is not StandIn
 
 
 @dataclass(slots=True)

@@ -35,6 +35,8 @@ class Asked(Protocol):
 
 
 Need = tuple[Asked, str]
+# What did not resolve, and whether it would reject its record.
+Misses = dict[tuple[Collector, Miss], bool]
 
 
 class Asking:
@@ -42,23 +44,34 @@ class Asking:
 
     `can_repeat`: its mapper may be called again for the same record, so that a look-up that has to ask its host
     answers with a stand-in and puts down what it needs in `needs`. `answers`: what was fetched for such needs, for
-    one page. `failure`: a host did not answer, which is no fault of the record.
+    one page. `raises_misses`: look-ups that only put down what they lack are to raise where they would reject. `skipped`:
+    who decided that the record is skipped, and why. `failure`: a host did not answer, which is no fault of the record.
     """
 
-    __slots__ = ("answers", "can_repeat", "failure", "is_skipped", "is_touched", "misses", "needs")
+    __slots__ = (
+        "answers",
+        "can_repeat",
+        "failure",
+        "is_touched",
+        "misses",
+        "needs",
+        "raises_misses",
+        "skipped",
+    )
 
     def __init__(self, *, can_repeat: bool = False, answers: dict[Hashable, Any] | None = None) -> None:
         self.can_repeat = can_repeat
         self.answers: dict[Hashable, Any] = {} if answers is None else answers
+        self.raises_misses = False
         self.begin()
 
     def begin(self) -> None:
         """A record is mapped from its beginning."""
         self.is_touched = False
-        self.is_skipped = False
+        self.skipped: str | None = None
         self.failure: BulkmoveError | None = None
         self.needs: dict[Need, None] = {}
-        self.misses: dict[tuple[Collector, Miss], bool] = {}
+        self.misses: Misses = {}
 
     def need(self, need: Need) -> None:
         self.is_touched = True
@@ -68,8 +81,9 @@ class Asking:
         self.is_touched = True
         self.misses[collector, miss] = is_rejecting
 
-    def skip(self) -> None:
-        self.is_touched = self.is_skipped = True
+    def skip(self, said: str) -> None:
+        self.is_touched = True
+        self.skipped = said
 
     def fail(self, error: BulkmoveError) -> None:
         self.is_touched = True

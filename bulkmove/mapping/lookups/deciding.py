@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
-from collections.abc import Iterable, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from bulkmove.errors import ConfigError
 from bulkmove.exact import is_utf8
 from bulkmove.mapping.lookups.collecting import Unresolved
 from bulkmove.mapping.lookups.decisions import UNDECIDED
+from bulkmove.settings import LookupSettings
 
 _HEAD = (
     'What becomes of values that no look-up resolves. Write in place of each "?":',
@@ -27,10 +29,15 @@ _HEAD = (
 )
 _BECOMES = {"rejected": "", "null": "; becomes null", "default": "; becomes the default"}
 _LONGEST_NAME = 60
+Table = MutableMapping[Any, Any]
 
 
 def merge_decisions(
-    path: Path, unresolved: Sequence[Unresolved], *, lookups: Iterable[str], is_whole: bool = True
+    path: Path,
+    unresolved: Sequence[Unresolved],
+    *,
+    lookups: Mapping[str, LookupSettings],
+    is_whole: bool = True,
 ) -> bool:
     """Put what is unresolved into the decisions file; whether the file was written (it is not where nothing changes).
 
@@ -42,7 +49,7 @@ def merge_decisions(
     document = _parsed(path, old or "")
     occurring = [each for each in unresolved if is_utf8(each.value + (each.within or ""))]
     if is_whole:
-        _remove_gone(document, set(lookups), {(each.lookup, each.within, each.value) for each in occurring})
+        _remove_gone(document, lookups, occurring)
     if old is None:
         for line in _HEAD:
             document.add(tomlkit.comment(line))
@@ -50,9 +57,10 @@ def merge_decisions(
     groups: dict[tuple[str, str | None], list[Unresolved]] = {}
     for each in occurring:
         groups.setdefault((each.lookup, each.within), []).append(each)
+    added = _Added(old or "")
     for group in groups.values():
-        _put(document, group)
-    new = tomlkit.dumps(document)
+        _put(document, group, added)
+    new = added.in_text(tomlkit.dumps(document))
     if new == old or (old is None and not occurring):
         return False
     _write(path, new)
@@ -77,26 +85,31 @@ def _parsed(path: Path, text: str) -> tomlkit.TOMLDocument:
         raise ConfigError(f"{path}: is not TOML: {error}") from error
 
 
-Table = MutableMapping[Any, Any]
-
-
 def _remove_gone(
-    document: tomlkit.TOMLDocument, lookups: set[str], occurring: set[tuple[str, str | None, str]]
+    document: tomlkit.TOMLDocument, lookups: Mapping[str, LookupSettings], occurring: Sequence[Unresolved]
 ) -> None:
-    for name in lookups & set(document):
+    occur: dict[tuple[str, str | None], set[str]] = {}
+    for each in occurring:
+        occur.setdefault((each.lookup, each.within), set()).add(each.value)
+    for name in lookups.keys() & set(document):
         table = document[name]
         if not isinstance(table, AbstractTable | OutOfOrderTableProxy):
             continue
-        for key in list(table):
-            inner = table[key]
-            if inner == UNDECIDED and (name, None, key) not in occurring:
-                del table[key]
-            elif isinstance(inner, AbstractTable | OutOfOrderTableProxy):
-                for value in [v for v, given in inner.items() if given == UNDECIDED]:
-                    if (name, str(key), value) not in occurring:
-                        del inner[value]
+        # Only with `within` is a table in a table one of values: elsewhere it is a value, { value = "?" }.
+        if lookups[name].within is None:
+            _remove_from(table, occur.get((name, None), set()))
+            continue
+        for outer in list(table):
+            inner = table[outer]
+            if isinstance(inner, AbstractTable | OutOfOrderTableProxy):
+                _remove_from(inner, occur.get((name, str(outer)), set()))
                 if not inner and not _has_comments(inner):
-                    del table[key]
+                    del table[outer]
+
+
+def _remove_from(table: Table, occurring: set[str]) -> None:
+    for value in [each for each, given in table.items() if given == UNDECIDED and each not in occurring]:
+        del table[value]
 
 
 def _has_comments(table: AbstractTable | OutOfOrderTableProxy) -> bool:
@@ -105,7 +118,36 @@ def _has_comments(table: AbstractTable | OutOfOrderTableProxy) -> bool:
     )
 
 
-def _put(document: tomlkit.TOMLDocument, group: Sequence[Unresolved]) -> None:
+class _Added:
+    """New entries of tables that stand in a document as one mark each, and are put in its place in the finished text.
+
+    To append entries to a table takes tomlkit the square of their number.
+    """
+
+    def __init__(self, old: str) -> None:
+        # For private use, so that no comment has it (see `_plain`).
+        self._mark = "\ue000"
+        while self._mark in old:
+            self._mark += "\ue000"
+        self._groups: list[Sequence[Unresolved]] = []
+
+    def mark(self, group: Sequence[Unresolved]) -> SingleKey:
+        self._groups.append(group)
+        return _quoted(f"{self._mark}{len(self._groups) - 1}")
+
+    def in_text(self, text: str) -> str:
+        entry = re.compile(rf'^(.*)"{self._mark}(\d+)" = "\?"$', re.MULTILINE)
+        return entry.sub(self._lines, text) if self._groups else text
+
+    def _lines(self, found: re.Match[str]) -> str:
+        before = found[1]  # an indent, or the table's own name: region."Cluj" = "?"
+        group = self._groups[int(found[2])]
+        return "\n".join(
+            f'{before}{_quoted(each.value).as_string()} = "?"  # {_said(each)}' for each in group
+        )
+
+
+def _put(document: tomlkit.TOMLDocument, group: Sequence[Unresolved], added: _Added) -> None:
     """Add undecided entries of one table, or tell what holds of them now."""
     lookup, within = group[0].lookup, group[0].within
     parent: Table = document
@@ -114,27 +156,25 @@ def _put(document: tomlkit.TOMLDocument, group: Sequence[Unresolved]) -> None:
             document.append(lookup, tomlkit.table(is_super_table=True))
         parent = document[lookup]
     name = lookup if within is None else within
-    if name not in parent and isinstance(parent, InlineTable):
+    if name in parent:
+        _extend(parent[name], group, added)
+    elif isinstance(parent, InlineTable):
         parent[name] = {each.value: UNDECIDED for each in group}
-    elif name not in parent:
-        # Parsed as a whole: to append entries to a table takes tomlkit the square of their number.
-        text = "".join(
-            f'{_quoted(each.value).as_string()} = "{UNDECIDED}"  # {_said(each)}\n' for each in group
-        )
-        new = tomlkit.parse(f"[{_quoted(name).as_string()}]\n{text}\n")
-        _append(parent, name if within is None else _quoted(name), new[name])
     else:
-        _extend(parent[name], group)
+        new = tomlkit.parse(f'[{_quoted(name).as_string()}]\n{added.mark(group).as_string()} = "?"\n\n')
+        _append(parent, name if within is None else _quoted(name), new[name])
 
 
-def _extend(table: Table, group: Sequence[Unresolved]) -> None:
-    for each in group:
-        if isinstance(table, InlineTable):  # within its braces no comment can stand
+def _extend(table: Table, group: Sequence[Unresolved], added: _Added) -> None:
+    if isinstance(table, InlineTable):  # within its braces no comment can stand
+        for each in group:
             table.setdefault(each.value, UNDECIDED)
-        elif each.value not in table:
-            _append(table, _quoted(each.value), _undecided(each))
-        elif table[each.value] == UNDECIDED:
+        return
+    for each in group:
+        if table.get(each.value) == UNDECIDED:
             table[each.value] = _undecided(each)
+    if new := [each for each in group if each.value not in table]:
+        _append(table, added.mark(new), tomlkit.string(UNDECIDED))
 
 
 def _append(table: Table, key: str | SingleKey, item: Any) -> None:

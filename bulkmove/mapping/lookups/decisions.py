@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -28,10 +29,19 @@ class Decision(NamedTuple):
 
 
 class Decisions:
-    """The decided entries of one migration; what is undecided (`"?"`) is left to the look-ups."""
+    """The decided entries of one migration; what is undecided (`"?"`) is left to the look-ups.
 
-    def __init__(self, entries: Mapping[str, Mapping[tuple[str, str], Decision]] | None = None) -> None:
+    `undecided`: how many such entries each look-up has.
+    """
+
+    def __init__(
+        self,
+        entries: Mapping[str, Mapping[tuple[str, str], Decision]] | None = None,
+        *,
+        undecided: Mapping[str, int] | None = None,
+    ) -> None:
         self._entries = {name: dict(found) for name, found in (entries or {}).items() if found}
+        self.undecided = dict(undecided or {})
         self._by_form: dict[str, dict[tuple[str, str], Decision | None]] = {}
 
     def find(self, lookup: LookupSettings, key: str, outer: str | None) -> Decision | None:
@@ -45,6 +55,10 @@ class Decisions:
         if lookup.name not in self._by_form:
             self._by_form[lookup.name] = _forms(entries)
         return self._by_form[lookup.name].get((outer or "", normalise(key)))
+
+    def of(self, lookup: str) -> Mapping[tuple[str, str], Decision]:
+        """What is decided of one look-up: by outer value ("" without `within`) and value."""
+        return self._entries.get(lookup, {})
 
     def digest(self, lookup: str) -> str | None:
         """The same for the same decisions, whatever their order and comments; None where nothing is decided."""
@@ -79,12 +93,51 @@ def load_decisions(path: Path, lookups: Mapping[str, LookupSettings]) -> Decisio
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: is not TOML: {error}") from error
-    return Decisions({name: dict(_table(path, name, table, lookups)) for name, table in document.items()})
+    found = {name: list(_table(path, name, table, lookups)) for name, table in document.items()}
+    decided = {
+        name: {key: decision for key, decision in entries if decision is not None}
+        for name, entries in found.items()
+    }
+    undecided = {name: len(entries) - len(decided[name]) for name, entries in found.items()}
+    for name, entries in decided.items():
+        if (inline := lookups[name].inline) is not None:
+            check_kinds(path, lookups[name], entries, inline.values())
+    return Decisions(decided, undecided=undecided)
+
+
+def check_kinds(
+    path: Path,
+    lookup: LookupSettings,
+    decided: Mapping[tuple[str, str], Decision],
+    values: Iterable[Any],
+) -> None:
+    """Raises ConfigError for text and fractions that stand where all values of the look-up are whole numbers."""
+    kinds = set(map(type, values))
+    if kinds != {int}:
+        return
+    for (outer, key), decision in decided.items():
+        given = decision.value
+        if decision.kind != "value" or type(given) is int:
+            continue
+        where = f"[{lookup.name}]" if lookup.within is None else f'[{lookup.name}."{outer}"]'
+        raise ConfigError(
+            f"{path}: {where} {key!r}: must be a whole number, as all values of lookups.{lookup.name} are, not"
+            f" {given!r}{_meant(given)}"
+        )
+
+
+def _meant(given: object) -> str:
+    if not isinstance(given, str):
+        return ""
+    if given.isdecimal():
+        return f"; write {given} without quotes"
+    close = get_close_matches(given.casefold(), (SKIP, DEFAULT), n=1)
+    return f'; did you mean "{close[0]}"?' if close else ""
 
 
 def _table(
     path: Path, name: str, table: Any, lookups: Mapping[str, LookupSettings]
-) -> Iterator[tuple[tuple[str, str], Decision]]:
+) -> Iterator[tuple[tuple[str, str], Decision | None]]:
     if name not in lookups:
         close = get_close_matches(name, lookups, n=1)
         hint = f"did you mean [{close[0]}]?" if close else f"there are {', '.join(lookups) or 'none'}"
@@ -106,11 +159,10 @@ def _table(
 
 def _entries(
     path: Path, where: str, outer: str, table: Mapping[str, Any]
-) -> Iterator[tuple[tuple[str, str], Decision]]:
+) -> Iterator[tuple[tuple[str, str], Decision | None]]:
+    """Undecided entries too: None."""
     for key, given in table.items():
-        decision = _decision(f"{path}: {where} {key!r}", given)
-        if decision is not None:
-            yield (outer, key), decision
+        yield (outer, key), _decision(f"{path}: {where} {key!r}", given)
 
 
 def _decision(where: str, given: Any) -> Decision | None:
@@ -131,8 +183,12 @@ def _decision(where: str, given: Any) -> Decision | None:
         raise ConfigError(
             f'{where}: is empty; write a value, "skip", "default" or "?" ({{ value = "" }} for an empty one)'
         )
-    if not isinstance(given, str | int | float):
+    if isinstance(given, bool) or not isinstance(given, str | int | float):
         raise ConfigError(
             f'{where}: must be text, a number, "skip", "default" or "?", not a {type(given).__name__}'
         )
+    if isinstance(given, float) and not math.isfinite(given):
+        raise ConfigError(f"{where}: must not be {given}, which JSON can't carry")
+    if isinstance(given, int) and not -(2**63) <= given < 2**64:
+        raise ConfigError(f"{where}: must be a whole number of at most 64 bits; write it as text")
     return Decision("value", given)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from typing import Any
 
 from bulkmove.errors import RejectRecordError
@@ -13,7 +15,17 @@ from bulkmove.mapping.lookups.keys import NOTHING, text_of
 from bulkmove.settings import LookupSettings
 
 UNRESOLVED = "unresolved"
+DECIDED = "decision"
 _LONGEST_VALUE = 80
+
+
+class UnresolvedError(RejectRecordError):
+    """Values that do not resolve: `told`, a sentence each, and what a person can do."""
+
+    def __init__(self, told: Sequence[str], hint: str) -> None:
+        super().__init__(f"{'; '.join(told)}; {hint}", cause=UNRESOLVED)
+        self.told = tuple(told)
+        self.hint = hint
 
 
 class Endings:
@@ -58,28 +70,35 @@ class Endings:
         if decision is None:
             return NOTHING
         if decision.kind == "skip":
+            where = "" if outer is None else f" within {_shown(outer)}"
+            said = (
+                f"{self._decided_in} says to skip records with {_shown(value)}{where} ({self.settings.name})"
+            )
             if (asking := current()) is not None:
-                asking.skip()
-            raise SkipRecordError(f"lookups.{self.settings.name}: {_shown(value)} is decided to be skipped")
-        return self.settings.default if decision.kind == "default" else decision.value
+                asking.skip(said)
+            raise SkipRecordError(said)
+        return _own(self.settings.default if decision.kind == "default" else decision.value)
 
     def missed(self, outer: str | None, value: str, found: Any) -> Any:
         """What `missing` says of a value that is not there, or (`found`) could mean several keys. Raises RejectRecordError."""
         rule = self.settings.missing
-        if self._collector is not None:
+        asking = current()
+        is_raised = rule == "reject" and (
+            self._collector is None or (asking is not None and asking.raises_misses)
+        )
+        if self._collector is not None and not is_raised:
             miss = Miss(self.settings.name, outer, value, isinstance(found, Ambiguous))
-            if (asking := current()) is not None:
+            if asking is not None:
                 asking.miss(self._collector, miss, is_rejecting=rule == "reject")
             else:
                 self._collector.count((miss,), None)
         if rule != "reject":
-            return self.settings.default
-        if self._collector is not None:
+            return _own(self.settings.default)
+        if not is_raised:
             return STAND_IN
-        raise RejectRecordError(
-            f"{self.told(outer, value, found)}; {self._decided_in} can say what becomes of it",
-            cause=UNRESOLVED,
-        )
+        # What is rejected in a ledger stays so: a decision holds for what is mapped after it.
+        hint = f"decide in {self._decided_in}, then `bulkmove run --fresh`"
+        raise UnresolvedError((self.told(outer, value, found),), hint)
 
     def told(self, outer: str | None, value: str, found: Any) -> str:
         where = "" if outer is None else f" within {_shown(outer)}"
@@ -88,10 +107,19 @@ class Endings:
         return f"lookups.{self.settings.name} has no {_shown(value)}{where}"
 
     @property
+    def is_collecting(self) -> bool:
+        return self._collector is not None
+
+    @property
     def becomes(self) -> Becomes:
         if self.settings.missing == "reject":
             return "rejected"
         return self.settings.missing
+
+
+def _own(value: Any) -> Any:
+    """Whoever changes a list or an object in one body must not change it in all."""
+    return copy.deepcopy(value) if isinstance(value, dict | list) else value
 
 
 def _shown(value: str) -> str:

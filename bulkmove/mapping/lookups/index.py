@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from rapidfuzz import fuzz, process
@@ -129,6 +129,19 @@ class Index:
         if values is None:
             values = self._by_outer[sys.intern(outer_text)] = _Values(is_normalised=self._is_normalised)
         values.put(text, value)
+
+    def values(self, outer: str | None = None) -> Iterator[Any]:
+        """All values, those of one outer value alone where it is named."""
+        found = self._by_outer.values() if outer is None else filter(None, (self._by_outer.get(outer),))
+        for each in found:
+            yield from each.exact.values()
+            for several in each.several.values():
+                yield from several
+
+    @property
+    def outers(self) -> Collection[str]:
+        """The outer values that any row has; "" alone where there is no `within`."""
+        return self._by_outer.keys()
 
     def find(self, key: str, outer: str | None = None) -> Any:
         """The value; NOTHING where the key is not there, Ambiguous where it could mean several."""

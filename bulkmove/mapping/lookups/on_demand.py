@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
@@ -154,7 +155,8 @@ class OnDemandLookup:
         found = index.find(text, outer)
         if found is NOTHING or isinstance(found, Ambiguous):
             return self.endings.missed(outer, text, found)
-        return found
+        # Whoever changes it in one body must not change it in all.
+        return copy.deepcopy(found) if isinstance(found, dict | list) else found
 
     def _at_hand(self, need: str) -> Index | None:
         index = self._kept.get(need)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from bulkmove.mapping.lookups.asking import StandIn
@@ -50,6 +51,8 @@ class WholeLookup:
             found = self._index.find(text, outer)
             if found is NOTHING or isinstance(found, Ambiguous):
                 return self.endings.missed(outer, text, found)
+        if isinstance(found, dict | list):  # whoever changes it in one body must not change it in all
+            return copy.deepcopy(found)
         self._keep(key, found)
         return found
 

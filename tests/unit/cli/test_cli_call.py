@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 from base64 import b64encode
+from collections.abc import Callable
 from decimal import Decimal
+from html import escape
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 from multidict import CIMultiDict
 from rich.console import Console
 
+from bulkmove.cli.calling import list_calls
 from bulkmove.cli.exchange import body_of, headers_of, hider, pretty, show_answer, show_request, show_text
 from bulkmove.connectors.discover import connector
 from bulkmove.errors import ConfigError
@@ -69,6 +73,19 @@ def test_a_basic_header_that_comes_back_is_hidden() -> None:
     packed = b64encode(b"user-key:pass-word").decode()
     said = hide(f"Basic {packed}; user-key, pass-word", key="user-key", secret="pass-word")
     assert said == "***; ***, ***"
+
+
+@pytest.mark.parametrize(
+    "spelled", [str, quote, quote_plus, lambda text: quote(text, safe="").lower(), escape]
+)
+def test_no_part_of_a_credential_stays_however_a_link_spells_it(spelled: Callable[[str], str]) -> None:
+    odd = "ab+c/d=e f&g~é"
+    link = f"https://x/?offset=5&api_key={spelled(odd)}&limit=1"
+    made = call(credentials={"api_key": Secret(odd)})
+    assert (
+        hider(made.host, made.api.sign(made.host.credentials))(link)
+        == "https://x/?offset=5&api_key=***&limit=1"
+    )
 
 
 def test_a_credential_too_short_to_be_told_from_words_is_hidden_in_links() -> None:
@@ -140,3 +157,20 @@ def test_a_page_of_text_can_t_steer_a_terminal() -> None:
 def test_a_needed_parameter_must_not_be_empty() -> None:
     with pytest.raises(ConfigError, match="delete-product: hash must not be empty"):
         request_for(call("delete-product"), {"hash": ""}, None)
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_no_path_is_broken_in_a_list_of_calls(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api = connector("external-order")
+    host = HostSettings(name="new", api="external-order", url="https://shop.example.md")
+    calls = [Call(host, api, each, api.paths[each.path], "documented") for each in api.operations.values()]
+    monkeypatch.setattr("bulkmove.cli.calling.stdout_console", lambda: Console(width=width, highlight=False))
+    list_calls(calls, as_json=False)
+    shown = capsys.readouterr().out
+    for call_ in calls:
+        assert call_.path in shown
+        for parameter in call_.operation.parameters:
+            assert parameter.name in shown
+    assert (len(shown.splitlines()) > 2 * len(calls)) is (width < 200)

@@ -132,3 +132,9 @@ def test_long_texts_hang_below_their_first_line_at_the_width_that_there_is() -> 
 )
 def test_the_last_line_is_the_verdict(findings: list[Finding], verdict: str) -> None:
     assert block(*findings)[-1] == verdict
+
+
+def test_a_command_line_that_is_wrong_has_its_last_line_too() -> None:
+    result = CliRunner().invoke(main, ["doctor", "--json", "--no-such-option"])
+    assert result.exit_code == 2
+    assert orjson.loads(result.stdout) == {"type": "doctor", "exit": 2}

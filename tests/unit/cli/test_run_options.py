@@ -150,7 +150,7 @@ def test_failures_of_a_migration_that_was_not_begun() -> None:
 def test_failures_of_a_route_that_is_not_there_are_a_mistake() -> None:
     result = run("failures", "--route", "ordres")
     assert result.exit_code == 2
-    assert "there is no route 'ordres'" in result.stderr
+    assert "there is no route 'ordres'; did you mean 'orders'?" in result.stderr
 
 
 def test_warnings_go_to_stderr_and_hold_no_secret(migration: Path) -> None:

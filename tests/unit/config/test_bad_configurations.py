@@ -45,7 +45,7 @@ def told(path: Path) -> str:
         (AFTER, f'{AFTER}\n[lookups.ids]\nfrom = "ids.xls"', ("lookups.ids.from: must be a host's stream",)),
         (AFTER, f'{AFTER}\n[lookups.ids]\nfrom = "ids.csv"\nload = "whole"', ("lookups.ids.load: belongs to a look-up from",)),
         (AFTER, f'{AFTER}\n[lookups.ids]\nfrom = "ids.csv"\nmissing = "nul"',
-         ("lookups.ids.missing: must be reject or null", 'did you mean "null"?')),
+         ("lookups.ids.missing: must be reject, null or { default = … }", 'did you mean "null"?')),
         # missing keys
         (NAME, "", ("name: is missing",)),
         (NEW_URL, "", ("hosts.new.url: is missing",)),
@@ -84,6 +84,8 @@ def told(path: Path) -> str:
         (RATE, f"{RATE}\ngive_up_after_s = 0", ("hosts.old.give_up_after_s: must be more than 0",)),
         (RATE, f"{RATE}\nmax_response_bytes = 0", ("hosts.old.max_response_bytes: must be at least 1",)),
         (RATE, f'{RATE}\ntimezone = "Europe/Bucarest"', ("hosts.old.timezone: ", 'did you mean "Europe/Bucharest"?')),
+        (RATE, f'{RATE}\ntimezone = "Bucharest"', ('not "Bucharest"; did you mean "Europe/Bucharest"?',)),
+        (RATE, f'{RATE}\ntimezone = "Turkey/Istanbul"', ('did you mean "Europe/Istanbul"?',)),
         (RATE, f'{RATE}\ntimezone = "Europe"', ("hosts.old.timezone: must be a time zone's name", '"Europe"')),
         (RATE, f'{RATE}\ntimezone = "../etc"', ("hosts.old.timezone: must be a time zone's name",)),
         (RATE, f'{RATE}\npaths = {{ orders = "" }}', ("hosts.old.paths.orders: must not be empty",)),
@@ -123,6 +125,9 @@ def told(path: Path) -> str:
         (AFTER, f"{AFTER}\nwhere = {{ a = [[1]] }}", ("routes.again.where.a: must be text, a whole number",)),
         (AFTER, f"{AFTER}\noptions = {{ a = [2024-01-01] }}", ("routes.again.options: must not hold a date",)),
         (AFTER, f"{AFTER}\noptions = {{ a = nan }}", ("routes.again.options: must not hold inf or nan",)),
+        (AFTER, f"{AFTER}\noptions = {{ a = [18446744073709551616] }}", ("routes.again.options: must not hold a whole number of",)),
+        (AFTER, f"{AFTER}\n[lookups.ids]\nfrom = {{ a = -9223372036854775809 }}", ("lookups.ids.from.a: must not hold a whole number of",)),
+        (AFTER, f"{AFTER}\n[lookups.ids]\nfrom = {{ a = nan }}", ("lookups.ids.from.a: must not hold inf or nan",)),
         # the file
         (NAME, f'{NAME}\nsynchronous = "of"', ("synchronous: must be full or normal", 'not "of"')),
         (NAME, f'{NAME}\nledger = ""', ("ledger: must not be empty",)),

@@ -39,6 +39,11 @@ def test_two_hosts_at_one_address_are_warned_of(write: Write, url: str) -> None:
     assert warning.startswith("hosts.old, hosts.new: are at one address")
 
 
+def test_on_loopback_a_sandbox_may_play_several_hosts(write: Write) -> None:
+    loopback = 'url = "http://127.0.0.1:8080"'
+    assert warnings(write, (NEW_URL, loopback), (OLD_URL, loopback)) == ()
+
+
 def test_two_ports_are_two_addresses(write: Write) -> None:
     assert warnings(write, (NEW_URL, 'url = "https://shop.example.ro:8443"')) == ()
 

@@ -58,6 +58,10 @@ def with_fields(write: Write, fields: str, *, route: str = "") -> Path:
         ('a = { path = "x", as = "number", decimals = -1 }', "fields.a.decimals: must be at least 0"),
         ('a = { path = "x", as = "number", decimals = 99 }', "fields.a.decimals: must be at most 30"),
         ('a = { path = "x", as = "date", zone = "Europe/Bucarest" }', 'did you mean "Europe/Bucharest"?'),
+        ('a = { path = "x", as = "date", input = "%d.%m.%Y %Z" }', "fields.a.input: must not hold %Z"),
+        ('a = { path = "x", as = "date", format = "%-s" }', "fields.a.format: must not hold %s"),
+        ("a = { value = 18446744073709551616 }", "fields.a.value: must not hold a whole number of more than 64 bits"),
+        ('a = { path = "x", table = { b = -9223372036854775809 } }', "fields.a.table.b: must not hold a whole number"),
         ('a = { path = "x", as = "date", to_zone = "Bukarest" }', "fields.a.to_zone: must be a time zone's name"),
         ('a = { path = "x", as = "date", format = "epok" }', 'must be iso, epoch, or a pattern such as %Y-%m-%d; did you mean "epoch"?'),
         ('a = { path = "x", required = "skp" }', 'fields.a.required: must be true, false or "skip", not "skp"'),
@@ -188,3 +192,8 @@ def test_each_reference_of_the_schema_leads_somewhere() -> None:
 
     assert {each.removeprefix("#/$defs/") for each in references(SCHEMA)} <= SCHEMA["$defs"].keys()
     assert json.loads(json.dumps(SCHEMA)) == SCHEMA
+
+
+def test_a_zones_name_is_written_and_a_percent_sign_is_itself(write: Write) -> None:
+    fields = 'a = { path = "x", as = "date", format = "%Y %Z %%s", input = "%Y %%Z %z" }'
+    assert load_migration(with_fields(write, fields))

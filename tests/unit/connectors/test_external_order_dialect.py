@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from bulkmove.connectors.external_order import CONNECTOR
-from bulkmove.connectors.external_order.dialect import Dialect
+from bulkmove.connectors.external_order.dialect import Dialect, headers_for
 from bulkmove.connectors.external_order.types import OrderStatus
 from bulkmove.connectors.scripted import answer
 from bulkmove.errors import ConfigError
@@ -167,3 +167,20 @@ async def test_offsets_can_overlap_where_the_host_takes_them(transport: Make, ro
     assert source.listing.can_overlap
     await source.fetch(PageQuery(100, offset=99))
     assert to.requests[0].params == {"ordering": "created_at", "limit": "100", "offset": "99"}
+
+
+async def test_all_requests_ask_for_the_language_that_is_set(
+    transport: Make, route: Make, item: Make
+) -> None:
+    row = {**DOCUMENTED, "order_id": 7}
+    to = transport(answer(200, []), answer(200, row), answer(200, [row]), options={"language": "ru"})
+    await CONNECTOR.source("regions", to, route()).fetch(PageQuery(10))
+    await CONNECTOR.target("orders", to, route()).write([item({"rrn": "other"}, "7")])
+    assert len(to.requests) == 3
+    assert {request.headers["Accept-Language"] for request in to.requests} == {"ru"}
+
+
+@pytest.mark.parametrize("language", ["", "ro\r\nX: 1", 7, " "])
+def test_what_names_no_language_is_refused(transport: Make, language: object) -> None:
+    with pytest.raises(ConfigError, match=r"options\.language: must be text that names a language"):
+        headers_for(transport(options={"language": language}).host)

@@ -182,7 +182,7 @@ def items_route(route: Make) -> Callable[..., Any]:
     [
         (answer(204, b""), Verdict.WRITTEN),
         (answer(200, {"ok": True}), Verdict.WRITTEN),
-        (answer(404, {"detail": "Not found."}), Verdict.UNCHANGED),
+        (answer(404, {"detail": "Not found."}), Verdict.REJECTED),
         (answer(400, {"detail": "The order is closed."}), Verdict.REJECTED),
     ],
 )
@@ -241,7 +241,7 @@ def checked(kind: str, body: bytes) -> Any:
         ("create", b'{"shop":2,"order_items":[{"product":1,"quantity":2}]}'),
         (
             "create",
-            b'{"shop":"2","promo_code":null,"address":null,"order_items":[{"product":"x","quantity":"1"}]}',
+            b'{"shop":"2","promo_code":null,"address":null,"order_items":[{"product":"7","quantity":"1"}]}',
         ),
         (
             "create",

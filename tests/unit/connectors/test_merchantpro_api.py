@@ -25,7 +25,10 @@ DOCUMENTS = Path(__file__).parents[3] / "samples" / "documents" / "merchantpro"
 PAGE = {"data": [{"id": 1}], "meta": {"count": {"total": 1}, "links": {"next": None}}}
 ORDER = {"id": 12345001, "shipping_amount": 15}
 DONE = {"ok": True}
-ALL_FILTERS = dict.fromkeys(sorted(FILTERS), "a,b")
+ALL_FILTERS = dict.fromkeys(sorted(FILTERS), "a,b") | {
+    "payment_status": "paid",
+    "shipping_status": "awaiting",
+}
 
 # Each call: what is asked, what comes back, and the request that goes out.
 CALLS: dict[str, tuple[Call, Any, str, str, dict[str, str], Any]] = {

@@ -79,9 +79,22 @@ async def test_tags_are_included_where_fields_ask_for_them(open_source: Make, me
 async def test_each_documented_filter_is_passed_on(
     open_source: Make, merchantpro_page: Make, name: str
 ) -> None:
-    source, to = open_source(merchantpro_page(), where={name: "x,y"})
+    value = "awaiting" if name in {"payment_status", "shipping_status"} else "x,y"
+    source, to = open_source(merchantpro_page(), where={name: value})
     await source.fetch(PageQuery(100))
-    assert to.requests[0].params[name] == "x,y"
+    assert to.requests[0].params[name] == value
+
+
+def test_a_status_that_is_not_documented_is_named_with_its_nearest_spelling(open_source: Make) -> None:
+    """A host would answer with an empty list, which looks like success."""
+    with pytest.raises(
+        ConfigError, match=r"where\.shipping_status = 'shiped' is none.*did you mean 'shipped'"
+    ):
+        open_source(where={"shipping_status": "shiped"})
+    with pytest.raises(
+        ConfigError, match=r"where\.payment_status = 'x' is none; there are awaiting, .*refunded"
+    ):
+        open_source(where={"payment_status": "paid,x"})
 
 
 def test_an_unknown_filter_is_named_with_its_nearest_spelling(open_source: Make) -> None:

@@ -64,9 +64,9 @@ def said_of(body: JsonObject, *, is_update: bool = False, spec: StreamSpec | Non
         ({"rrn": "x", "order_items": [{"quantity": 1, "code": "abcdef"}]}, "order_items[0].code: expected str of length <= 5"),
         (
             {"rrn": "x", "order_items": [{"quantity": 1, "kind": "lent"}]},
-            "order_items[0].kind: must be one of returned, sold; got 'lent'",
+            "order_items[0].kind: 'lent' is no documented value; there are returned, sold",
         ),
-        ({"rrn": "x", "status": "a - at `$.b`"}, "status: must be one of new, paid; got 'a - at `$.b`'"),
+        ({"rrn": "x", "status": "a - at `$.b`"}, "status: 'a - at `$.b`' is no documented value; there are new, paid"),
         ({"rrn": "x", "names": {"Ion Popescu": 1}}, "names[...]: expected str, got int"),
     ],
 )  # fmt: skip
@@ -89,6 +89,44 @@ def test_what_fits_may_go(body: JsonObject) -> None:
     assert said_of(body) is None
 
 
+def test_the_value_that_was_meant_is_told_before_the_choices_which_may_be_cut() -> None:
+    class Many(TypedDict):
+        status: Literal["a" * 80, "b" * 80, "c" * 80, "d" * 80, "done"]  # type: ignore[valid-type]
+
+    said = said_of({"status": "doen"}, spec=stream(Many, Many))
+    assert said is not None
+    assert said.startswith("status: 'doen' is no documented value; did you mean 'done'? There are aaa")
+
+
+class Parcel(TypedDict, total=False):
+    city: str
+    lines: list[Line]
+    carrier: Annotated[Line, msgspec.Meta(extra_json_schema={"additionalProperties": True})]
+    anything: dict[str, Any]
+
+
+class Sent(TypedDict):
+    parcel: NotRequired[Parcel | None]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"parcel": {"ctiy": "Iași"}}, "unknown-fieldparcel.ctiy: the target documents no such field; did you mean 'city'?"),
+        (
+            {"parcel": {"lines": [{"quantity": 1}, {"quantity": 1, "pirce": 2}]}},
+            "unknown-fieldparcel.lines[1].pirce: the target documents no such field; did you mean 'price'?",
+        ),
+        ({"parcel": None, "at the top": 1}, None),
+        ({"parcel": {"anything": {"what": "ever"}, "carrier": {"quantity": 1, "what": "ever"}}}, None),
+        ({"parcel": {"carrier": {"quantity": "1"}}}, "parcel.carrier.quantity: expected int, got str"),
+    ],
+)  # fmt: skip
+def test_a_name_that_a_documented_object_does_not_have_is_refused(body: JsonObject, said: str | None) -> None:
+    for is_update in (False, True):
+        assert said_of(body, is_update=is_update, spec=stream(Sent, Sent)) == said
+
+
 def test_a_change_is_held_against_what_a_change_may_hold() -> None:
     assert said_of({"status": 3}, is_update=True) is None
     assert said_of({"status": "paid"}, is_update=True) == "status: expected int, got str"
@@ -96,7 +134,7 @@ def test_a_change_is_held_against_what_a_change_may_hold() -> None:
 
 def test_a_long_value_is_not_repeated() -> None:
     said = said_of({"rrn": "x", "status": "Str. Lungă 12, " * 30})
-    assert said == "status: must be one of new, paid; got a long text"
+    assert said == "status: a long text is no documented value; there are new, paid"
 
 
 def test_a_body_that_is_no_object_is_told_as_such() -> None:

@@ -11,7 +11,7 @@ import anyio.lowlevel
 import pytest
 
 from bulkmove.errors import HostUnavailableError, RejectRecordError
-from bulkmove.mapping.apply import ASYNC_MAPPERS, MOST_ROUNDS, Rejection, map_page
+from bulkmove.mapping.apply import ASYNC_MAPPERS, MOST_ROUNDS, Rejection, Skip, map_page
 from bulkmove.mapping.context import RouteContext
 from bulkmove.mapping.lookups.asking import StandIn
 from bulkmove.mapping.lookups.decisions import Decision, Decisions
@@ -398,22 +398,104 @@ async def test_a_record_that_is_decided_to_be_skipped_is_skipped(mapper: Any, co
     world, records = World(collecting=collecting, decisions=decisions), orders(3, skus=["P1"])
     records[0]["skus"] = ["Q1"]
     results = await map_page(mapper, records, world.context, ids=["0", "1", "2"])
-    assert [bool(result) for result in results] == [False, True, True]
-    assert results[0] == []
+    assert results[0] == Skip(
+        "decision", "decisions.toml says to skip records with 'Town 0' within '101' (town)"
+    )
+    assert [isinstance(result, list) and bool(result) for result in results] == [False, True, True]
     assert world.lookups.unresolved() == []
 
 
 async def test_nothing_is_asked_for_a_record_that_is_skipped() -> None:
     def mapper(record: JsonObject, context: MapContext) -> JsonObject:
         return {
-            "p": context.lookup("product", record["skus"][0]),
             "r": context.lookup("region", record["region"]),
+            "p": context.lookup("product", record["skus"][0]),
         }
 
     mapper.is_pure = True  # type: ignore[attr-defined]  # as a built-in mapper says it
     world = World(decisions=Decisions({"region": {("", "Bihor"): Decision("skip")}}))
-    assert await map_page(mapper, orders(1), world.context) == [[]]
+    (result,) = await map_page(mapper, orders(1), world.context)
+    assert isinstance(result, Skip)
     assert world.asked == []
+
+
+@pytest.mark.parametrize("ending", ["skip", "reject", "none"])
+async def test_whatever_a_mapper_made_of_a_stand_in_is_made_again(ending: str) -> None:
+    def mapper(record: JsonObject, context: MapContext) -> JsonObject | None:
+        if context.lookup("product", "Q7") is None:  # which the host does not have
+            return {"id": record["id"]}
+        if ending == "skip":
+            context.lookup("region", "Bihor")
+        elif ending == "reject":
+            raise RejectRecordError("a stand-in", cause="mine")
+        return None
+
+    mapper.is_pure = True  # type: ignore[attr-defined]  # as a built-in mapper says it
+    world = World(decisions=Decisions({"region": {("", "Bihor"): Decision("skip")}}))
+    assert await map_page(mapper, orders(1), world.context) == [[{"id": 0}]]
+
+
+async def test_a_mapper_that_stumbles_over_every_stand_in_gets_all_its_values() -> None:
+    names = {n: f"no. {n}" for n in range(40)}
+
+    def mapper(_: JsonObject, context: MapContext) -> JsonObject:
+        return {"names": [names[context.lookup("product", f"P{n}")] for n in range(40)]}
+
+    mapper.is_pure = True  # type: ignore[attr-defined]  # as a built-in mapper says it
+    assert await map_page(mapper, rows(2), World().context) == [[{"names": list(names.values())}]] * 2
+
+
+def knowing_better(record: JsonObject, context: MapContext) -> JsonObject:
+    """Takes a region that it does not find for none, unless it is asked to insist; changes its record."""
+    region = record.pop("region")
+    try:
+        return {"region": context.lookup("region", region)}
+    except RejectRecordError:
+        if record["id"]:
+            raise
+        return {"region": None}
+
+
+def knowing_better_purely(record: JsonObject, context: MapContext) -> JsonObject:
+    return {**knowing_better(dict(record), context), "product": context.lookup("product", "P1")}
+
+
+async def knowing_better_slowly(record: JsonObject, context: MapContext) -> JsonObject:
+    region = record.pop("region")
+    try:
+        return {"region": await context.find("region", region)}
+    except RejectRecordError:
+        if record["id"]:
+            raise
+        return {"region": None}
+
+
+knowing_better_purely.is_pure = True  # type: ignore[attr-defined]  # as a built-in mapper says it
+
+
+@pytest.mark.parametrize("mapper", [knowing_better, knowing_better_purely, knowing_better_slowly])
+async def test_a_mapper_that_takes_no_rejection_is_planned_as_it_runs(mapper: Any) -> None:
+    world = World(collecting=True)
+    planned = await map_page(mapper, orders(2, region="Nowhere"), world.context, ids=["a", "b"])
+    run = await map_page(mapper, orders(2, region="Nowhere"), World().context)
+    assert planned[0] == run[0] != []
+    assert [each.cause for each in (planned[1], run[1]) if isinstance(each, Rejection)] == ["unresolved"] * 2
+    assert [(each.value, each.records, each.first_id) for each in world.lookups.unresolved()] == [
+        ("Nowhere", 1, "b")
+    ]
+
+
+async def test_a_mapper_goes_on_to_another_look_up_in_a_plan_as_it_does_in_a_run() -> None:
+    def mapper(record: JsonObject, context: MapContext) -> JsonObject:
+        try:
+            return {"r": context.lookup("region", record["region"])}
+        except RejectRecordError:
+            return {"t": context.lookup("town", (101, "Town 3"))}
+
+    mapper.is_pure = True  # type: ignore[attr-defined]  # as a built-in mapper says it
+    world = World(collecting=True)
+    assert await map_page(mapper, orders(1, region="Nowhere"), world.context) == [[{"t": 1013}]]
+    assert world.lookups.unresolved() == []
 
 
 async def test_a_plain_mapper_may_not_ask_on_demand_and_its_records_say_why() -> None:

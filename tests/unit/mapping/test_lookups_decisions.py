@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,14 @@ from bulkmove.errors import ConfigError
 from bulkmove.mapping.lookups.collecting import Unresolved
 from bulkmove.mapping.lookups.deciding import merge_decisions
 from bulkmove.mapping.lookups.decisions import Decision, Decisions, load_decisions
-from bulkmove.mapping.lookups.index import Candidate
+from bulkmove.mapping.lookups.doubting import doubts_of
+from bulkmove.mapping.lookups.index import Candidate, Index
+from bulkmove.mapping.lookups.keys import FieldWatch as KeyWatch
 from bulkmove.settings import LookupSettings
 
 LOOKUPS = {
     "region": LookupSettings("region"),
+    "kind": LookupSettings("kind", inline={"b": 1, "c": 2}),
     "town": LookupSettings("town", within="region_id", match="normalised"),
 }
 FILE = """\
@@ -95,11 +99,18 @@ def test_a_file_that_is_not_there_decides_nothing(tmp_path: Path) -> None:
         ("[regoin]\na = 1\n", r"\[regoin\]: there is no look-up of this name; did you mean \[region\]\?"),
         ("region = 1\n", r"region: must be a table of values"),
         ('[region]\na = ""\n', r"\[region\] 'a': is empty"),
+        ("[region]\na = true\n", r"\[region\] 'a': must be text, a number, \"skip\", \"default\" or \"\?\", not a bool"),
+        ('[kind]\na = "skp"\n', r"\[kind\] 'a': must be a whole number, as all values of lookups\.kind are, not 'skp'; did you mean \"skip\"\?"),
+        ('[kind]\na = "63933"\n', r"\[kind\] 'a': must be a whole number, .* not '63933'; write 63933 without quotes"),
+        ("[kind]\na = 6.5\n", r"\[kind\] 'a': must be a whole number, .* not 6\.5"),
         ("[region]\na = [1]\n", r"\[region\] 'a': must be text, a number"),
         ("[region]\na = 2024-01-01\n", r"\[region\] 'a': must be text, a number"),
         ("[region]\na = { valeu = 1 }\n", r"\[region\] 'a': a table in place of a value must be \{ value = … \}"),
         ("[town]\na = 1\n", r"\[town\] 'a': values of this look-up stand in a table for each region_id, as \[town\.\"101\"\]"),
         ('[town."1"]\na = []\n', r"\[town\.\"1\"\] 'a': must be text"),
+        ("[region]\na = nan\n", r"\[region\] 'a': must not be nan"),
+        ("[region]\na = { value = -inf }\n", r"\[region\] 'a': must not be -inf"),
+        ("[region]\na = 18446744073709551616\n", r"\[region\] 'a': must be a whole number of at most 64 bits"),
         ("[region\n", "is not TOML"),
         ("[region]\na = 1\na = 2\n", "is not TOML"),
     ],
@@ -107,6 +118,39 @@ def test_a_file_that_is_not_there_decides_nothing(tmp_path: Path) -> None:
 def test_a_mistake_names_file_table_and_key(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=f"^{tmp_path / 'decisions.toml'}: {message}"):
         load(tmp_path, text)
+
+
+def test_what_is_undecided_is_counted(tmp_path: Path) -> None:
+    assert load(tmp_path, FILE).undecided == {"region": 1, "town": 0}
+
+
+def towns(*rows: tuple[str, int, int]) -> Index:
+    index = Index(LOOKUPS["town"], KeyWatch(LOOKUPS["town"], "new.towns"))
+    index.add([{"name": name, "id": number, "region_id": outer} for name, number, outer in rows])
+    return index
+
+
+def test_a_decision_that_fits_no_row_is_doubted_by_name(tmp_path: Path) -> None:
+    text = '[town."101"]\n"A" = 7\n"B" = 9\n"C" = 8\n"D" = "skip"\n[town."Bihor"]\n"E" = 7\n"F" = 7\n'
+    found = doubts_of(
+        tmp_path / "decisions.toml",
+        LOOKUPS["town"],
+        load(tmp_path, text),
+        towns(("X", 7, 101), ("Y", 8, 102)),
+    )
+    assert list(found) == [
+        "decisions.toml: [town.\"101\"] 'B': no row of lookups.town has the id 9",
+        "decisions.toml: [town.\"101\"] 'C': the id 8 belongs to another region_id than '101'",
+        "decisions.toml: [town.\"Bihor\"]: no row of lookups.town has the region_id 'Bihor'",
+    ]
+
+
+def test_a_slip_is_refused_once_the_rows_show_that_all_values_are_whole_numbers(tmp_path: Path) -> None:
+    decided = load(tmp_path, '[town."101"]\n"A" = "defualt"\n')
+    with pytest.raises(
+        ConfigError, match=r"\[town\.\"101\"\] 'A': must be a whole number.*mean \"default\"\?"
+    ):
+        list(doubts_of(tmp_path / "decisions.toml", LOOKUPS["town"], decided, towns(("X", 7, 101))))
 
 
 def test_the_digest_is_of_what_is_decided_alone(tmp_path: Path) -> None:
@@ -164,7 +208,7 @@ def test_undecided_values_that_occur_no_more_go_unless_only_a_part_was_read(tmp_
     path.write_text(text, encoding="utf-8")
     merge_decisions(path, [miss("kept", within="102")], lookups=LOOKUPS, is_whole=False)
     assert {"Later", "Sânmartin"} <= tomllib.loads(path.read_text(encoding="utf-8"))["region"].keys()
-    merge_decisions(path, [miss("kept", within="102")], lookups=["region"])
+    merge_decisions(path, [miss("kept", within="102")], lookups={"region": LOOKUPS["region"]})
     assert "gone" in tomllib.loads(path.read_text(encoding="utf-8"))["town"]["102"]
     merge_decisions(path, [miss("kept", within="102")], lookups=LOOKUPS)
     left = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -185,6 +229,26 @@ def test_the_same_again_leaves_the_file_alone(tmp_path: Path) -> None:
 def test_nothing_to_decide_makes_no_file(tmp_path: Path) -> None:
     assert not merge_decisions(tmp_path / "decisions.toml", [], lookups=LOOKUPS)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_value_that_looks_like_an_undecided_one_stays(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.toml"
+    text = '[region]\n"n/a" = { value = "?" }\n"gone" = "?"\n'
+    path.write_text(text, encoding="utf-8")
+    assert merge_decisions(path, [], lookups=LOOKUPS)
+    assert path.read_text(encoding="utf-8") == text.replace('"gone" = "?"\n', "")
+
+
+def test_many_values_are_put_into_a_table_in_little_time(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.toml"
+    path.write_text('[region]\n  "a" = 1\n', encoding="utf-8")
+    started = time.perf_counter()
+    merge_decisions(path, [miss(f"v{n}") for n in range(4000)], lookups=LOOKUPS)
+    assert time.perf_counter() - started < 2
+    assert list(tomllib.loads(path.read_text(encoding="utf-8"))["region"]) == [
+        "a",
+        *(f"v{n}" for n in range(4000)),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_a_value_that_is_not_there_becomes_what_missing_says() -> None:
     assert whole(missing="null").resolve("town", "Nowhere") is None
     assert whole(missing="default", default=5).resolve("town", "Nowhere") == 5
     with pytest.raises(
-        RejectRecordError, match=r"^lookups\.town has no 'Nowhere'; decisions\.toml can say"
+        RejectRecordError, match=r"^lookups\.town has no 'Nowhere'; decide in decisions\.toml, then"
     ) as raised:
         whole().resolve("town", "Nowhere")
     assert raised.value.cause == "unresolved"

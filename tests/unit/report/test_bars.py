@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 from rich.cells import cell_len
 
 from bulkmove.events import HostSample, Note, Phase, RecordsSettled, RouteFinished, RouteStarted
 from bulkmove.model import Counts
-from bulkmove.report.bars import picture
+from bulkmove.report.bars import Bars, picture
 from bulkmove.report.standing import Standing
 
 
@@ -94,6 +96,28 @@ def test_without_unicode_bars_are_ascii() -> None:
     orders = lines_of(standing_of(expected=1000, settled=500), is_ascii=True)[1]
     assert orders.isascii()
     assert "=" * 16 + "-" * 16 in orders
+
+
+def test_a_long_note_is_shown_whole_on_lines_of_its_own() -> None:
+    standing = standing_of()
+    standing.on_event(Note("one second holds a page of rows in no stable order, which is no proof"))
+    assert lines_of(standing, 60)[-2:] == [
+        "note: one second holds a page of rows in no stable order,",
+        "  which is no proof",
+    ]
+
+
+def test_a_sign_that_the_terminal_adds_behind_the_picture_leaves_nothing_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`^C` behind a line that is full would begin another one."""
+    monkeypatch.setenv("COLUMNS", "60")
+    written = io.StringIO()
+    written.isatty = lambda: True  # type: ignore[method-assign]
+    with Bars(standing_of(), written):
+        pass
+    *_, last, _ = written.getvalue().split("\x1b[?25h")[0].split("\n")
+    assert not last.strip()
 
 
 def test_the_last_notes_alone_are_shown_and_markup_in_them_is_text() -> None:

@@ -14,6 +14,7 @@ from bulkmove.events import (
     RecordsRead,
     RecordsSettled,
     RouteFinished,
+    RouteRehearsed,
     RouteStarted,
 )
 from bulkmove.model import Counts
@@ -54,6 +55,15 @@ def test_a_line_comes_at_the_start_and_the_end_of_a_route(text: Told) -> None:
         "[0:00] orders: starts, 2,000 records expected",
         "[1:15] orders: finished: 2,000 read, 1,999 written, 1 failed",
     ]
+
+
+def test_a_rehearsal_claims_no_write(text: Told) -> None:
+    json_lines = Told("json")
+    for told in (text, json_lines):
+        told.observer.on_event(RouteRehearsed("orders"))
+        told.observer.on_event(RouteFinished("orders", Counts(written=7), True))
+    assert text.stream.getvalue() == "[0:00] orders: finished: 7 read, 7 to write, 0 failed\n"
+    assert json.loads(json_lines.stream.getvalue())["is_dry"] is True
 
 
 def test_a_route_that_goes_on_says_so(text: Told) -> None:

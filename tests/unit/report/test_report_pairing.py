@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from bulkmove.mapping.reading import Reading
 from bulkmove.model import Json, JsonObject
 from bulkmove.report.pairing import leaves, pairs
 
@@ -70,3 +71,29 @@ def test_what_no_body_carries_is_left() -> None:
     found, left = pairs(source, [{"rrn": 1001}, {"customer": "Ion"}])
     assert [len(each) for each in found] == [1, 1]
     assert [pair.source.path for pair in left if pair.source is not None] == ["note"]
+
+
+def test_what_was_looked_up_stands_beside_the_field_that_the_mapping_reads() -> None:
+    readings = (
+        Reading("address", "region_id", ("state",), frozenset({"state"})),
+        Reading("", "lines", ("items",), frozenset({"items"}), is_made=True),
+        Reading("lines[]", "product", ("sku", "ean"), frozenset({"items[].sku", "items[].ean"})),
+        Reading("lines[]", "status", ("paid == 'y'", "root.sent"), frozenset({"paid", "sent"})),
+    )
+    source: JsonObject = {
+        "state": "Cluj", "paid": "y", "sent": "today", "other": "left out",
+        "items": [{"sku": "", "ean": "111"}, {"sku": "B", "ean": "222", "tax": 19}],
+    }  # fmt: skip
+    body: JsonObject = {
+        "address": {"region_id": 1012}, "lines": [{"product": 7001, "status": "done"}, {"product": 7002}], "shop": 9,
+    }  # fmt: skip
+    (found,), left = pairs(source, [body], readings)
+    origins = {pair.mapped.path: pair.source and pair.source.path for pair in found if pair.mapped}
+    assert origins == {
+        "address.region_id": "state",
+        "lines[0].product": "items[0].ean",
+        "lines[0].status": "sent",
+        "lines[1].product": "items[1].sku",
+        "shop": None,
+    }
+    assert [pair.source.path for pair in left if pair.source] == ["other", "items[1].tax"]

@@ -13,6 +13,7 @@ from bulkmove.mapping.lookups.collecting import Unresolved
 from bulkmove.mapping.lookups.index import Candidate
 from bulkmove.model import Counts, Summary
 from bulkmove.pipeline.preview import Cause, Part, Preview, RoutePreview, Sample
+from bulkmove.pipeline.watching import EmptyField
 from bulkmove.report.preview import preview_parts
 from bulkmove.settings import Mode
 
@@ -143,8 +144,36 @@ def test_a_route_that_deletes_says_so() -> None:
     assert "orders 1,204 0 0 1,200 4" in text
 
 
+def test_what_a_mapping_without_code_made_of_nothing_or_left_out_is_told() -> None:
+    counts = Counts(written=3)
+    route = RoutePreview(
+        "upsert", counts, 3, (), unread=("invoice", "tags"), bodies=3000,
+        empty=(EmptyField("address.zip_code", ("postal", "zip")), EmptyField("rrn", ("ref",))),
+    )  # fmt: skip
+    text = words(said(Preview(Summary(0, {"orders": counts}), {"orders": route})))
+    assert (
+        "route orders: address.zip_code was empty in all 3,000 mapped records; its paths are postal, zip"
+        in text
+    )
+    assert "rrn was empty in all 3,000 mapped records; its path is ref" in text
+    assert (
+        "route orders: 2 documented fields of the source are not read by the mapping: invoice, tags" in text
+    )
+
+
 def test_quiet_leaves_hints_out() -> None:
     text = said(preview(unresolved=[MISS]), quiet=True)
     assert "Sânmartin" in text
     assert "customer_note" not in text
     assert "nothing was written" not in text
+
+
+def test_what_a_record_holds_never_steers_the_terminal() -> None:
+    evil = "a\x9b31mb\x1b[2J\u202ec"
+    parts = Part({"name": evil}, "update", target_id=evil), Part(None, "rejected", cause=evil, message=evil)
+    miss = Unresolved("town", evil, evil, 1, evil, "rejected", candidates=(Candidate(evil, evil, 90.0),))
+    causes = [Cause("rejected", evil, 1, evil, evil)]
+    sample = Sample("orders", evil, {evil: evil}, parts)
+    text = said(preview(samples=[sample], unresolved=[miss], causes=causes))
+    assert not any(sign in text for sign in "\x9b\x1b\u202e")
+    assert "\\u009b31mb\\u001b[2J\\u202ec" in "".join(text.split())

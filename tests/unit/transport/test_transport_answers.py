@@ -103,6 +103,31 @@ def test_what_fails_later_leaves_the_request_unsettled(error: aiohttp.ClientErro
     assert "s3cret" not in failure.text
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (10, "it has expired"),
+        (18, "it is self-signed"),
+        (62, "it is made out to another name"),
+        (1, "not trusted"),
+    ],
+)
+def test_a_certificate_that_is_not_trusted_says_why_and_is_not_tried_again(code: int, said: str) -> None:
+    refusal = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    refusal.verify_code = code
+    failure = failure_of(aiohttp.ClientConnectorCertificateError(key(), refusal))
+    assert failure is not None
+    assert failure.text.startswith("its certificate is not trusted")
+    assert said in failure.text
+    assert failure.is_lasting
+
+
+def test_a_handshake_that_fails_in_another_way_may_go_again() -> None:
+    failure = failure_of(aiohttp.ClientConnectorSSLError(key(), ssl.SSLError(1, "handshake failure")))
+    assert failure is not None
+    assert not failure.is_lasting
+
+
 def test_an_address_that_can_not_be_used_is_no_failure_to_retry() -> None:
     assert failure_of(aiohttp.InvalidURL(SECRET_URL)) is None
     assert failure_of(aiohttp.NonHttpUrlClientError(SECRET_URL)) is None

@@ -330,6 +330,24 @@ def test_a_host_that_never_answered_is_given_up_after_ten_seconds(
     run_virtually(scenario())
 
 
+def test_what_no_other_try_would_mend_is_tried_once(
+    run_virtually: RunVirtually, virtual_timing: Timing
+) -> None:
+    async def scenario() -> None:
+        lasting = Failure(Verdict.NOT_APPLIED, "its certificate is not trusted", is_lasting=True)
+        for request in (GET, POST):
+            rig = Rig(Scripted(itertools.repeat(lasting)), virtual_timing)
+            error = await rig.raised(request)
+            assert type(error) is HostUnavailableError
+            assert "its certificate is not trusted. Check hosts.old.url" in str(error)
+            assert len(rig.client.asked) == 1
+        served = Rig(Scripted([OK, lasting, OK]), virtual_timing)
+        await served.send(GET)
+        assert (await served.send(GET)).status == 200
+
+    run_virtually(scenario())
+
+
 def test_a_host_that_never_answered_gets_three_attempts_however_long_they_take(
     run_virtually: RunVirtually, virtual_timing: Timing
 ) -> None:
@@ -349,7 +367,9 @@ def test_nothing_that_could_come_to_be_in_doubt_is_sent_to_a_host_that_is_given_
         await rig.send(GET)
         await rig.raised(GET)
         asked = len(rig.client.asked)
-        assert type(await rig.raised(POST)) is HostUnavailableError
+        error = await rig.raised(POST)
+        assert type(error) is HostUnavailableError
+        assert "not sent, since the host keeps failing: answered 502" in str(error)
         assert len(rig.client.asked) == asked
 
     run_virtually(scenario())

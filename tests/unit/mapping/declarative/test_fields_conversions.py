@@ -195,3 +195,25 @@ def test_bodies_are_json(map_one: MapOne) -> None:
     body = map_one('a = { path = "x", as = "number", decimals = 1 }\nb = { path = "d", as = "date" }',
                    {"x": 1, "d": "2024-01-01T00:00:00Z"})  # fmt: skip
     assert orjson.loads(encode_body(body)) == {"a": 1.0, "b": "2024-01-01T00:00:00+00:00"}
+
+
+@pytest.mark.parametrize("required", ["true", '"skip"'])
+@pytest.mark.parametrize(
+    "conversion", ["integer", "number", "text", "boolean", "date", 'uuid5", namespace = "6ba7b811-9dad-11d1-80b4-00c04fd430c8']
+)  # fmt: skip
+def test_a_field_whose_condition_does_not_hold_is_not_required(
+    map_one: MapOne, required: str, conversion: str
+) -> None:
+    text = f'a = {{ path = "x", when = "y", as = "{conversion}", required = {required} }}\nb = "b"'
+    assert map_one(text, {"x": "1", "b": 1}) == {"b": 1}
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [("default = 7", {"a": 7}), ("null = true", {"a": None}), ('required = "skip"', None)],
+)
+def test_a_choice_whose_condition_does_not_hold_leaves_the_field_empty_not_out(
+    map_one: MapOne, steps: str, expected: Any
+) -> None:
+    text = f'a = {{ first = ["x", {{ path = "y", when = "z" }}], {steps} }}'
+    assert map_one(text, {"y": 1}) == expected
