@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -120,6 +121,25 @@ def name_of_content(row: Any) -> str:
     """A name for a row that has none of its own: the hash of its content."""
     try:
         content = canonical_json(row)
-    except (TypeError, ValueError):  # a lone surrogate, which has no UTF-8
-        content = repr(row).encode("utf-8", "surrogatepass")
+    except (
+        TypeError,
+        ValueError,
+        RecursionError,
+    ):  # a lone surrogate, which has no UTF-8, or nested too deeply
+        content = b"\0".join(_walked(row))
     return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+def _walked(row: Any) -> Iterator[bytes]:
+    """What a value is made of, in its order and without recursion: as deep as it may be."""
+    left = [row]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            yield b"{%d" % len(value)
+            left += [part for pair in value.items() for part in pair]
+        elif isinstance(value, list):
+            yield b"[%d" % len(value)
+            left += value
+        else:
+            yield repr(value).encode("utf-8", "surrogatepass")

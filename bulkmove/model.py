@@ -185,12 +185,13 @@ class BatchRule:
 class WriteItem(NamedTuple):
     """One body to write. `target_id` is set exactly for updates; the id field is not in `body`.
 
-    `encoded` is `body` as JSON bytes.
+    `encoded` is `body` as JSON bytes. `attempts`: sends of it before this one that nothing settled.
     """
 
     target_id: str | None
     body: JsonObject
     encoded: bytes
+    attempts: int = 0
 
 
 class Verdict(enum.Enum):

@@ -137,6 +137,13 @@ class WatchesKeys(Protocol):
     def is_key_kept(self) -> bool | None: ...
 
 
+@runtime_checkable
+class SeesDeletions(Protocol):
+    """A Target that deletes. `has_deleted`: a row of this route was deleted before, so that its address is right."""
+
+    has_deleted: bool
+
+
 Derive = Callable[[Record], Sequence[Record]]
 Search = Callable[[str], Awaitable[Sequence[JsonObject]]]
 ALL_MODES: frozenset[Mode] = frozenset({"create", "update", "upsert"})

@@ -11,6 +11,7 @@ import orjson
 from bulkmove.connectors.drf import refused_row, row_refusal
 from bulkmove.model import BatchRule, JsonObject, Request, Response, Verdict, WriteItem, WriteResult
 from bulkmove.protocols import Source, Transport
+from bulkmove.transport.unsettled import note_unsettled, unsettled_attempts
 
 # An update of such a route is the deletion of its row. Nothing is ever created: a body without a row is rejected
 # before it comes here.
@@ -49,7 +50,7 @@ class DeleteTarget:
         self._request = request
         self._rows = rows
         self._comparable = comparable
-        self._has_deleted = False
+        self.has_deleted = False
 
     @property
     def id_field(self) -> str:
@@ -76,7 +77,8 @@ class DeleteTarget:
     async def write(self, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
         """WRITTEN for a 2xx, UNCHANGED for a row that is gone already, which a 404 or 410 with a JSON object says.
 
-        Until a row was deleted, such an answer can as well mean that the address is wrong: then it rejects the row.
+        Until a row was deleted, such an answer to a first attempt can as well mean that the address is wrong: then it
+        rejects the row.
         Raises what `drf.refusals` and Transport.send raise: any other 404 is the path's.
         """
         (item,) = items
@@ -91,15 +93,22 @@ class DeleteTarget:
             request = self._request(item.target_id)
         except ValueError:
             return _NO_ROW
-        response = await self._transport.send(request)
+        lost: Sequence[float] = ()
+        try:
+            with unsettled_attempts() as lost:
+                response = await self._transport.send(request)
+        finally:
+            for sent_at in lost:
+                note_unsettled(sent_at)
+        is_repeated = bool(lost)
         if response.is_success:
             error = _error_in(response.data)
             if error is not None:
                 return refused_row(error, item)
-            self._has_deleted = True
+            self.has_deleted = True
             return WriteResult(Verdict.WRITTEN, target_id=item.target_id)
         if response.status in _GONE and _is_object(response):
-            if self._has_deleted:
+            if self.has_deleted or item.attempts or is_repeated:
                 return WriteResult(Verdict.UNCHANGED, target_id=item.target_id)
             message = f"the host answered {response.status}: row {item.target_id} is gone already, or the path {request.path} is wrong"
             return WriteResult(Verdict.REJECTED, cause="not-found", message=message)

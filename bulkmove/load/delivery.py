@@ -149,7 +149,7 @@ async def _settle(lane: Lane, settled: Sequence[Settled], *, intent: int | None 
 
 async def _write(batch: Batch, lane: Lane) -> Sequence[WriteResult]:
     return await lane.target.write(
-        [WriteItem(item.target_id, item.body, item.encoded) for item in batch.items]
+        [WriteItem(item.target_id, item.body, item.encoded, item.attempts) for item in batch.items]
     )
 
 

@@ -8,7 +8,7 @@ back. Absence counts only if the list was read whole.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bulkmove.entries import Intent, Item, Member, Settled
@@ -37,7 +37,7 @@ class Doubts:
     _by_id: dict[str, list[Item]] = field(default_factory=dict)
     _by_loose_key: dict[str, list[Item]] = field(default_factory=dict)
     _found: dict[Member, dict[str, bool]] = field(default_factory=dict)
-    _alike: dict[Member, str] = field(default_factory=dict)
+    _alike: dict[Member, tuple[str, str]] = field(default_factory=dict)
     _silent: set[Member] = field(default_factory=set)
     rows: int = 0
     rows_with_key: int = 0
@@ -62,9 +62,17 @@ class Doubts:
         self.rows += 1
         self.rows_with_key += key is not None
         for alike in self._by_loose_key.get(loosely(key), ()) if key is not None else ():
-            self._alike[alike.member] = row_id
+            self._alike[alike.member] = (row_id, key or "")
         if key is not None and (create := self._by_key.get(key)) is not None:
             self._found[create.member][row_id] = row_holds(self.target, create.body, row)
+
+    def alike_keys(self) -> list[str]:
+        """Keys of rows that were taken for the key of a body in doubt, as the host may have changed it."""
+        return list({key for _, key in self._alike.values()})
+
+    def forget_alike(self, keys: Collection[str]) -> None:
+        """These keys are others' own."""
+        self._alike = {member: alike for member, alike in self._alike.items() if alike[1] not in keys}
 
     def is_found(self, member: Member) -> bool:
         return bool(self._found.get(member))
@@ -80,7 +88,7 @@ class Doubts:
     def _judge_create(self, item: Item) -> Settled | None:
         rows = self._found[item.member]
         if not rows and item.member in self._alike:
-            row_id = self._alike[item.member]
+            row_id, _ = self._alike[item.member]
             text = (
                 f"row {row_id} of the target has almost its {self.natural_key}: the host may have changed it"
             )

@@ -18,7 +18,7 @@ from bulkmove.pipeline.intake import map_stored, store, take
 from bulkmove.pipeline.job import RouteJob
 from bulkmove.pipeline.reading import Take, read_sorted, read_unsorted
 from bulkmove.pipeline.settling import resend_open, settle_all
-from bulkmove.protocols import StagedTarget
+from bulkmove.protocols import SeesDeletions, StagedTarget
 
 # Appends take turns: while one is made durable, the next is made ready, and each holds a batch in memory.
 MOST_WRITERS_OF_A_FILE = 2
@@ -35,6 +35,8 @@ async def run_route(job: RouteJob) -> bool:
     counts = await job.ledger.counts(job.name)
     expected = counts.read if progress.is_read else progress.expected
     job.emit(RouteStarted(job.name, counts, expected))
+    if counts.written and isinstance(job.target, SeesDeletions):
+        job.target.has_deleted = True
     if not progress.is_finished:
         job.target_list.is_atomic = (await job.ledger.list_state(job.target_list.name)).is_atomic
         with single_error():

@@ -77,6 +77,7 @@ async def _settle_group(job: RouteJob, group: Sequence[Intent]) -> None:
                 doubts.show(record.data)
 
         await read_target(job, show)
+    await _forget_others_keys(job, doubts)
     if doubts.rows and not doubts.rows_with_key and any(item.target_id is None for item in items):
         raise UnprovenError(
             f"route {job.name}: no row of {job.settings.target} shows its {job.rules.natural_key}, so that nothing tells"
@@ -90,6 +91,13 @@ async def _settle_group(job: RouteJob, group: Sequence[Intent]) -> None:
         await job.ledger.settle(job.name, settled, intent=intent.id)
         job.note_settled(settled)
     job.emit(Phase(job.name, ""))
+
+
+async def _forget_others_keys(job: RouteJob, doubts: Doubts) -> None:
+    """A key that another record claims, or that was there before the first write, is not ours in another spelling."""
+    if keys := doubts.alike_keys():
+        known = await job.ledger.find_keys(job.target_list.name, keys)
+        doubts.forget_alike({key for key, found in known.items() if found.owner is not None or found.rows})
 
 
 async def _note_atomicity(job: RouteJob, group: Sequence[Intent], doubts: Doubts) -> None:

@@ -21,8 +21,10 @@ from bulkmove.protocols import Derive, Source
 
 RowsSink = Callable[[Sequence[Record]], Awaitable[None]]
 
-# A row that was made a moment ago by a host whose clock runs ahead is among those that are read.
+# A row that was made a moment ago by a host whose clock runs ahead is among those that are read, and so is one that
+# is dated in the future: then up to a year that dates can still name.
 _AHEAD_S = 86_400
+_END_OF_TIME = 250_000_000_000
 
 
 async def read_list(
@@ -55,13 +57,21 @@ async def read_list(
             is_once_each = listing.reading == "passes" and derive is None
             await read_unkeyed(source, concurrency=readers, sink=sink if is_once_each else show, tally=passes)
             return 0
-        page = await source.fetch(PageQuery(limit=1))
-        now = page.date if page.date is not None else time.time()
-        spans = await plan_spans(source, cutoff=int(now) + _AHEAD_S, count=readers())
+        spans = await plan_spans(source, cutoff=await _last_key(source), count=readers())
         await read_keyset(
             source, spans, limit=listing.page_limit, workers=readers, sink=show_page, on_split=_forget
         )
     return await count_undated(source)
+
+
+async def _last_key(source: Source) -> int:
+    """A key after which there is no row: soon, so that spans are cut where rows are, unless a row lies beyond it."""
+    page = await source.fetch(PageQuery(limit=1))
+    now = page.date if page.date is not None else time.time()
+    soon = int(now) + _AHEAD_S
+    beyond = await source.fetch(PageQuery(limit=1, after=soon))
+    is_later = any(record.key is not None and record.key > soon for record in beyond.records)
+    return _END_OF_TIME if is_later else soon
 
 
 async def _forget(shortened: Span, new: Span) -> None:

@@ -22,7 +22,7 @@ import pytest
 import zstandard
 
 import bulkmove
-from bulkmove.connectors.files.rows import cell_of
+from bulkmove.connectors.files.cells import cell_of
 from bulkmove.sandbox.process import SandboxRecord, sandbox_process
 from bulkmove.sandbox.settings import Latency, SandboxSettings
 
@@ -80,10 +80,10 @@ class Kind:
         return [orjson.loads(line) for line in text.splitlines()]
 
     def row(self, order: Mapping[str, Any]) -> dict[str, Any]:
-        """What an order of the old host has to be; tags come only where they are asked for."""
+        """What an order of the old host has to be."""
         if self.format == "csv":
             return {name: cell_of(order.get(name)) for name in FIELDS}
-        return {name: None if name == "tags" else value for name, value in order.items() if name != "_writes"}
+        return {name: value for name, value in order.items() if name != "_writes"}
 
 
 def _unzstd(data: bytes) -> bytes:

@@ -46,7 +46,7 @@ def test_writes_that_are_in_doubt_are_settled_by_what_is_there(job: Job, fault: 
     assert ended.code == 0, ended.told
     assert all(counts["written"] == counts["read"] for counts in ended.routes.values())
     faults = {api: counts["faults"].get(fault, 0) for api, counts in job.stage.stats().items()}
-    assert faults["external-order"] == 2, "the fault came about"
+    assert 1 <= faults["external-order"] <= 2, "the fault came about"
     assert faults["robosize"] == (0 if fault == "short-answer" else 4), "the fault came about"
     job.check_all_equal()
 

@@ -140,7 +140,7 @@ async def test_products_are_listed_as_the_orders_name_them(api: MerchantProApi) 
     ]
     with_variants = 0
     for line in lines:
-        product = products[line["product_id"] or 0]
+        product = products[int(line["product_id"] or 0)]
         assert (product["sku"], product["name"]) == (line["product_sku"], line["product_name"])
         assert [image["url"] for image in product["images"] or ()] == [line["product_image_url"]]
         if "variant_id" in line:
@@ -373,3 +373,21 @@ def test_orders_are_created_in_a_shop_that_holds_many_and_lost_answers_settled(t
         keys = [row["channel_ref_id"] for row in found.rows("orders") if row.get("channel_ref_id")]
         ours = [key for key in keys if key.startswith("N-")]
         assert len(ours) == len(set(ours)) == PRODUCTS
+
+
+def test_orders_that_are_dated_far_ahead_are_found_again(fresh: Job) -> None:
+    job = fresh.with_mapper(
+        "def order(record, context):\n"
+        "    return {'channel_ref_id': f'N-{record[\"id\"]}', 'date_created': '2099-01-01T00:00:00+02:00',"
+        " 'line_items': [{'product_id': 1}]}\n"
+    )
+    job.routes["create"] = {"source": "sizing.products", "target": "old.orders", "mapper": "mappers.py:order"}
+    job.stage.add_fault("dropped-after", api="merchantpro", methods=["POST"], times=3)
+    job.run("--limit", "1")
+    ended = job.run()
+    assert ended.code == 0, ended.told
+    again = job.run("--fresh", "--yes")
+    assert again.counts("create").get("written", 0) == 0
+    keys = [row["channel_ref_id"] for row in job.stage.rows("orders") if row.get("channel_ref_id")]
+    ours = [key for key in keys if key.startswith("N-")]
+    assert len(ours) == len(set(ours)) == PRODUCTS

@@ -19,6 +19,7 @@ from bulkmove.exact import (
     decode_json_or_nothing,
     encode_json,
     is_utf8,
+    name_of_content,
 )
 
 
@@ -164,3 +165,11 @@ def test_a_long_number_is_found_wherever_it_stands(text: bytes, number: bytes) -
 def test_long_digits_within_a_name_cost_nothing() -> None:
     """Addresses with hashes stand in every order: they must not send its page the slow way."""
     assert not _has_long_number(b'[{"url":"https://shop.example/f7ec12345678901234567890ad/1"}]')
+
+
+def test_a_row_is_named_however_deep_it_is() -> None:
+    deep: list[object] = []
+    for _ in range(5000):
+        deep = [deep]
+    other = [deep, 1]
+    assert name_of_content({"a": deep}) == name_of_content({"a": deep}) != name_of_content({"a": other})

@@ -24,7 +24,7 @@ ShippingStatus = Literal[
 ]
 
 Text = str | None
-Id = int | str | None
+Id = int | float | str | None
 Amount = int | float | None
 CountryCode = Annotated[str, Meta(max_length=2)] | None  # ISO 3166-1 alpha-2
 CurrencyCode = Annotated[str, Meta(max_length=3)] | None  # ISO 4217

@@ -31,7 +31,7 @@ class Order(TypedDict):
 class NewOrder(TypedDict):
     """`device_id`: what the widget made for the customer's device, or a stable name that the caller made itself."""
 
-    store_id: str | int
+    store_id: str | int | float
     device_id: str
     data: dict[str, Any]
 
@@ -39,7 +39,7 @@ class NewOrder(TypedDict):
 class OrderChange(TypedDict):
     """What a PATCH of an order sets; `device_id` belongs to the creation, and is left out of changes."""
 
-    store_id: NotRequired[str | int]
+    store_id: NotRequired[str | int | float]
     device_id: NotRequired[str]
     data: NotRequired[dict[str, Any]]
 
@@ -81,7 +81,7 @@ class NewProduct(TypedDict):
     """Which of its fields a creation needs is not documented; a product without a name or its store's id is of no use."""
 
     name: str
-    store_id: str | int
+    store_id: str | int | float
     tags: NotRequired[list[str]]
     image_url: NotRequired[str]
     type: NotRequired[str]
@@ -91,7 +91,7 @@ class ProductChange(TypedDict):
     """What a PATCH sets on every product it names; fields that are left out stay as they are (documented)."""
 
     name: NotRequired[str]
-    store_id: NotRequired[str | int]
+    store_id: NotRequired[str | int | float]
     tags: NotRequired[list[str]]
     image_url: NotRequired[str]
     type: NotRequired[str]

@@ -12,6 +12,7 @@ from bulkmove.connectors.scripted import ScriptedTransport, answer
 from bulkmove.errors import BadAnswerError, ConfigError, InDoubtError
 from bulkmove.exact import decode_json_or_nothing
 from bulkmove.model import Request, Response, Verdict, WriteItem
+from bulkmove.protocols import SeesDeletions
 
 Make = Callable[..., Any]
 
@@ -68,6 +69,20 @@ async def test_that_all_rows_are_gone_may_mean_a_wrong_path_and_is_no_success(ta
     (result,) = await made.write([row()])
     assert (result.verdict, result.cause) == (Verdict.REJECTED, "not-found")
     assert "the path /rows/7 is wrong" in (result.message or "")
+
+
+async def test_a_deletion_that_was_tried_before_may_have_done_it(target: Make) -> None:
+    made, _ = target(answer(404, {"detail": "Not found."}))
+    (result,) = await made.write([row()._replace(attempts=1)])
+    assert result.verdict is Verdict.UNCHANGED
+
+
+async def test_where_an_earlier_run_deleted_rows_the_address_is_right(target: Make) -> None:
+    made, _ = target(answer(404, {"detail": "Not found."}))
+    seen: SeesDeletions = made
+    seen.has_deleted = True
+    (result,) = await made.write([row()])
+    assert result.verdict is Verdict.UNCHANGED
 
 
 async def test_what_was_mapped_to_be_written_is_not_deleted(target: Make) -> None:

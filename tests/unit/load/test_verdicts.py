@@ -55,6 +55,17 @@ def test_a_create_whose_row_has_other_values_is_unknown() -> None:
     assert judged(create("a", "K"), {"id": "7", "key": "K", "value": 2}) == (State.UNKNOWN, None, "differs")
 
 
+def test_a_key_that_is_another_s_own_is_not_ours_in_another_spelling() -> None:
+    doubts = Doubts(ShopTarget(Shop()), "key")
+    doubts.add([create("a", "aB1")])
+    doubts.show({"id": "7", "key": "Ab1", "value": 1})
+    assert doubts.alike_keys() == ["Ab1"]
+    [settled] = doubts.judge([create("a", "aB1")])
+    assert settled.state is State.UNKNOWN
+    doubts.forget_alike({"Ab1"})
+    assert doubts.judge([create("a", "aB1")]) == []
+
+
 def test_absence_proves_nothing_where_the_host_may_drop_keys() -> None:
     doubts = Doubts(ShopTarget(Shop()), "key", can_prove_absence=False)
     doubts.add([create("a", "K")])
