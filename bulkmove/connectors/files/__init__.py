@@ -1,7 +1,7 @@
 """Files of a directory as a host: JSON lines and CSV, plain or packed, to be read and to be written.
 
 names.py        which file a stream is · settings.py  what a host and a route can be told
-compression.py  gzip and zstd, piece by piece · rows.py  rows out of bytes, and back
+compression.py  gzip and zstd, piece by piece · rows.py  rows out of bytes · cells.py  values as CSV cells
 reading.py      a file from its first row to its last · source.py  as a Source
 part.py         a file that is being written, and how it takes its place · durable.py  what is on the disk for good
 target.py       as a Target

@@ -40,7 +40,7 @@ class Piece(NamedTuple):
 
 
 class CutError(Exception):
-    """The packed bytes end within a member, or are damaged."""
+    """What follows can't be read: the file ends within a member or a quoted cell, or is damaged."""
 
 
 def check_compression(compression: Compression) -> None:
@@ -84,6 +84,7 @@ def _as_they_are(chunks: Iterable[bytes]) -> Iterator[Piece]:
 def _ungzip(chunks: Iterable[bytes]) -> Iterator[Piece]:
     at = 0
     member = None
+    is_begun = False
     for chunk in chunks:
         at += len(chunk)
         left = chunk
@@ -93,6 +94,7 @@ def _ungzip(chunks: Iterable[bytes]) -> Iterator[Piece]:
                 if not left:
                     break
                 member = zlib.decompressobj(_GZIP_WBITS)
+                is_begun = True
             try:
                 data = member.decompress(left, _MOST_UNPACKED)
             except zlib.error as error:
@@ -105,6 +107,8 @@ def _ungzip(chunks: Iterable[bytes]) -> Iterator[Piece]:
                 yield Piece(data, None)
     if member is not None:
         raise CutError("ends within a gzip member")
+    if not is_begun:
+        raise CutError("ends before its first gzip member")
 
 
 def _unzstd(chunks: Iterable[bytes]) -> Iterator[Piece]:
@@ -126,3 +130,5 @@ def _unzstd(chunks: Iterable[bytes]) -> Iterator[Piece]:
                 frame = None if frame.eof else frame
     if frame is not None:
         raise CutError("ends within a zstd frame")
+    if not at:
+        raise CutError("ends before its first zstd frame")

@@ -12,8 +12,25 @@ PRIVATE_DIRECTORY = 0o700
 
 
 def open_private(path: Path) -> int:
-    """A descriptor to read and write with; the file is made with mode 0600 where it is not there. Raises OSError."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), PRIVATE)
+    """A descriptor to read and write with, of a file that is made or brought to mode 0600. Raises OSError."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), PRIVATE)
+    if sys.platform != "win32":
+        try:
+            os.fchmod(descriptor, PRIVATE)
+        except OSError:
+            os.close(descriptor)
+            raise
+    return descriptor
+
+
+def is_still(path: Path, descriptor: int) -> bool:
+    """Whether the path names the file that is open: another run may have renamed it meanwhile."""
+    opened = os.fstat(descriptor)
+    try:
+        named = path.stat()
+    except FileNotFoundError:
+        return False
+    return (opened.st_dev, opened.st_ino) == (named.st_dev, named.st_ino)
 
 
 def write_all(descriptor: int, data: bytes, *, at: int) -> None:

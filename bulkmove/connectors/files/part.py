@@ -12,10 +12,12 @@ import sys
 
 import orjson
 
+from bulkmove.connectors.files.cells import csv_line
 from bulkmove.connectors.files.compression import pack
 from bulkmove.connectors.files.durable import (
     PRIVATE_DIRECTORY,
     copy_durably,
+    is_still,
     lock,
     open_private,
     save_directory,
@@ -24,7 +26,6 @@ from bulkmove.connectors.files.durable import (
 )
 from bulkmove.connectors.files.names import SHAPES, Place
 from bulkmove.connectors.files.reading import Scan, columns_of, holds_rows, scan
-from bulkmove.connectors.files.rows import csv_line
 from bulkmove.connectors.files.settings import Writing
 from bulkmove.errors import BadAnswerError, ConfigError, LedgerError
 
@@ -110,6 +111,7 @@ class Part:
                 " as it is. Begin anew with --fresh"
             )
         if self.is_in_place:
+            self._note.unlink(missing_ok=True)  # a run that was killed behind its renaming left it
             return
         if not self._size:
             self.append(b"", 0)  # an empty gzip file is not one without bytes
@@ -131,6 +133,12 @@ class Part:
             raise ConfigError(f"{self._place.name}: {obstacle}")
         self.path.parent.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
         descriptor = self._locked()
+        # Another run may have ended between the first look and the lock.
+        if obstacle := self.obstacle():
+            if not os.fstat(descriptor).st_size:
+                self.path.unlink()
+            self.close()
+            raise ConfigError(f"{self._place.name}: {obstacle}")
         if self.final.exists():
             save_text(self._note, orjson.dumps(self._standing()))
         else:
@@ -157,13 +165,16 @@ class Part:
         self.is_in_place = False
 
     def _locked(self) -> int:
-        self._descriptor = open_private(self.path)
-        if not lock(self._descriptor):
+        while True:
+            self._descriptor = open_private(self.path)
+            if not lock(self._descriptor):
+                self.close()
+                raise ConfigError(
+                    f"{self._place.name}: another run is writing {self.path.name}; wait until it is done"
+                )
+            if is_still(self.path, self._descriptor):
+                return self._descriptor
             self.close()
-            raise ConfigError(
-                f"{self._place.name}: another run is writing {self.path.name}; wait until it is done"
-            )
-        return self._descriptor
 
     def _cut(self, descriptor: int) -> None:
         try:

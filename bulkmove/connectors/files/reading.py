@@ -21,7 +21,7 @@ MOST_PAGE_BYTES = 4 * 1024 * 1024
 class Reader:
     """Gives the rows of a file in their order. Between pages the file is not held open: its place is remembered.
 
-    `longest`: bytes that a line may have. Rows before `skip` are passed over.
+    `longest`: bytes that a line, or a CSV row, may have. Rows before `skip` are passed over.
     """
 
     def __init__(self, path: Path, shape: Shape, *, longest: int, skip: int = 0) -> None:
@@ -59,7 +59,9 @@ class Reader:
         return rows, self._cut is not None
 
     def _told(self, error: CutError) -> BadAnswerError:
-        return BadAnswerError(f"{self._path}: {error}: what follows can't be read; bring the whole file")
+        return BadAnswerError(
+            f"{self._path}: {error}: what follows can't be read; mend it, or bring the whole file"
+        )
 
     def _check_standing(self) -> None:
         if self._file is None:
@@ -130,6 +132,8 @@ def columns_of(path: Path, shape: Shape, *, longest: int) -> tuple[str, ...] | N
 
 def holds_rows(path: Path, shape: Shape, *, longest: int) -> bool:
     """Whether there is anything in it that is worth keeping, readable or not."""
+    if not path.stat().st_size:
+        return False
     try:
         rows, _ = Reader(path, shape, longest=longest).page(1)
     except BadAnswerError:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from bulkmove.connectors.asking import choice
+from bulkmove.connectors.files.cells import can_be_column
 from bulkmove.connectors.files.compression import COMPRESSIONS, Compression, check_compression
 from bulkmove.connectors.files.names import FORMATS, Format, Place, Shape
 from bulkmove.errors import ConfigError
@@ -67,7 +68,11 @@ def _columns(host: HostSettings, route: RouteSettings) -> tuple[str, ...] | None
     if value is None:
         return None
     names = [name.strip() for name in value.split(",")] if isinstance(value, str) else value
-    is_list = isinstance(names, list) and names and all(isinstance(name, str) and name for name in names)
+    is_list = (
+        isinstance(names, list)
+        and names
+        and all(isinstance(name, str) and can_be_column(name) for name in names)
+    )
     if not is_list or len(set(names)) < len(names):
         raise ConfigError(
             f'routes.{route.name}: option columns must name each column once, as "id,date_created"'

@@ -20,6 +20,8 @@ _LISTING = Listing(reading="once", page_limit=PAGE_ROWS)
 
 # The number of a row that is read back, under a name that no field has.
 ROW = "(row)"
+# What begins the names of rows that can't be read, as no id does.
+_BAD_ROW = "(bad row)"
 Find = Callable[[], tuple[Path, Shape] | None]
 
 
@@ -28,7 +30,7 @@ class FileSource:
 
     `find` says, in a thread, which file that is, at the first page and whenever it is begun again; None: there are
     no rows.
-    A row that can't be read is a record with a `fault`, named by its file and line. `with_row`: each row also tells
+    A row that can't be read is a record with a `fault`, named by its file, its line and a hash of what stands there. `with_row`: each row also tells
     its number, as its field ROW.
     """
 
@@ -70,9 +72,8 @@ class FileSource:
 
     def _record(self, row: Row) -> Record:
         if row.fault is not None:
-            name = f"{self._file}:{row.line}"
             return Record(
-                id=name,
+                id=f"{_BAD_ROW} {self._file}:{row.line} {row.mark}",
                 key=None,
                 version=None,
                 data=row.data,

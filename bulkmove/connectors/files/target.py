@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -13,9 +13,9 @@ from types import MappingProxyType
 import anyio
 from anyio import CapacityLimiter, to_thread
 
+from bulkmove.connectors.files.cells import can_be_column, cells_by_name, comparable_cells, csv_line
 from bulkmove.connectors.files.names import Place, Shape
 from bulkmove.connectors.files.part import Part
-from bulkmove.connectors.files.rows import cell_of, csv_line
 from bulkmove.connectors.files.settings import Writing
 from bulkmove.connectors.files.source import ROW, FileSource, without_row
 from bulkmove.errors import HostUnavailableError
@@ -82,9 +82,8 @@ class FileTarget:
 
     def comparable(self, row: JsonObject) -> JsonObject:
         """All fields; in CSV as the cells that they become."""
-        if self._is_csv:
-            return {name: cell_of(value) for name, value in row.items() if name != ROW}
-        return without_row(row)
+        own = without_row(row)
+        return comparable_cells(own) if self._is_csv else own
 
     async def obstacle(self) -> str | None:
         try:
@@ -140,43 +139,38 @@ class FileTarget:
             each.is_done = True
 
     def _add_lines(self, items: Sequence[WriteItem], lines: _Lines) -> Sequence[WriteResult]:
-        if self._is_csv and self._part.columns is None:
-            self._part.columns = tuple(dict.fromkeys(name for item in items for name in item.body))
+        made = self._csv_lines(items) if self._is_csv else [item.encoded + b"\n" for item in items]
         results = []
-        for item in items:
-            refused = _NO_UPDATE if item.target_id is not None else self._misfit(item.body)
-            line = b"" if refused is not None else self._line(item)
-            if refused is None and self._is_csv and b"\0" in line:
-                refused = _ZERO_BYTE
-            if refused is None:
+        for item, line in zip(items, made, strict=True):
+            if item.target_id is not None:
+                results.append(_NO_UPDATE)
+            elif isinstance(line, WriteResult):
+                results.append(line)
+            else:
                 lines.append(line)
-                refused = WriteResult(Verdict.WRITTEN, target_id=str(self._part.rows + len(lines)))
-            results.append(refused)
+                results.append(WriteResult(Verdict.WRITTEN, target_id=str(self._part.rows + len(lines))))
         return results
 
-    def _misfit(self, body: JsonObject) -> WriteResult | None:
-        """Why the body has no place under the header of a CSV file."""
-        if not self._is_csv or body.keys() <= self._columns:
-            return None
-        names = ", ".join(sorted(body.keys() - self._columns))
-        text = f"the file has no column for {names}; name all columns in options.columns"
-        return WriteResult(Verdict.REJECTED, cause="no-column", message=text)
+    def _csv_lines(self, items: Sequence[WriteItem]) -> Sequence[bytes | WriteResult]:
+        """Each item's line, or why it has none. The first of them choose the columns, where nobody named them."""
+        rows = [cells_by_name(item.encoded) for item in items]
+        if self._part.columns is None:
+            names = dict.fromkeys(name for row in rows for name in row)
+            self._part.columns = tuple(filter(can_be_column, names)) or None
+        return [self._csv_line(row, self._part.columns or ()) for row in rows]
 
-    def _line(self, item: WriteItem) -> bytes:
-        if not self._is_csv:
-            return item.encoded + b"\n"
-        return csv_line(cell_of(item.body.get(name)) for name in self._part.columns or ())
-
-    @property
-    def _columns(self) -> frozenset[str]:
-        return frozenset(self._part.columns or ())
+    def _csv_line(self, row: Mapping[str, str], columns: Sequence[str]) -> bytes | WriteResult:
+        if not columns or not row.keys() <= set(columns):
+            return _no_column(row.keys() - set(columns))
+        line = csv_line(row.get(name, "") for name in columns)
+        return _ZERO_BYTE if b"\0" in line else line
 
     @property
     def _is_csv(self) -> bool:
         return self._writing.shape.format == "csv"
 
     def _find(self) -> tuple[Path, Shape] | None:
-        if not self._is_open:
+        if not self._is_open or not self._part.rows:  # before its first row a packed one is no gzip file
             return None
         return self._part.final if self._part.is_in_place else self._part.path, self._writing.shape
 
@@ -185,3 +179,15 @@ class FileTarget:
             f"{self._place.name}: {error.filename or self._part.path} can't be written ({error.strerror}); nothing that"
             " was acknowledged is lost, run again to go on"
         )
+
+
+def _no_column(names: Collection[str]) -> WriteResult:
+    """Why a body has no place under the header of a CSV file."""
+    if bad := sorted(name for name in names if not can_be_column(name)):
+        text = f"{bad[0]!r} can't be the name of a column"
+    elif names:
+        named = ", ".join(sorted(names))
+        text = f"the file has no column for {named}; name all columns in options.columns"
+    else:
+        text = "it has no field, and no column is named in options.columns"
+    return WriteResult(Verdict.REJECTED, cause="no-column", message=text)

@@ -126,7 +126,21 @@ async def test_a_bad_line_costs_one_record(tmp_path: Path, opened: Open, text: b
     first, bad, last = await read(opened(max_response_bytes=1000))
     assert (first.fault, last.fault) == (None, None)
     assert (first.id, last.id) == ("1", "3")
-    assert (bad.id, bad.fault) == ("orders.jsonl:3", fault)
+    assert str(bad.id).startswith("(bad row) orders.jsonl:3 ")
+    assert bad.fault == fault
+
+
+@pytest.mark.parametrize(("name", "form"), [("orders.jsonl", "{}{}"), ("orders.csv", 'id\n"{}"x{}')])
+async def test_a_bad_line_in_the_place_of_another_is_a_new_record(
+    tmp_path: Path, opened: Open, name: str, form: str
+) -> None:
+    named = []
+    for text in ("a", "b", "a", "x" * 1500, "x" * 1600):
+        (tmp_path / name).write_text(form.format(text, "\n"))
+        named += [record.id for record in await read(opened(max_response_bytes=1000)) if record.fault]
+    assert len(named) == 5
+    assert len(set(named)) == 4
+    assert named[0] == named[2]
 
 
 async def test_a_last_line_without_its_end_is_a_row(tmp_path: Path, opened: Open) -> None:
@@ -218,10 +232,18 @@ def test_a_filter_is_refused(opened: Open) -> None:
 
 
 async def test_an_empty_file_has_no_rows(tmp_path: Path, opened: Open) -> None:
-    for name in ("orders.jsonl", "orders.csv", "orders.jsonl.gz", "orders.jsonl.zst"):
-        (tmp_path / name).touch()
-        assert await read(opened()) == []
-        (tmp_path / name).unlink()
+    for ending, packed in PACKED.items():
+        for name in ("orders.jsonl", "orders.csv"):
+            (tmp_path / f"{name}{ending}").write_bytes(packed(b""))
+            assert await read(opened()) == []
+            (tmp_path / f"{name}{ending}").unlink()
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
+async def test_a_packed_file_without_bytes_is_a_cut_one(tmp_path: Path, opened: Open, ending: str) -> None:
+    (tmp_path / f"orders.jsonl{ending}").touch()
+    with pytest.raises(BadAnswerError, match="ends before its first"):
+        await read(opened())
 
 
 async def test_memory_does_not_grow_with_the_file(tmp_path: Path, opened: Open) -> None:
@@ -259,6 +281,7 @@ class TestCsv:
         [
             (b"2,b,c", "line 3 of orders.csv has 3 cells, where the header has 2"),
             (b"2", "line 3 of orders.csv has 1 cells, where the header has 2"),
+            (b"  ", "line 3 of orders.csv has 1 cells, where the header has 2"),
             (b'"2"x,b', "line 3 of orders.csv is not CSV"),
             (b"2,\xff", "line 3 of orders.csv is not UTF-8 text"),
         ],
@@ -269,7 +292,64 @@ class TestCsv:
         (tmp_path / "orders.csv").write_bytes(b"id,name\n1,a\n" + line + b"\n3,c\n")
         first, bad, last = await read(opened())
         assert (first.id, last.id, last.data) == ("1", "3", {"id": "3", "name": "c"})
-        assert (bad.id, bad.fault) == ("orders.csv:3", fault)
+        assert str(bad.id).startswith("(bad row) orders.csv:3 ")
+        assert bad.fault == fault
+
+    @pytest.mark.parametrize("line", [b"2," + b"x" * 2000, b'2,"' + b"x" * 2000 + b'"'])
+    async def test_a_line_that_is_too_long_costs_one_record(
+        self, tmp_path: Path, opened: Open, line: bytes
+    ) -> None:
+        (tmp_path / "orders.csv").write_bytes(b"id,name\n1,a\n" + line + b"\n3,c\n")
+        first, bad, last = await read(opened(max_response_bytes=1000))
+        assert (first.id, last.id) == ("1", "3")
+        assert bad.fault == "line 3 of orders.csv is too long to be a row"
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            (b'2,"' + b"x\n" * 2000 + b'9,c\n"\n', "the quotes that line 3 opens hold more than a row may"),
+            (b'2,"' + b"x" * 2000 + b'\n9,c\n"\n', "line 3 is too long, and has a quoted cell"),
+            (b'2,"\n' + b"x" * 2000 + b'\n9,c\n"\n', "line 4 is too long, and has a quoted cell"),
+        ],
+    )
+    async def test_what_quotes_hold_never_becomes_rows(
+        self, tmp_path: Path, opened: Open, text: bytes, said: str
+    ) -> None:
+        (tmp_path / "orders.csv").write_bytes(b"id,name\n1,a\n" + text + b"3,c\n")
+        found: list[Record] = []
+
+        async def sink(records: Any) -> None:
+            found.extend(records)
+
+        with pytest.raises(BadAnswerError, match=said):
+            await read_once(opened(max_response_bytes=1000), limit=50, sink=sink)
+        assert [record.id for record in found] == ["1"]
+
+    @pytest.mark.parametrize(
+        ("text", "lines"),
+        [
+            ('2,"b\n3,c\n4,d\n', [3, 4, 5]),  # to the end of the file
+            ('2,"b\n3,c\n4,"d"\n9,z\n', [3, 4, 5]),
+            ('2,"b\n\n4,x",y\n9,z\n', [3, 5]),  # a blank line is no row
+            ('"2"x,"b\n3,c\n4,d"\n9,z\n', [3, 4, 5]),  # a second quote opens behind the error
+            ("2,a\rb\n9,z\n", [3]),
+            ('2,a\r"b,c\n9,z\n', [3]),
+        ],
+    )
+    async def test_a_stray_quote_names_each_line_that_it_costs(
+        self, tmp_path: Path, opened: Open, text: str, lines: list[int]
+    ) -> None:
+        (tmp_path / "orders.csv").write_bytes(b"id,name\n1,a\n" + text.encode())
+        first, *others = await read(opened())
+        assert first.data == {"id": "1", "name": "a"}
+        bad = [str(record.id).split(":")[1].split()[0] for record in others if record.fault is not None]
+        assert bad == [str(number) for number in lines]
+        good = [record.id for record in others if record.fault is None]
+        assert good == (["9"] if "9,z" in text else [])
+
+    async def test_a_quote_within_a_cell_is_part_of_it(self, tmp_path: Path, opened: Open) -> None:
+        (tmp_path / "orders.csv").write_text('id,name\n1,5" pipe\n2,b\n')
+        assert [record.data["name"] for record in await read(opened())] == ['5" pipe', "b"]
 
     @pytest.mark.parametrize("header", ["id,id", "id,,name"])
     async def test_a_header_that_names_no_columns_is_refused(

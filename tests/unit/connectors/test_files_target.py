@@ -17,10 +17,11 @@ import pytest
 import zstandard
 
 from bulkmove.connectors.files import CONNECTOR
+from bulkmove.connectors.files.durable import lock
 from bulkmove.connectors.files.target import FileTarget
 from bulkmove.connectors.scripted import ScriptedTransport, answer
 from bulkmove.errors import BadAnswerError, ConfigError, HostUnavailableError, LedgerError
-from bulkmove.exact import encode_json
+from bulkmove.exact import decode_json, encode_json
 from bulkmove.extract.once import read_once
 from bulkmove.model import JsonObject, PageQuery, Record, Verdict, WriteItem, WriteResult
 from bulkmove.protocols import StagedTarget
@@ -227,10 +228,11 @@ async def test_a_file_in_the_way_is_refused_and_kept(staging: Path, opened: Open
     assert contents(staging) == {name: content}
 
 
-@pytest.mark.parametrize("name", [FINAL, PART])
+@pytest.mark.parametrize("name", [FINAL, PART, f"{FINAL}.gz"])
 async def test_a_file_without_rows_is_in_nobodys_way(staging: Path, opened: Open, name: str) -> None:
     (staging / name).touch()
-    assert [result.verdict for result in await written(opened(), ids(2))] == [Verdict.WRITTEN]
+    target = opened(compression="gzip" if name.endswith(".gz") else "none")
+    assert [result.verdict for result in await written(target, ids(2))] == [Verdict.WRITTEN]
 
 
 async def test_overwriting_replaces_the_file_when_the_new_one_is_whole(staging: Path, opened: Open) -> None:
@@ -321,6 +323,42 @@ async def test_two_runs_never_write_one_file(staging: Path, opened: Open) -> Non
     assert (staging / PART).read_bytes() == b""
 
 
+async def test_a_file_that_another_run_finished_meanwhile_is_left_alone(
+    staging: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between opening the part and locking it, its other writer gives it its name."""
+
+    def late(descriptor: int) -> bool:
+        if not (staging / FINAL).exists():
+            (staging / PART).write_bytes(b'{"id":1}\n')
+            (staging / PART).replace(staging / FINAL)
+        return lock(descriptor)
+
+    monkeypatch.setattr("bulkmove.connectors.files.part.lock", late)
+    with pytest.raises(ConfigError, match=r"orders\.jsonl is there already"):
+        await written(opened(), ids(2))
+    assert contents(staging) == {FINAL: b'{"id":1}\n'}
+
+
+async def test_a_part_that_anyone_could_read_becomes_private(staging: Path, opened: Open) -> None:
+    (staging / PART).touch(mode=0o644)
+    (staging / PART).chmod(0o644)
+    await written(opened(), ids(1))
+    assert stat.S_IMODE((staging / PART).stat().st_mode) == 0o600
+
+
+async def test_nothing_is_left_of_a_run_that_was_killed_behind_its_renaming(
+    staging: Path, opened: Open
+) -> None:
+    (staging / FINAL).write_bytes(b"old\n")
+    await written(opened(overwrite="yes"), ids(1))
+    (staging / PART).replace(staging / FINAL)
+    target = opened(overwrite="yes")
+    async with target.open_list(written=1, in_doubt=0):
+        await target.close_list(1)
+    assert contents(staging) == {FINAL: b'{"id":1}\n'}
+
+
 async def test_an_append_that_fails_leaves_nothing_of_it(
     staging: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -363,6 +401,8 @@ def test_an_option_that_is_none_is_refused(opened: Open) -> None:
         opened(format="cvs")
     with pytest.raises(ConfigError, match="option columns must name each column once"):
         opened(format="csv", columns="id,id")
+    with pytest.raises(ConfigError, match="option columns must name each column once"):
+        opened(format="csv", columns="id,a\0b")
 
 
 class TestCsv:
@@ -386,6 +426,46 @@ class TestCsv:
         lines = gzip.decompress((staging / "orders.csv.gz").read_bytes())
         assert lines.startswith(b"id,note,return,none,yes,price,lines\n")
         assert lines.endswith(b',,true,1.10,"[{""name"":""Rochie""}]"\n')
+
+    async def test_cells_are_the_same_whoever_decoded_the_body(self, staging: Path, opened: Open) -> None:
+        body = {
+            "id": 1,
+            "price": Decimal("12.50"),
+            "long": Decimal("58.340000000000003"),
+            "huge": 1e22,
+            "tiny": Decimal("0E-7"),
+            "lines": [{"price": Decimal("1.10"), "name": "007", "is_new": True}],
+        }
+        (fresh,) = items(body)
+        kept = WriteItem(None, decode_json(fresh.encoded), fresh.encoded)
+        target = opened(format="csv")
+        async with target.open_list(written=0, in_doubt=0):
+            await target.write([fresh, kept])
+            found = await rows_of(target)
+        assert found == [target.comparable(kept.body)] * 2
+        header, first, second = (staging / ".orders.csv.part").read_text().splitlines()
+        assert header == "id,price,long,huge,tiny,lines"
+        assert first == second
+        huge = encode_json(1e22).decode()
+        assert first.startswith(f'1,12.50,58.340000000000003,{huge},0E-7,"[{{""price"":1.10,')
+
+    def test_other_values_never_compare_as_the_same(self, opened: Open) -> None:
+        target = opened(format="csv")
+        for one, other in [("007", "7"), (12.5, 12.51), ([1.5], ["1.5"]), ([1], [2]), (True, 1)]:
+            assert target.comparable({"a": one}) != target.comparable({"a": other})
+
+    @pytest.mark.parametrize("name", ["", "a\0b", "\ufeffid"])
+    async def test_a_field_whose_name_no_header_carries_costs_its_record(
+        self, staging: Path, opened: Open, name: str
+    ) -> None:
+        results = await written(opened(format="csv"), items({"id": 1, name: 2}, {"id": 3}))
+        assert [result.cause for result in results] == ["no-column", None]
+        assert (staging / ".orders.csv.part").read_text() == "id\n3\n"
+
+    async def test_a_body_without_fields_is_no_row(self, staging: Path, opened: Open) -> None:
+        results = await written(opened(format="csv"), items({}), items({"id": 1}))
+        assert [result.cause for result in results] == ["no-column", None]
+        assert (staging / ".orders.csv.part").read_text() == "id\n1\n"
 
     async def test_a_field_without_a_column_costs_one_record(self, staging: Path, opened: Open) -> None:
         target = opened(format="csv")
