@@ -2,6 +2,7 @@
 
 load.py         reads the file and makes the settings
 schema.py       the shape of the file, with the descriptions an editor shows · checks.py, rates.py  single values
+lookup_tables.py the shape of a look-up · shapes.py  what the parts of the file have in common
 fields.py       the shape of a mapping without code · field_checks.py  single values of it
 expressions.py  its JMESPath, parsed and asked what it reads
 variables.py    ${ENVIRONMENT} in strings · credentials.py  secrets from variables, files and commands

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from bulkmove.config import schema
 from bulkmove.config.credentials import Surroundings, resolve_credentials
 from bulkmove.config.fields import as_written
+from bulkmove.config.lookup_tables import Lookup, LookupDefault
 from bulkmove.config.problems import Problems
 from bulkmove.config.rates import parse_window
 from bulkmove.config.references import check_references
@@ -150,11 +151,11 @@ def _route(name: str, route: schema.Route) -> RouteSettings:
     )
 
 
-def _lookup(name: str, lookup: schema.Lookup, migration: schema.Migration, directory: Path) -> LookupSettings:
+def _lookup(name: str, lookup: Lookup, migration: schema.Migration, directory: Path) -> LookupSettings:
     source = lookup.source
     is_stream = isinstance(source, str) and source.partition(".")[0] in migration.hosts
     rule = lookup.missing
-    missing: Missing = "default" if isinstance(rule, schema.LookupDefault) else rule
+    missing: Missing = "default" if isinstance(rule, LookupDefault) else rule
     return LookupSettings(
         name=name,
         stream=_stream(source) if is_stream and isinstance(source, str) else None,
@@ -167,7 +168,7 @@ def _lookup(name: str, lookup: schema.Lookup, migration: schema.Migration, direc
         match=lookup.match,
         load=lookup.load,
         missing=missing,
-        default=rule.default if isinstance(rule, schema.LookupDefault) else None,
+        default=rule.default if isinstance(rule, LookupDefault) else None,
     )
 
 

@@ -8,7 +8,6 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
@@ -17,33 +16,18 @@ from pydantic import (
 
 from bulkmove.config import checks
 from bulkmove.config.fields import Fields, Path
-from bulkmove.config.rates import check_rate
-from bulkmove.settings import Load, Match, Mode, Synchronous
-
-_SHAPE = ConfigDict(
-    strict=True, extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
-)
+from bulkmove.config.lookup_tables import Lookup
+from bulkmove.config.shapes import SHAPE, Count, Filled, FilterValue, Options, Rate, Seconds, Stream
+from bulkmove.settings import Mode, Synchronous
 
 # Its hosts are directories on this machine.
 FILES = "files"
-
-Filled = Annotated[str, AfterValidator(checks.check_filled)]
-Count = Annotated[int, Field(ge=1)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Stream = Annotated[str, AfterValidator(checks.check_stream)]
-Options = Annotated[dict[str, Any], AfterValidator(checks.check_json)]
-Rate = Annotated[str, AfterValidator(check_rate)]
-
-_FilterScalar = str | int | bool
-FilterValue = Annotated[
-    str, BeforeValidator(checks.filter_text, json_schema_input_type=_FilterScalar | list[_FilterScalar])
-]
 
 
 class CredentialFile(BaseModel):
     """A credential that stands in a file of its own."""
 
-    model_config = _SHAPE
+    model_config = SHAPE
 
     file: Filled
     """The file's path, relative to the migration's directory. A line break at its end is not part of the credential."""
@@ -52,7 +36,7 @@ class CredentialFile(BaseModel):
 class CredentialCommand(BaseModel):
     """A credential that a command prints, such as a password manager's."""
 
-    model_config = _SHAPE
+    model_config = SHAPE
 
     command: Annotated[list[Filled], Field(min_length=1)]
     """The program and its arguments, run without a shell in the migration's directory, for 30 seconds at most."""
@@ -85,7 +69,7 @@ def _check_address(text: str, info: ValidationInfo) -> str:
 class Host(BaseModel):
     """A named address with one budget of requests, shared by all routes, and one set of credentials."""
 
-    model_config = _SHAPE
+    model_config = SHAPE
 
     api: Annotated[str, Field(examples=["merchantpro", "external-order", "robosize", "files"])]
     """Which system answers there: merchantpro, external-order, robosize, files (a directory on this machine), or a
@@ -150,7 +134,7 @@ class Host(BaseModel):
 class Route(BaseModel):
     """One stream, through a mapper, into one stream."""
 
-    model_config = _SHAPE
+    model_config = SHAPE
 
     source: Annotated[Stream, Field(examples=["old.orders"])]
     """Where records are read: a host's name and its stream, joined by a dot."""
@@ -209,89 +193,10 @@ class Route(BaseModel):
     """What the mapper is told, as context.options. A name of a CSV file here is a table that it looks up in."""
 
 
-LookupValue = Annotated[str | int | float | bool, AfterValidator(checks.check_json)]
-
-
-class LookupDefault(BaseModel):
-    """What a value becomes that the look-up does not resolve."""
-
-    model_config = _SHAPE
-
-    default: LookupValue
-    """The value to take."""
-
-
-def _kind_of_missing(value: object) -> str | None:
-    if isinstance(value, dict):
-        return "<table>"
-    return "<word>" if isinstance(value, str) else None
-
-
-MissingRule = Annotated[
-    Annotated[Literal["reject", "null"], Tag("<word>")] | Annotated[LookupDefault, Tag("<table>")],
-    Discriminator(
-        _kind_of_missing,
-        custom_error_type="missing_rule",
-        custom_error_message='must be "reject", "null" or { default = … }',
-    ),
-]
-
-
-def _kind_of_rows(value: object) -> str | None:
-    if isinstance(value, dict):
-        return "<table>"
-    return "<text>" if isinstance(value, str) else None
-
-
-Rows = Annotated[
-    Annotated[Filled, Tag("<text>")] | Annotated[dict[str, LookupValue], Tag("<table>")],
-    Discriminator(
-        _kind_of_rows,
-        custom_error_type="rows",
-        custom_error_message='must be a host\'s stream or a file in quotes, or a table as { "București" = 101 }',
-    ),
-]
-
-
-class Lookup(BaseModel):
-    """A table that values of records are looked up in, such as the ids of the target's regions by their names."""
-
-    model_config = ConfigDict(**_SHAPE, populate_by_name=True)
-
-    source: Annotated[
-        Rows,
-        Field(alias="from", examples=["new.regions", "ids.csv", {"București": 101}]),
-    ]
-    """A host's stream, as "new.regions"; a file (.csv or .jsonl, also .gz or .zst), relative to the migration's
-    directory; or the table itself, as { "București" = 101 }."""
-
-    key: Filled = "name"
-    """The field of a row, or the column of a CSV file, that values are looked for in."""
-
-    value: Filled = "id"
-    """The field of a row that they become."""
-
-    within: Filled | None = None
-    """A further field of a row that has to agree, as region_id where settlements of two regions share a name."""
-
-    where: dict[str, FilterValue] = {}
-    """The stream's own filters: only the rows that match are loaded."""
-
-    match: Match = "exact"
-    """exact: values have to be the same. normalised: case, spaces around and between words, and diacritics don't count.
-    Near misses are never taken, only proposed to a person."""
-
-    load: Load = "whole"
-    """whole: read once, when a run begins. on-demand: each value is asked for when it is needed, once."""
-
-    missing: MissingRule = "reject"
-    """What becomes of a value that is not found: reject (the record), null, or { default = … }."""
-
-
 class Migration(BaseModel):
     """A migration between REST APIs, as `bulkmove run` carries it out."""
 
-    model_config = _SHAPE
+    model_config = SHAPE
 
     name: Annotated[str, AfterValidator(checks.check_name), Field(examples=["cutover-2026"])]
     """What the migration is called; its ledger is NAME.ledger.db beside this file, unless `ledger` says otherwise."""

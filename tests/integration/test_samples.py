@@ -23,7 +23,8 @@ import pytest
 
 from bulkmove.cli import main
 from bulkmove.config import load_migration
-from bulkmove.config.schema import Host, Lookup, Migration, Route
+from bulkmove.config.lookup_tables import Lookup
+from bulkmove.config.schema import Host, Migration, Route
 from bulkmove.connectors.discover import connectors
 from bulkmove.errors import BulkmoveError
 from bulkmove.mapping.builtin.external_order import order_to_external_order

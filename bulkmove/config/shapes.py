@@ -1,0 +1,26 @@
+"""Values that the parts of a migration's file have in common, as pydantic checks them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+
+from bulkmove.config import checks
+from bulkmove.config.rates import check_rate
+
+SHAPE = ConfigDict(
+    strict=True, extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
+)
+
+Filled = Annotated[str, AfterValidator(checks.check_filled)]
+Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Stream = Annotated[str, AfterValidator(checks.check_stream)]
+Options = Annotated[dict[str, Any], AfterValidator(checks.check_json)]
+Rate = Annotated[str, AfterValidator(check_rate)]
+
+_FilterScalar = str | int | bool
+FilterValue = Annotated[
+    str, BeforeValidator(checks.filter_text, json_schema_input_type=_FilterScalar | list[_FilterScalar])
+]
