@@ -60,7 +60,11 @@ def _plan(
 
     settings = load_migration(file)
     warn(settings)
-    migration, standing, interruption = Migration(settings), Standing(), Interruption()
+    migration, standing, interruption = (
+        Migration(settings),
+        Standing(),
+        Interruption(has_nothing_to_lose=True),
+    )
     with ended_by_itself(ending), shown(standing, style_of(output), sys.stderr) as observer:
         work = partial(migration.plan, observer, routes=routes, sample=sample, show=show)
         preview = run_interruptible(work, migration, interruption)

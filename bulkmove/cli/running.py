@@ -91,9 +91,10 @@ def ended_by_itself(ending: Ending) -> Iterator[None]:
 
 @dataclass(slots=True)
 class Interruption:
-    """The first signal that came, if one did."""
+    """The first signal that came, if one did. `has_nothing_to_lose`: it cancels at once, since nothing is written."""
 
     number: int | None = None
+    has_nothing_to_lose: bool = False
 
     @property
     def exit_code(self) -> int | None:
@@ -119,6 +120,10 @@ class Interruption:
                         work.cancel()
                         return
                     self.number = number
+                    if self.has_nothing_to_lose:
+                        tell("interrupted: nothing was written to any host")
+                        work.cancel()
+                        return
                     migration.stop()
                     tell("interrupted: finishing what is in flight; once more cancels it")
         finally:
