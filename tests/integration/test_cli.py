@@ -314,7 +314,7 @@ def test_the_last_line_comes_however_a_run_ends(
     shop: Shop,
     changes: tuple[tuple[str, str], ...],
     code: int,
-    routes: bool,  # noqa: FBT001
+    routes: bool,  # noqa: FBT001  a value of the table
 ) -> None:
     configure(shop, *changes)
     done = bulkmove("run", "--json")

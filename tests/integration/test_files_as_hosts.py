@@ -406,7 +406,7 @@ async def test_a_file_is_read_whole_beside_any_route(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "is_one"), [("orders", True), ("a-b_1", True), ("../x", False), ("", False)]
 )
-def test_any_name_that_a_file_can_have_is_a_stream(name: str, is_one: bool) -> None:  # noqa: FBT001
+def test_any_name_that_a_file_can_have_is_a_stream(name: str, is_one: bool) -> None:  # noqa: FBT001  a value of the table
     streams = connector("files").streams
     assert (name in streams) is is_one
     assert list(streams) == []

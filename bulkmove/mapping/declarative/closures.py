@@ -32,7 +32,7 @@ def closure(expression: Expression) -> Evaluate:
 
 
 def field(name: str) -> Evaluate:
-    def evaluate(value: Any, record: Any) -> Any:  # noqa: ARG001  one signature for all
+    def evaluate(value: Any, record: Any) -> Any:
         if type(value) is dict:
             return value.get(name)
         try:
@@ -46,7 +46,7 @@ def field(name: str) -> Evaluate:
 def _by_interpreter(text: str) -> Evaluate:
     search = jmespath.compile(text).search
 
-    def evaluate(value: Any, record: Any) -> Any:  # noqa: ARG001
+    def evaluate(value: Any, record: Any) -> Any:
         try:
             return search(value, options=_OPTIONS)
         except FAILURES as error:
@@ -66,31 +66,31 @@ def _node(node: Node, *, begins: bool) -> Evaluate:
     return _BUILDERS[node["type"]](node, begins)
 
 
-def _itself(value: Any, record: Any) -> Any:  # noqa: ARG001
+def _itself(value: Any, record: Any) -> Any:
     return value
 
 
-def _the_record(value: Any, record: Any) -> Any:  # noqa: ARG001
+def _the_record(value: Any, record: Any) -> Any:
     return record
 
 
-def _current(node: Node, begins: bool) -> Evaluate:  # noqa: ARG001, FBT001
+def _current(node: Node, begins: bool) -> Evaluate:
     return _itself
 
 
-def _field(node: Node, begins: bool) -> Evaluate:  # noqa: FBT001
+def _field(node: Node, begins: bool) -> Evaluate:
     return _the_record if is_root(node, begins=begins) else field(node["value"])
 
 
-def _literal(node: Node, begins: bool) -> Evaluate:  # noqa: ARG001, FBT001
+def _literal(node: Node, begins: bool) -> Evaluate:
     literal = node["value"]
-    return lambda value, record: literal  # noqa: ARG005
+    return lambda value, record: literal
 
 
-def _index(node: Node, begins: bool) -> Evaluate:  # noqa: ARG001, FBT001
+def _index(node: Node, begins: bool) -> Evaluate:
     index = node["value"]
 
-    def evaluate(value: Any, record: Any) -> Any:  # noqa: ARG001
+    def evaluate(value: Any, record: Any) -> Any:
         if not isinstance(value, list):
             return None
         try:
@@ -101,12 +101,12 @@ def _index(node: Node, begins: bool) -> Evaluate:  # noqa: ARG001, FBT001
     return evaluate
 
 
-def _slice(node: Node, begins: bool) -> Evaluate:  # noqa: ARG001, FBT001
+def _slice(node: Node, begins: bool) -> Evaluate:
     part = slice(*node["children"])
-    return lambda value, record: value[part] if isinstance(value, list) else None  # noqa: ARG005
+    return lambda value, record: value[part] if isinstance(value, list) else None
 
 
-def _chain(node: Node, begins: bool) -> Evaluate:  # noqa: FBT001
+def _chain(node: Node, begins: bool) -> Evaluate:
     """Each part is put to what the one before it gave. After a pipe an expression begins anew."""
     is_pipe = node["type"] == "pipe"
     first, *rest = node["children"]
@@ -117,7 +117,7 @@ def _chain(node: Node, begins: bool) -> Evaluate:  # noqa: FBT001
         return steps[0]
     outer, inner = steps
     if outer is _the_record:
-        return lambda value, record: inner(record, record)  # noqa: ARG005
+        return lambda value, record: inner(record, record)
     return lambda value, record: inner(outer(value, record), record)
 
 
@@ -130,7 +130,7 @@ def _long_chain(steps: tuple[Evaluate, ...]) -> Evaluate:
     return evaluate
 
 
-def _comparator(node: Node, begins: bool) -> Evaluate:  # noqa: ARG001, FBT001
+def _comparator(node: Node, begins: bool) -> Evaluate:
     left, right = (_node(child, begins=True) for child in node["children"])
     kind = node["value"]
     if kind == "eq":
@@ -151,7 +151,7 @@ def _comparator(node: Node, begins: bool) -> Evaluate:  # noqa: ARG001, FBT001
     return evaluate
 
 
-def _and(node: Node, begins: bool) -> Evaluate:  # noqa: ARG001, FBT001
+def _and(node: Node, begins: bool) -> Evaluate:
     left, right = (_node(child, begins=True) for child in node["children"])
 
     def evaluate(value: Any, record: Any) -> Any:
@@ -161,7 +161,7 @@ def _and(node: Node, begins: bool) -> Evaluate:  # noqa: ARG001, FBT001
     return evaluate
 
 
-def _or(node: Node, begins: bool) -> Evaluate:  # noqa: ARG001, FBT001
+def _or(node: Node, begins: bool) -> Evaluate:
     left, right = (_node(child, begins=True) for child in node["children"])
 
     def evaluate(value: Any, record: Any) -> Any:
@@ -171,28 +171,28 @@ def _or(node: Node, begins: bool) -> Evaluate:  # noqa: ARG001, FBT001
     return evaluate
 
 
-def _not(node: Node, begins: bool) -> Evaluate:  # noqa: ARG001, FBT001
+def _not(node: Node, begins: bool) -> Evaluate:
     inner = _node(node["children"][0], begins=True)
     return lambda value, record: not holds(inner(value, record))
 
 
-def _several(node: Node, begins: bool) -> Evaluate:  # noqa: ARG001, FBT001
+def _several(node: Node, begins: bool) -> Evaluate:
     parts = [_node(child, begins=True) for child in node["children"]]
     return lambda value, record: None if value is None else [part(value, record) for part in parts]
 
 
-def _several_named(node: Node, begins: bool) -> Evaluate:  # noqa: ARG001, FBT001
+def _several_named(node: Node, begins: bool) -> Evaluate:
     parts = [(child["value"], _node(child, begins=True)) for child in node["children"]]
     return lambda value, record: (
         None if value is None else {name: part(value, record) for name, part in parts}
     )
 
 
-def _named(node: Node, begins: bool) -> Evaluate:  # noqa: ARG001, FBT001
+def _named(node: Node, begins: bool) -> Evaluate:
     return _node(node["children"][0], begins=True)
 
 
-def _function(node: Node, begins: bool) -> Evaluate:  # noqa: ARG001, FBT001
+def _function(node: Node, begins: bool) -> Evaluate:
     name = node["value"]
     arguments = [_node(child, begins=True) for child in node["children"]]
     call = _FUNCTIONS.call_function
@@ -207,7 +207,7 @@ def _function(node: Node, begins: bool) -> Evaluate:  # noqa: ARG001, FBT001
     return evaluate
 
 
-def _flatten(node: Node, begins: bool) -> Evaluate:  # noqa: FBT001
+def _flatten(node: Node, begins: bool) -> Evaluate:
     inner = _node(node["children"][0], begins=begins)
 
     def evaluate(value: Any, record: Any) -> Any:
@@ -225,7 +225,7 @@ def _flatten(node: Node, begins: bool) -> Evaluate:  # noqa: FBT001
     return evaluate
 
 
-def _projection(node: Node, begins: bool) -> Evaluate:  # noqa: FBT001
+def _projection(node: Node, begins: bool) -> Evaluate:
     base, inner = node["children"]
     elements, take = _node(base, begins=begins), _node(inner, begins=False)
 
@@ -239,7 +239,7 @@ def _projection(node: Node, begins: bool) -> Evaluate:  # noqa: FBT001
     return evaluate
 
 
-def _value_projection(node: Node, begins: bool) -> Evaluate:  # noqa: FBT001
+def _value_projection(node: Node, begins: bool) -> Evaluate:
     base, inner = node["children"]
     whole, take = _node(base, begins=begins), _node(inner, begins=False)
 
@@ -253,7 +253,7 @@ def _value_projection(node: Node, begins: bool) -> Evaluate:  # noqa: FBT001
     return evaluate
 
 
-def _filter_projection(node: Node, begins: bool) -> Evaluate:  # noqa: FBT001
+def _filter_projection(node: Node, begins: bool) -> Evaluate:
     base, inner, condition = node["children"]
     elements, take = _node(base, begins=begins), _node(inner, begins=False)
     keeps = _node(condition, begins=True)

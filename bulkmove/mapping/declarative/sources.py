@@ -27,7 +27,7 @@ def at_path(expression: Expression) -> Compute:
 def _at_name(name: str) -> Compute:
     """The common case, for which a closure within a closure would cost as much as the reading."""
 
-    def compute(element: Any, record: Any, context: MapContext) -> Any:  # noqa: ARG001
+    def compute(element: Any, record: Any, context: MapContext) -> Any:  # noqa: ARG001  one signature for all
         try:
             return element.get(name)
         except AttributeError:
@@ -38,8 +38,8 @@ def _at_name(name: str) -> Compute:
 
 def constant(value: Any) -> Compute:
     if isinstance(value, dict | list):  # whoever changes one body must not change them all
-        return lambda element, record, context: copy.deepcopy(value)  # noqa: ARG005
-    return lambda element, record, context: value  # noqa: ARG005
+        return lambda element, record, context: copy.deepcopy(value)  # noqa: ARG005  one signature for all
+    return lambda element, record, context: value  # noqa: ARG005  one signature for all
 
 
 def from_template(pieces: Sequence[str | Expression]) -> Compute:
@@ -48,7 +48,7 @@ def from_template(pieces: Sequence[str | Expression]) -> Compute:
         (piece, None) if isinstance(piece, str) else (None, closure(piece)) for piece in pieces
     ]
 
-    def compute(element: Any, record: Any, context: MapContext) -> Any:  # noqa: ARG001
+    def compute(element: Any, record: Any, context: MapContext) -> Any:  # noqa: ARG001  one signature for all
         joined = ""
         for text, evaluate in parts:
             if evaluate is None:

@@ -138,7 +138,7 @@ def test_of_an_answer_s_headers_those_worth_seeing_are_shown() -> None:
         (b"<p>\xff", "<p>�", False),
     ],
 )
-def test_a_body_is_json_or_text(body: bytes | None, value: Any, is_json: bool) -> None:  # noqa: FBT001
+def test_a_body_is_json_or_text(body: bytes | None, value: Any, is_json: bool) -> None:  # noqa: FBT001  a value of the table
     assert body_of(body) == (value, is_json)
 
 

@@ -91,7 +91,7 @@ def test_what_fits_may_go(body: JsonObject) -> None:
 
 def test_the_value_that_was_meant_is_told_before_the_choices_which_may_be_cut() -> None:
     class Many(TypedDict):
-        status: Literal["a" * 80, "b" * 80, "c" * 80, "d" * 80, "done"]  # type: ignore[valid-type]
+        status: Literal["a" * 80, "b" * 80, "c" * 80, "d" * 80, "done"]  # type: ignore[valid-type]  # long words, made here
 
     said = said_of({"status": "doen"}, spec=stream(Many, Many))
     assert said is not None

@@ -56,7 +56,7 @@ def test_100_percent_is_not_said_before_all_is_settled() -> None:
 
 
 @pytest.mark.parametrize(("is_complete", "said"), [(True, "done"), (False, "stopped")])
-def test_an_ended_route_says_how_it_ended(is_complete: bool, said: str) -> None:  # noqa: FBT001
+def test_an_ended_route_says_how_it_ended(is_complete: bool, said: str) -> None:  # noqa: FBT001  a value of the table
     standing = standing_of()
     standing.on_event(RouteFinished("orders", Counts(written=1000), is_complete))
     assert lines_of(standing)[1].endswith(said)

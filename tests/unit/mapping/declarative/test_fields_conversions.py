@@ -114,7 +114,7 @@ def test_what_is_no_number_or_does_not_fit_is_rejected(
 
 @given(st.integers(-(10**12), 10**12), st.integers(1, 10**6))
 def test_whole_numbers_are_scaled_as_python_multiplies_them(value: int, scale: int) -> None:
-    compute = as_integer(lambda element, record, context: element, scale=Decimal(scale), rounding="exact")  # noqa: ARG005
+    compute = as_integer(lambda element, record, context: element, scale=Decimal(scale), rounding="exact")  # noqa: ARG005  one signature for all
     nothing: Any = None
     assert compute(value, nothing, nothing) == compute(str(value), nothing, nothing) == value * scale
 
@@ -122,7 +122,7 @@ def test_whole_numbers_are_scaled_as_python_multiplies_them(value: int, scale: i
 @given(st.decimals(-(10**9), 10**9, places=4), st.sampled_from(("0.001", "0.01", "10", "1000", "1.19")))
 def test_scaled_numbers_are_exact(value: Decimal, scale: str) -> None:
     compute = as_number(
-        lambda element, record, context: element,  # noqa: ARG005
+        lambda element, record, context: element,  # noqa: ARG005  one signature for all
         scale=Decimal(scale), decimals=None, rounding="exact",
     )  # fmt: skip
     nothing: Any = None
