@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
-from itertools import zip_longest
 from typing import Literal
 
 from rich import box
@@ -18,39 +15,17 @@ from rich.text import Text
 
 from bulkmove.exact import encode_json
 from bulkmove.mapping.lookups.collecting import Unresolved
-from bulkmove.mapping.reading import Reading
-from bulkmove.model import Json
-from bulkmove.pipeline.preview import Cause, Part, Preview, RoutePreview, Sample
+from bulkmove.pipeline.preview import Cause, Preview, RoutePreview
 from bulkmove.pipeline.watching import EmptyField
 from bulkmove.report import amounts
-from bulkmove.report.pairing import Kind, Leaf, Pair, pairs
+from bulkmove.report.beside import LEGEND, beside, first_line, plain_text
 from bulkmove.report.summary import no_place_of, notes_of
 from bulkmove.report.telling import stdout_console
 
 NOTHING_WRITTEN = "nothing was written to any host; the counts say what a run would do"
 _WIDEST = 140
-_LONGEST_VALUE = 160
 _MOST_UNRESOLVED = 50
 _ALIKE = 100.0
-# Each with a mark, so that what the colours say is there without them.
-_KINDS: Mapping[Kind, tuple[str, str]] = {
-    "same": ("=", "green"),
-    "form": ("~", "cyan"),
-    "changed": ("≠", "bold yellow"),
-    "read": ("←", "yellow"),
-    "made": ("+", "yellow"),
-}
-_LEGEND = (
-    "= as it was   ~ same value, other form   ≠ changed   ← looked up or made of it   + made by the mapping"
-)
-_OUTCOMES = {
-    "create": ("would be created", "green"),
-    "update": ("would update row {id}", "green"),
-    "delete": ("would delete row {id}", "red"),
-    "unchanged": ("is unchanged", ""),
-    "skipped": ("would be skipped", ""),
-    "rejected": ("would be rejected", "red"),
-}
 
 
 def tell_preview_text(preview: Preview, *, told: Sequence[str] = (), quiet: bool = False) -> None:
@@ -71,7 +46,7 @@ def preview_parts(preview: Preview, notes: Sequence[str], *, quiet: bool) -> Ite
     if preview.samples:
         for sample in preview.samples:
             yield from beside(sample, preview.routes[sample.route].readings)
-        yield Text(_LEGEND, "dim")
+        yield Text(LEGEND, "dim")
     yield _counts(preview.routes)
     for name, route in preview.routes.items():
         for cause in route.causes:
@@ -110,14 +85,14 @@ def _of_decisions(preview: Preview) -> str | None:
 
 
 def _of_cause(cause: Cause) -> str:
-    said = f": {_first_line(cause.message)}" if cause.message else ""
-    return f"{cause.records:,} would be {cause.outcome}: {_plain(cause.cause)} (record {_plain(cause.source_id)}, say{said})"
+    said = f": {first_line(cause.message)}" if cause.message else ""
+    return f"{cause.records:,} would be {cause.outcome}: {plain_text(cause.cause)} (record {plain_text(cause.source_id)}, say{said})"
 
 
 def _of_empty(each: EmptyField, bodies: int) -> str:
     records = "the one mapped record" if bodies == 1 else f"all {bodies:,} mapped records"
     paths = "its path is" if len(each.texts) == 1 else "its paths are"
-    listed = ", ".join(_first_line(text) for text in each.texts)
+    listed = ", ".join(first_line(text) for text in each.texts)
     return f"{each.target} was empty in {records}; {paths} {listed}"
 
 
@@ -165,13 +140,13 @@ def _unresolved(found: Sequence[Unresolved]) -> Iterator[RenderableType]:
         justify: Literal["left", "right"] = "right" if is_number else "left"
         table.add_column(name, justify=justify, no_wrap=is_one_word, overflow="fold")
     for each in found[:_MOST_UNRESOLVED]:
-        near = _plain(", ".join(f"{c.key} = {c.value} ({c.score:.0f} %)" for c in each.candidates))
-        value = _plain(each.value if each.within is None else f"{each.value} (in {each.within})")
+        near = plain_text(", ".join(f"{c.key} = {c.value} ({c.score:.0f} %)" for c in each.candidates))
+        value = plain_text(each.value if each.within is None else f"{each.value} (in {each.within})")
         table.add_row(
             Text(each.lookup),
             Text(value),
             amounts.count(each.records),
-            Text(_plain(each.first_id or "")),
+            Text(plain_text(each.first_id or "")),
             Text(each.becomes, "red" if each.becomes == "rejected" else "yellow"),
             Text(f"any of {near}" if each.is_ambiguous else near or "nothing"),
         )
@@ -192,81 +167,6 @@ def _of_spelling(found: Sequence[Unresolved]) -> Iterator[Text]:
         yield Text(
             f'{values} in case, spaces or diacritics alone: lookups.{lookup}.match = "normalised" finds such values'
         )
-
-
-def _plain(text: str) -> str:
-    """What a terminal may be given: values of records hold anything, line breaks and control characters too."""
-    return "".join(sign if sign.isprintable() else " " for sign in text)
-
-
-def _first_line(text: str) -> str:
-    return _plain(next(iter(text.splitlines()), ""))
-
-
-def beside(sample: Sample, readings: Sequence[Reading] = ()) -> Iterator[RenderableType]:
-    """A source record and what it becomes, side by side: first what each mapped value came from, then what is left."""
-    yield Text(f"route {sample.route}, record {_plain(sample.source_id)}", "bold")
-    bodies = [part.body for part in sample.parts if part.body is not None]
-    found, left = pairs(sample.source, bodies, readings)
-    rows = iter(found)
-    for part in sample.parts:
-        yield _headline(part)
-        if part.body is not None:
-            yield Padding(_table(next(rows)), (0, 0, 0, 2))
-    if left:
-        yield Text("  not carried" if bodies else "  as it was read", "dim")
-        yield Padding(_table_of_left(left), (0, 0, 0, 2))
-    yield Text()
-
-
-def _headline(part: Part) -> Text:
-    said, style = _OUTCOMES[part.outcome]
-    text = Text(f"  {said.format(id=_plain(part.target_id or ''))}", style)
-    if part.cause is not None and part.outcome == "rejected":
-        text.append(f": {_plain(part.cause)}: {_first_line(part.message or '')}")
-    return text
-
-
-def _table(rows: Sequence[Pair]) -> Table:
-    table = _halves()
-    for row in rows:
-        mark, style = _KINDS[row.kind]
-        table.add_row(_cell(row.source, "dim"), Text(mark, style), _cell(row.mapped, style))
-    return table
-
-
-def _table_of_left(rows: Sequence[Pair]) -> Table:
-    """Values that are not carried have both columns to themselves."""
-    table = _halves()
-    cells = [_cell(row.source, "dim") for row in rows]
-    half = (len(cells) + 1) // 2
-    for left, right in zip_longest(cells[:half], cells[half:]):
-        table.add_row(left, "", right)
-    return table
-
-
-def _halves() -> Table:
-    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), expand=True)
-    table.add_column(ratio=1, overflow="fold")
-    table.add_column(width=1)
-    table.add_column(ratio=1, overflow="fold")
-    return table
-
-
-def _cell(leaf: Leaf | None, style: str) -> Text:
-    if leaf is None:
-        return Text()
-    return Text.assemble((f"{_plain(leaf.path)} ", "dim"), (value_text(leaf.value), style))
-
-
-def value_text(value: Json) -> str:
-    """A value as JSON, so that 7 and "7" are told apart, and no longer than is readable.
-
-    JSON itself escapes the control characters up to U+001F alone; all that a terminal might obey is.
-    """
-    text = str(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False, default=str)
-    text = text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
-    return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in text)
 
 
 def tell_preview_json(preview: Preview) -> None:
