@@ -17,7 +17,8 @@ class Entry(NamedTuple):
 
     `body` is its JSON, kept until its outcome; None where nothing is to be sent. `target_id` set: the body
     updates that row. `key` is the natural key that the body claims on its target's list. `digest` is the
-    hash of the body, `version` and `source_digest` tell a later change of the source record.
+    hash of the body, `version` and `source_digest` tell a later change of the source record. `record` is that as JSON,
+    where it is kept because it was rejected before anything was sent.
     """
 
     source_id: str
@@ -31,6 +32,7 @@ class Entry(NamedTuple):
     source_digest: bytes | None = None
     cause: str | None = None
     message: str | None = None
+    record: bytes | None = None
 
 
 Refusal = Literal["named", "unnamed"]
@@ -66,14 +68,28 @@ class Item(NamedTuple):
     failed_at: float | None = None
 
 
+class Sent(NamedTuple):
+    """A write request that was answered, or given up: how many bodies it carried, and how it was answered, in words.
+
+    Times are epoch seconds of this machine.
+    """
+
+    id: int
+    sent_at: float
+    answered_at: float
+    bodies: int
+    said: str
+
+
 class Settled(NamedTuple):
-    """What became of one body."""
+    """What became of one body. `answer`: the beginning of what the host said where it refused it."""
 
     member: Member
     state: State
     target_id: str | None = None
     cause: str | None = None
     message: str | None = None
+    answer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

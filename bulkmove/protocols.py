@@ -17,6 +17,7 @@ from bulkmove.entries import (
     Member,
     Refusal,
     RouteProgress,
+    Sent,
     Settled,
     Span,
     TargetKey,
@@ -367,8 +368,22 @@ class Ledger(Protocol):
 
     async def open_intent(self, route: str, members: Sequence[Member]) -> int: ...
 
-    async def settle(self, route: str, settled: Sequence[Settled], *, intent: int | None = None) -> None:
-        """Note outcomes and close the intent; its members without an outcome are free to go again."""
+    def reserve_request(self) -> int:
+        """The number of a write request that needs no intent; an intent's number is its request's."""
+        ...
+
+    async def settle(
+        self,
+        route: str,
+        settled: Sequence[Settled],
+        *,
+        intent: int | None = None,
+        sent: Sent | None = None,
+    ) -> None:
+        """Note outcomes and close the intent; its members without an outcome are free to go again.
+
+        `sent`: the request that was answered so.
+        """
         ...
 
     async def park(
@@ -380,11 +395,12 @@ class Ledger(Protocol):
         sent_at: float,
         settled: Sequence[Settled] = (),
         refusal: Refusal | None = None,
+        sent: Sent | None = None,
     ) -> None:
         """Note outcomes, and keep the intent for the members whose fate the answer did not tell."""
         ...
 
-    async def count_attempt(self, route: str, members: Sequence[Member]) -> None:
+    async def count_attempt(self, route: str, members: Sequence[Member], *, sent: Sent | None = None) -> None:
         """A repeatable write of these bodies failed; they stay pending."""
         ...
 

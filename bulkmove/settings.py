@@ -13,6 +13,7 @@ Match = Literal["exact", "normalised"]
 Load = Literal["whole", "on-demand"]
 Missing = Literal["reject", "null", "default"]
 Synchronous = Literal["full", "normal"]
+LONGEST_CONNECT_S = 10.0
 
 
 class Secret:
@@ -52,7 +53,9 @@ class Window:
 class HostSettings:
     """A named address with one rate budget and one set of credentials.
 
-    `windows` is None where the user gave no `rate`: the connector's published windows hold then.
+    `windows` is None where the user gave no `rate`: the connector's published windows hold then. `timeout_s` is for a
+    whole request with its answer; `connect_timeout_s` and `first_byte_timeout_s` are parts of it, and follow from it
+    where they are None. `ca_file` is PEM: the only authorities that are trusted for this host, where it is given.
     """
 
     name: str
@@ -63,12 +66,20 @@ class HostSettings:
     burst: int = 1
     concurrency: int = 16
     timeout_s: float = 30.0
+    connect_timeout_s: float | None = None
+    first_byte_timeout_s: float | None = None
     settle_s: float = 45.0
     give_up_after_s: float = 120.0
     max_response_bytes: int = 64 * 1024 * 1024
+    ca_file: Path | None = None
     timezone: str | None = None
     paths: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def default_connect_timeout_s(timeout_s: float) -> float:
+    """Where a connection is slow to come about, half of the time is left to the request itself."""
+    return min(LONGEST_CONNECT_S, timeout_s / 2)
 
 
 @dataclass(frozen=True, slots=True)

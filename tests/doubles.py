@@ -10,7 +10,7 @@ from typing import Any, cast
 import anyio
 import anyio.lowlevel
 
-from bulkmove.entries import Member, Refusal, Settled, TargetKey
+from bulkmove.entries import Member, Settled, TargetKey
 from bulkmove.ledger import SqliteLedger
 from bulkmove.model import (
     BatchRule,
@@ -279,28 +279,17 @@ class _TrappedLedger:
         await self._trap.at("after the intent")
         return intent
 
-    async def settle(self, route: str, settled: Sequence[Settled], *, intent: int | None = None) -> None:
+    async def settle(self, route: str, settled: Sequence[Settled], **settings: Any) -> None:
         await self._trap.at("before the outcome")
-        await self._ledger.settle(route, settled, intent=intent)
+        await self._ledger.settle(route, settled, **settings)
         await self._trap.at("after the outcome")
 
-    async def park(
-        self,
-        route: str,
-        doubtful: Sequence[Member],
-        *,
-        intent: int,
-        sent_at: float,
-        settled: Sequence[Settled] = (),
-        refusal: Refusal | None = None,
-    ) -> None:
+    async def park(self, route: str, doubtful: Sequence[Member], **settings: Any) -> None:
         await self._trap.at("before parking")
-        await self._ledger.park(
-            route, doubtful, intent=intent, sent_at=sent_at, settled=settled, refusal=refusal
-        )
+        await self._ledger.park(route, doubtful, **settings)
         await self._trap.at("after parking")
 
-    async def count_attempt(self, route: str, members: Sequence[Member]) -> None:
+    async def count_attempt(self, route: str, members: Sequence[Member], **settings: Any) -> None:
         await self._trap.at("before an attempt is counted")
-        await self._ledger.count_attempt(route, members)
+        await self._ledger.count_attempt(route, members, **settings)
         await self._trap.at("after an attempt is counted")

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from bulkmove.config import schema
 from bulkmove.config.credentials import Surroundings, resolve_credentials
 from bulkmove.config.fields import as_written
+from bulkmove.config.host_checks import check_hosts
 from bulkmove.config.lookup_tables import Lookup, LookupDefault
 from bulkmove.config.problems import Problems
 from bulkmove.config.rates import parse_window
@@ -27,6 +28,7 @@ from bulkmove.settings import (
     RouteSettings,
     Secret,
     StreamName,
+    default_connect_timeout_s,
 )
 
 # A write that the host gave up answering at timeout_s may still be applied for a while.
@@ -50,7 +52,7 @@ def load_migration(
     migration = validate(expanded, problems)
     check_references(expanded, problems)
     if migration is not None:
-        _check_bursts(migration, problems)
+        check_hosts(migration, directory, problems)
     credentials = resolve_credentials(document, Surroundings(directory, environ), problems)
     problems.raise_any(path)
     if migration is None:  # never: whatever does not fit is a problem
@@ -96,15 +98,6 @@ def read_document(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: is not TOML: {error}{end}") from None
 
 
-def _check_bursts(migration: schema.Migration, problems: Problems) -> None:
-    for name, host in migration.hosts.items():
-        smallest = min((parse_window(rate).count for rate in host.rate or ()), default=host.burst)
-        if host.burst > smallest:
-            problems.add_bad_value(
-                ("hosts", name, "burst"), f"must be at most {smallest}, which `rate` allows"
-            )
-
-
 def _host(name: str, host: schema.Host, credentials: Mapping[str, Secret], directory: Path) -> HostSettings:
     is_local = host.api == schema.FILES
     return HostSettings(
@@ -116,9 +109,12 @@ def _host(name: str, host: schema.Host, credentials: Mapping[str, Secret], direc
         burst=host.burst,
         concurrency=host.concurrency,
         timeout_s=host.timeout_s,
+        connect_timeout_s=host.connect_timeout_s or default_connect_timeout_s(host.timeout_s),
+        first_byte_timeout_s=host.first_byte_timeout_s or host.timeout_s,
         settle_s=_settle_s(host, is_local=is_local),
         give_up_after_s=host.give_up_after_s,
         max_response_bytes=host.max_response_bytes,
+        ca_file=None if host.ca_file is None else directory / host.ca_file,
         timezone=host.timezone,
         paths=_frozen(host.paths),
         options=_frozen(host.options),

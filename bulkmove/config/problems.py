@@ -17,8 +17,8 @@ _MOST_SHOWN_CHARACTERS = 60
 # Only values of these keys are repeated in a message. A URL may hold a password, an option anything.
 _SHOWABLE = frozenset(
     {
-        "name", "synchronous", "api", "rate", "burst", "concurrency", "timeout_s", "settle_s", "give_up_after_s",
-        "max_response_bytes", "timezone", "source", "target", "mapper", "mode", "natural_key", "batch_size", "after",
+        "name", "synchronous", "api", "rate", "burst", "concurrency", "timeout_s", "connect_timeout_s",
+        "first_byte_timeout_s", "settle_s", "give_up_after_s", "max_response_bytes", "timezone", "source", "target", "mapper", "mode", "natural_key", "batch_size", "after",
         "from", "key", "value", "within", "match", "load", "missing", "skip_when", "check_bodies", "decisions",
     }
 )  # fmt: skip

@@ -107,7 +107,14 @@ class Host(BaseModel):
     """The most requests in flight on this host at once, over all routes."""
 
     timeout_s: Seconds = 30.0
-    """Seconds until a request without an answer is given up."""
+    """Seconds until a request whose answer is not whole is given up."""
+
+    connect_timeout_s: Seconds | None = None
+    """Seconds until a connection, with TLS, has to stand; part of timeout_s. Nothing was sent where it does not.
+    Default: half of timeout_s, at most 10."""
+
+    first_byte_timeout_s: Seconds | None = None
+    """Seconds until an answer has to begin, once a request goes out; part of timeout_s. Default: timeout_s."""
 
     settle_s: Seconds | None = None
     """Seconds after which a write that was sent and never answered can be looked for on the host: more than
@@ -117,7 +124,11 @@ class Host(BaseModel):
     """Seconds during which a host may serve nothing at all before the run ends (run again to go on)."""
 
     max_response_bytes: Count = 64 * 1024 * 1024
-    """The largest answer, in bytes, that is read."""
+    """The largest answer, in bytes, that is read; of one that comes packed, its size unpacked."""
+
+    ca_file: Annotated[Filled | None, Field(examples=["shop-ca.pem"])] = None
+    """A file of certificates (PEM), relative to the migration's directory: the authorities, or the host's own
+    certificate, that are trusted for this host, in place of those that this machine trusts."""
 
     timezone: Annotated[
         Annotated[str, AfterValidator(checks.check_timezone)] | None, Field(examples=["Europe/Bucharest"])

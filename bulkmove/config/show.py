@@ -15,6 +15,9 @@ _SHORTEST_FOUND_WITHIN_TEXT = 6
 _HIDDEN = "***"
 _DEFAULTS_OF_OTHERS = {
     "rate": "the limits that the API publishes",
+    "connect_timeout_s": "half of timeout_s, at most 10",
+    "first_byte_timeout_s": "timeout_s",
+    "ca_file": "none: who this machine trusts",
     "timezone": "none: a date without a zone is an error",
     "natural_key": "the connector's",
     "batch_size": "what the target takes best",
@@ -106,9 +109,12 @@ def _host(host: HostSettings) -> dict[str, Any]:
         "burst": host.burst,
         "concurrency": host.concurrency,
         "timeout_s": host.timeout_s,
+        "connect_timeout_s": host.connect_timeout_s,
+        "first_byte_timeout_s": host.first_byte_timeout_s,
         "settle_s": host.settle_s,
         "give_up_after_s": host.give_up_after_s,
         "max_response_bytes": host.max_response_bytes,
+        "ca_file": None if host.ca_file is None else str(host.ca_file),
         "timezone": host.timezone,
         "paths": dict(host.paths),
         "options": dict(host.options),

@@ -11,7 +11,7 @@ import orjson
 from bulkmove.connectors.drf import refused_row, row_refusal
 from bulkmove.model import BatchRule, JsonObject, Request, Response, Verdict, WriteItem, WriteResult
 from bulkmove.protocols import Source, Transport
-from bulkmove.transport.unsettled import note_unsettled, unsettled_attempts
+from bulkmove.transport.attempts import noted_attempts
 
 # An update of such a route is the deletion of its row. Nothing is ever created: a body without a row is rejected
 # before it comes here.
@@ -93,14 +93,9 @@ class DeleteTarget:
             request = self._request(item.target_id)
         except ValueError:
             return _NO_ROW
-        lost: Sequence[float] = ()
-        try:
-            with unsettled_attempts() as lost:
-                response = await self._transport.send(request)
-        finally:
-            for sent_at in lost:
-                note_unsettled(sent_at)
-        is_repeated = bool(lost)
+        with noted_attempts() as attempts:
+            response = await self._transport.send(request)
+        is_repeated = any(attempt.is_unsettled for attempt in attempts)
         if response.is_success:
             error = _error_in(response.data)
             if error is not None:

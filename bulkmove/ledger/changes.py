@@ -8,19 +8,20 @@ from collections.abc import Iterable, Sequence
 
 import orjson
 
-from bulkmove.entries import Entry, Intent, Kept, Member, Settled, Span, TargetKey
+from bulkmove.entries import Entry, Intent, Kept, Member, Sent, Settled, Span, TargetKey
 from bulkmove.errors import LedgerError
-from bulkmove.ledger.chunks import keep_only, pack
+from bulkmove.ledger.chunks import compressed, keep_only, pack
 from bulkmove.model import OPEN_STATES, State
 
 _INSERT_RECORDS = """
-INSERT INTO records (route, source_id, body, state, target_id, digest, version, source_digest, cause, message, run, chunk)
+INSERT INTO records
+(route, source_id, body, state, target_id, digest, version, source_digest, cause, message, run, chunk, page)
 VALUES {rows}
 """
 _SETTLE = """
 UPDATE records
 SET state = v.column5, target_id = coalesce(v.column6, target_id), cause = v.column7, message = v.column8,
-    chunk = v.column9, run = v.column4
+    chunk = v.column9, run = v.column4, request = coalesce(v.column10, request)
 FROM (VALUES {rows}) AS v
 WHERE records.route = v.column1 AND records.source_id = v.column2 AND records.body = v.column3
     AND records.state IN (3, 4)
@@ -47,7 +48,7 @@ ON CONFLICT (list, key) DO UPDATE SET rows = rows + 1 WHERE target_id <> exclude
 
 
 # SQLite hands Python's lock back at each step of a statement: a hundred rows in one statement take it once, not
-# a hundred times against a busy event loop. At most so many rows, of at most 12 values, fit one statement.
+# a hundred times against a busy event loop. At most so many rows, of at most 13 values, fit one statement.
 ROWS_A_STATEMENT = 200
 
 
@@ -78,7 +79,7 @@ def insert_entries(
         [
             (
                 route, e.source_id, e.part, e.state, e.target_id, e.digest, e.version, e.source_digest,
-                e.cause, e.message, run, chunk if e.body is not None else None,
+                e.cause, e.message, run, chunk if e.body is not None else None, chunk,
             )
             for e in entries
         ],
@@ -90,6 +91,32 @@ def insert_entries(
             "INSERT OR REPLACE INTO chunks (id, route, is_raw, open, kept, bodies) VALUES (?, ?, ?, ?, ?, ?)",
             (chunk, route, is_raw, is_open, len(kept) - is_open, pack(kept)),
         )
+    _keep_sources(connection, route=route, entries=entries)
+
+
+def _keep_sources(connection: sqlite3.Connection, *, route: int, entries: Sequence[Entry]) -> None:
+    rows = [(route, e.source_id, compressed(e.record)) for e in entries if e.record is not None]
+    if rows:
+        connection.executemany(
+            "INSERT OR REPLACE INTO sources (route, source_id, record) VALUES (?, ?, ?)", rows
+        )
+
+
+def note_page(
+    connection: sqlite3.Connection,
+    *,
+    route: int,
+    run: int,
+    page: int,
+    put_at: float,
+    records: int,
+    was: int | None,
+) -> None:
+    """`records`: how many source records the page brought that were not known; `was`: the raw page that it maps."""
+    connection.execute(
+        "INSERT INTO pages (id, route, run, put_at, records, was) VALUES (?, ?, ?, ?, ?, ?)",
+        (page, route, run, put_at, records, was),
+    )
 
 
 def claim_keys(connection: sqlite3.Connection, *, list_id: int, route: str, entries: Iterable[Entry]) -> None:
@@ -112,6 +139,12 @@ def drop_seen(connection: sqlite3.Connection, *, route: int, chunk: int, source_
 
 
 def drop_all_seen(connection: sqlite3.Connection, *, route: int) -> None:
+    dropped = connection.execute(
+        "SELECT count(*), page FROM records WHERE route = ? AND (state = ? OR (state = ? AND cause = 'gone-at-source'))"
+        " GROUP BY page",
+        (route, State.SEEN, State.SKIPPED),
+    ).fetchall()
+    connection.executemany("UPDATE pages SET records = records - ? WHERE id = ?", dropped)
     connection.execute(
         "DELETE FROM records WHERE route = ? AND (state = ? OR (state = ? AND cause = 'gone-at-source'))",
         (route, State.SEEN, State.SKIPPED),
@@ -133,24 +166,55 @@ def save_spans(connection: sqlite3.Connection, *, route: int, spans: Iterable[Sp
     )
 
 
-def settle(connection: sqlite3.Connection, *, route: int, run: int, settled: Sequence[Settled]) -> None:
+def settle(
+    connection: sqlite3.Connection,
+    *,
+    route: int,
+    run: int,
+    settled: Sequence[Settled],
+    sent: Sent | None = None,
+) -> None:
     """Note outcomes. Each body must be open: an outcome is noted once."""
     if not settled:
         return
+    request = None if sent is None else sent.id
     noted = _execute_rows(
         connection,
         _SETTLE,
         [
             (
                 route, s.member.source_id, s.member.part, run, s.state, s.target_id, s.cause, s.message,
-                s.member.chunk if s.state >= State.REJECTED else None,
+                s.member.chunk if s.state >= State.REJECTED else None, request,
             )
             for s in settled
         ],
     )  # fmt: skip
     if noted != len(settled):
         raise LedgerError(f"{len(settled) - noted} outcomes belong to no open record; this is a defect")
+    answers = [(route, s.member.source_id, s.member.part, s.answer) for s in settled if s.answer is not None]
+    if answers:
+        connection.executemany(
+            "INSERT OR REPLACE INTO answers (route, source_id, body, answer) VALUES (?, ?, ?, ?)", answers
+        )
     _close_chunks(connection, settled)
+
+
+def note_request(connection: sqlite3.Connection, *, route: int, run: int, sent: Sent) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO requests (id, route, run, sent_at, answered_at, bodies, said)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (sent.id, route, run, sent.sent_at, sent.answered_at, sent.bodies, sent.said),
+    )
+
+
+def note_tries(
+    connection: sqlite3.Connection, *, route: int, members: Sequence[Member], request: int
+) -> None:
+    """The request carried these bodies and settled none of them."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO tries (route, source_id, body, request) VALUES (?, ?, ?, ?)",
+        [(route, m.source_id, m.part, request) for m in members],
+    )
 
 
 def _close_chunks(connection: sqlite3.Connection, settled: Sequence[Settled]) -> None:
@@ -191,6 +255,16 @@ def save_intent(
             orjson.dumps([tuple(member) for member in intent.members]),
         ),
     )
+
+
+def note_doubt(connection: sqlite3.Connection, *, route: int) -> None:
+    """A write of the route is, or was, in doubt."""
+    connection.execute("UPDATE routes SET was_doubted = 1 WHERE id = ? AND was_doubted = 0", (route,))
+
+
+def note_left_open(connection: sqlite3.Connection) -> None:
+    """What an ended run left open is in doubt."""
+    connection.execute("UPDATE routes SET was_doubted = 1 WHERE id IN (SELECT route FROM intents)")
 
 
 def close_intent(connection: sqlite3.Connection, intent: int) -> None:

@@ -17,6 +17,14 @@ from bulkmove.entries import Kept
 _LEVEL = 1
 
 
+def compressed(text: bytes) -> bytes:
+    return zlib.compress(text, _LEVEL)
+
+
+def decompressed(blob: bytes) -> bytes:
+    return zlib.decompress(blob)
+
+
 def pack(bodies: Iterable[Kept]) -> bytes:
     kept = list(bodies)
     names = orjson.dumps([(each.source_id, each.part, each.target_id, each.key) for each in kept])

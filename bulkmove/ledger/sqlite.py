@@ -19,6 +19,7 @@ from bulkmove.entries import (
     Member,
     Refusal,
     RouteProgress,
+    Sent,
     Settled,
     Span,
     TargetKey,
@@ -46,8 +47,8 @@ class SqliteLedger:
         self._reader = ReadLane(read, path)
         self._routes = questions.routes(write)
         self._lists: dict[str, int] = dict(write.execute("SELECT name, id FROM lists").fetchall())
-        self._next_chunk = self._next_id("chunks")
-        self._next_intent = self._next_id("intents")
+        self._next_chunk = max(self._next_id("chunks"), self._next_id("pages"))
+        self._next_request = max(self._next_id("intents"), self._next_id("requests"))
         self._run = 0
         # Handed to the writer and not yet durable: look-ups on the read connection would miss them.
         self._new_ids: dict[str, set[str]] = {}
@@ -55,7 +56,7 @@ class SqliteLedger:
 
     def _next_id(self, table: str) -> int:
         newest: int | None = self._write.execute(f"SELECT max(id) FROM {table}").fetchone()[0]  # noqa: S608  our own names
-        return 1 if newest is None else newest + 1
+        return 1 if newest is None else max(0, newest) + 1
 
     # Runs and routes. These happen before the stages start, one at a time.
 
@@ -72,6 +73,7 @@ class SqliteLedger:
                 (*row, this_machine()),
             )
             changes.forget_attempts(connection)
+            changes.note_left_open(connection)
 
         await self._put(change)
         self.writer.run_id = self._run
@@ -186,12 +188,17 @@ class SqliteLedger:
         number, run = self._routes[route], self._run
         ids = {e.source_id for e in entries}
         claims = {e.key: (route, e.source_id) for e in entries if e.key is not None}
+        now = time.time()
+        records = len(ids) if was_raw_chunk is None else 0
 
         def change(connection: sqlite3.Connection) -> None:
             if was_raw_chunk is not None:
                 changes.drop_seen(connection, route=number, chunk=was_raw_chunk, source_ids=sorted(ids))
             changes.insert_entries(
                 connection, route=number, run=run, chunk=chunk, entries=entries, is_raw=is_raw
+            )
+            changes.note_page(
+                connection, route=number, run=run, page=chunk, put_at=now, records=records, was=was_raw_chunk
             )
             if target_list is not None and claims:
                 changes.claim_keys(connection, list_id=self._lists[target_list], route=route, entries=entries)
@@ -291,10 +298,15 @@ class SqliteLedger:
     async def items(self, route: str, members: Sequence[Member]) -> list[Item]:
         return await self._reader.run(partial(questions.items, route=self._routes[route], members=members))
 
+    def reserve_request(self) -> int:
+        """The number of a write request that needs no intent; an intent's number is its request's."""
+        number = self._next_request
+        self._next_request += 1
+        return number
+
     async def open_intent(self, route: str, members: Sequence[Member]) -> int:
         """Durable when it returns: from then on the members count as sent until `settle`."""
-        number = self._next_intent
-        self._next_intent += 1
+        number = self.reserve_request()
         intent = Intent(id=number, sent_at=time.time(), members=members)
         row = partial(
             changes.save_intent, intent=intent, route=self._routes[route], run=self._run, is_parked=False
@@ -302,12 +314,21 @@ class SqliteLedger:
         await self._put(row)
         return number
 
-    async def settle(self, route: str, settled: Sequence[Settled], *, intent: int | None = None) -> None:
+    async def settle(
+        self,
+        route: str,
+        settled: Sequence[Settled],
+        *,
+        intent: int | None = None,
+        sent: Sent | None = None,
+    ) -> None:
         """Note outcomes and close their intent, in one transaction. Members without an outcome are free again."""
         number, run = self._routes[route], self._run
 
         def change(connection: sqlite3.Connection) -> None:
-            changes.settle(connection, route=number, run=run, settled=settled)
+            changes.settle(connection, route=number, run=run, settled=settled, sent=sent)
+            if sent is not None:
+                changes.note_request(connection, route=number, run=run, sent=sent)
             if intent is not None:
                 changes.close_intent(connection, intent)
 
@@ -322,23 +343,39 @@ class SqliteLedger:
         sent_at: float,
         settled: Sequence[Settled] = (),
         refusal: Refusal | None = None,
+        sent: Sent | None = None,
     ) -> None:
         """Keep the intent for the members whose fate the answer did not tell, and note the outcomes it told."""
         number, run = self._routes[route], self._run
         kept = Intent(id=intent, sent_at=sent_at, members=doubtful, refusal=refusal)
 
         def change(connection: sqlite3.Connection) -> None:
-            changes.settle(connection, route=number, run=run, settled=settled)
+            changes.settle(connection, route=number, run=run, settled=settled, sent=sent)
+            changes.note_doubt(connection, route=number)
+            self._note_sent(connection, number, doubtful, sent)
             changes.save_intent(connection, intent=kept, route=number, run=run, is_parked=True)
             if refusal != "named":
                 changes.count_attempt(connection, route=number, members=doubtful, at=sent_at)
 
         await self._put(change, wait=False)
 
-    async def count_attempt(self, route: str, members: Sequence[Member]) -> None:
+    async def count_attempt(self, route: str, members: Sequence[Member], *, sent: Sent | None = None) -> None:
         """A repeatable write of these bodies failed; they stay pending."""
         number, now = self._routes[route], time.time()
-        await self._put(lambda c: changes.count_attempt(c, route=number, members=members, at=now), wait=False)
+
+        def change(connection: sqlite3.Connection) -> None:
+            changes.count_attempt(connection, route=number, members=members, at=now)
+            self._note_sent(connection, number, members, sent)
+
+        await self._put(change, wait=False)
+
+    def _note_sent(
+        self, connection: sqlite3.Connection, route: int, members: Sequence[Member], sent: Sent | None
+    ) -> None:
+        """The request that was answered, and settled none of these."""
+        if sent is not None:
+            changes.note_request(connection, route=route, run=self._run, sent=sent)
+            changes.note_tries(connection, route=route, members=members, request=sent.id)
 
     async def intents(self, route: str) -> list[Intent]:
         """What is in doubt: parked by this run, or left open by one that ended."""
@@ -354,8 +391,7 @@ class SqliteLedger:
         number = self._routes[route]
         members = await self._reader.run(partial(questions.unknown_members, route=number))
         if members:
-            intent = Intent(id=self._next_intent, sent_at=0.0, members=members)
-            self._next_intent += 1
+            intent = Intent(id=self.reserve_request(), sent_at=0.0, members=members)
 
             def change(connection: sqlite3.Connection) -> None:
                 changes.revive_unknown(connection, route=number, members=members)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bulkmove.entries import Item, Member, Refusal, Settled
+from bulkmove.entries import Item, Member, Refusal, Sent, Settled
 from bulkmove.errors import (
     BulkmoveError,
     CredentialsError,
@@ -20,7 +20,7 @@ from bulkmove.load.batching import Batch
 from bulkmove.load.gate import ListGate
 from bulkmove.model import State, Verdict, WriteItem, WriteResult
 from bulkmove.protocols import Ledger, Target
-from bulkmove.transport.unsettled import unsettled_attempts
+from bulkmove.transport.attempts import Attempt, noted_attempts
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +68,25 @@ async def deliver(batch: Batch, lane: Lane) -> Delivered:
     async with lane.gate.writing():
         if not is_repeatable:
             return Delivered(await _deliver_once(batch, lane), None)
-        with unsettled_attempts() as attempts:
+        with noted_attempts() as attempts:
             left = await _deliver_repeatable(batch, lane)
-        return Delivered(left, max(attempts, default=None))
+        return Delivered(left, max((each.sent_at for each in attempts if each.is_unsettled), default=None))
 
 
 async def _deliver_repeatable(batch: Batch, lane: Lane) -> list[Member]:
     members = [item.member for item in batch.items]
-    try:
-        answer = _sort(batch, await _write(batch, lane))
-    except (RequestFailedError, InDoubtError):
-        await lane.ledger.count_attempt(lane.route, members)
-        return members
-    await _settle(lane, answer.settled)
+    with noted_attempts() as attempts:
+        try:
+            answer = _sort(batch, await _write(batch, lane), attempts)
+        except (RequestFailedError, InDoubtError):
+            sent = _sent(lane.ledger.reserve_request(), batch, attempts)
+            await lane.ledger.count_attempt(lane.route, members, sent=sent)
+            return members
+    sent = _sent(lane.ledger.reserve_request(), batch, attempts)
+    await _settle(lane, answer.settled, sent=sent)
     if answer.doubtful:
-        await lane.ledger.count_attempt(lane.route, [item.member for item in answer.doubtful])
+        doubtful = [item.member for item in answer.doubtful]
+        await lane.ledger.count_attempt(lane.route, doubtful, sent=sent)
     left = [item.member for item in answer.doubtful]
     return left + await _again(batch, answer.held, lane)
 
@@ -90,39 +94,64 @@ async def _deliver_repeatable(batch: Batch, lane: Lane) -> list[Member]:
 async def _deliver_once(batch: Batch, lane: Lane) -> list[Member]:
     members = [item.member for item in batch.items]
     intent = await lane.ledger.open_intent(lane.route, members)
-    try:
-        answer = _sort(batch, await _write(batch, lane))
-    except InDoubtError as error:
-        await lane.ledger.park(lane.route, members, intent=intent, sent_at=error.sent_at)
-        return members
-    except RequestFailedError:
-        # A look at the row before its update kept failing; the update itself was never sent.
-        await lane.ledger.settle(lane.route, (), intent=intent)
-        await lane.ledger.count_attempt(lane.route, members)
-        return members
-    except (HostUnavailableError, CredentialsError):
-        # What these say is that the request was refused or never went out: nothing is applied.
-        await lane.ledger.settle(lane.route, (), intent=intent)
-        raise
-    except BulkmoveError:
-        # A redirect, or an answer of something else than the host: who knows what it did before.
-        await lane.ledger.park(lane.route, members, intent=intent, sent_at=time.time())
-        raise
+    with noted_attempts() as attempts:
+        try:
+            answer = _sort(batch, await _write(batch, lane), attempts)
+        except BulkmoveError as error:
+            await _note_failed(lane, members, error, intent=intent, sent=_sent(intent, batch, attempts))
+            if isinstance(error, (InDoubtError, RequestFailedError)):
+                return members
+            raise
+    sent = _sent(intent, batch, attempts)
     is_certain = not answer.held or lane.is_atomic() is True
     if answer.doubtful or not is_certain:
-        return await _park(batch, answer, lane, intent)
-    await _settle(lane, answer.settled, intent=intent)
+        return await _park(batch, answer, lane, intent=intent, sent=sent)
+    await _settle(lane, answer.settled, intent=intent, sent=sent)
     return await _again(batch, answer.held, lane)
 
 
-async def _park(batch: Batch, answer: Sorted, lane: Lane, intent: int) -> list[Member]:
+async def _note_failed(
+    lane: Lane, members: Sequence[Member], error: BulkmoveError, *, intent: int, sent: Sent
+) -> None:
+    """What a write without a usable answer leaves behind: nothing, or its intent."""
+    match error:
+        case InDoubtError():
+            await lane.ledger.park(lane.route, members, intent=intent, sent_at=error.sent_at, sent=sent)
+        case RequestFailedError():
+            # A look at the row before its update kept failing; the update itself was never sent.
+            await lane.ledger.settle(lane.route, (), intent=intent)
+            await lane.ledger.count_attempt(lane.route, members, sent=sent)
+        case HostUnavailableError() | CredentialsError():
+            # What these say is that the request was refused or never went out: nothing is applied.
+            await lane.ledger.settle(lane.route, (), intent=intent)
+        case _:
+            # A redirect, or an answer of something else than the host: who knows what it did before.
+            await lane.ledger.park(lane.route, members, intent=intent, sent_at=time.time(), sent=sent)
+
+
+def _sent(number: int, batch: Batch, attempts: Sequence[Attempt]) -> Sent:
+    """The request for the ledger: its last attempt is what was answered; a write may look at rows before it."""
+    now = time.time()
+    sent_at, said = (attempts[-1].sent_at, attempts[-1].said) if attempts else (now, "nothing was sent")
+    if len(attempts) > 1:
+        said = f"{said}, at attempt {len(attempts)}"
+    return Sent(number, sent_at, now, len(batch.items), said)
+
+
+async def _park(batch: Batch, answer: Sorted, lane: Lane, *, intent: int, sent: Sent) -> list[Member]:
     """Leave in doubt what the answer did not tell: items it passed over, or good items of a refused array."""
     doubtful = [item.member for item in (*answer.doubtful, *answer.held)]
     refusal: Refusal | None = (
         None if not answer.held else "named" if len(answer.held) < len(batch.items) else "unnamed"
     )
     await lane.ledger.park(
-        lane.route, doubtful, intent=intent, sent_at=time.time(), settled=answer.settled, refusal=refusal
+        lane.route,
+        doubtful,
+        intent=intent,
+        sent_at=time.time(),
+        settled=answer.settled,
+        refusal=refusal,
+        sent=sent,
     )
     lane.on_settled(answer.settled)
     return doubtful
@@ -142,8 +171,8 @@ async def _again(batch: Batch, held: Sequence[Item], lane: Lane) -> list[Member]
     return left
 
 
-async def _settle(lane: Lane, settled: Sequence[Settled], *, intent: int | None = None) -> None:
-    await lane.ledger.settle(lane.route, settled, intent=intent)
+async def _settle(lane: Lane, settled: Sequence[Settled], *, sent: Sent, intent: int | None = None) -> None:
+    await lane.ledger.settle(lane.route, settled, intent=intent, sent=sent)
     lane.on_settled(settled)
 
 
@@ -153,7 +182,8 @@ async def _write(batch: Batch, lane: Lane) -> Sequence[WriteResult]:
     )
 
 
-def _sort(batch: Batch, results: Sequence[WriteResult]) -> Sorted:
+def _sort(batch: Batch, results: Sequence[WriteResult], attempts: Sequence[Attempt]) -> Sorted:
+    refusal = attempts[-1].refusal if attempts else None
     answer = Sorted([], [], [])
     for item, result in zip(batch.items, results, strict=True):
         match result.verdict:
@@ -163,20 +193,17 @@ def _sort(batch: Batch, results: Sequence[WriteResult]) -> Sorted:
             case Verdict.UNCHANGED:
                 answer.settled.append(Settled(item.member, State.UNCHANGED, target_id=item.target_id))
             case Verdict.REJECTED:
-                answer.settled.append(
-                    Settled(
-                        item.member, State.REJECTED, cause=result.cause or "refused", message=result.message
-                    )
-                )
+                answer.settled.append(_rejected(item, result, refusal))
             case Verdict.HELD if len(batch.items) > 1:
                 answer.held.append(item)
             case Verdict.HELD:
                 # Refused alone, it is refused for its own sake.
-                answer.settled.append(
-                    Settled(
-                        item.member, State.REJECTED, cause=result.cause or "refused", message=result.message
-                    )
-                )
+                answer.settled.append(_rejected(item, result, refusal))
             case Verdict.DOUBT:
                 answer.doubtful.append(item)
     return answer
+
+
+def _rejected(item: Item, result: WriteResult, refusal: str | None) -> Settled:
+    cause = result.cause or "refused"
+    return Settled(item.member, State.REJECTED, cause=cause, message=result.message, answer=refusal)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bulkmove.entries import Entry, Item, Kept, Member, Span, TargetKey
 from bulkmove.errors import RejectedError
@@ -34,7 +34,10 @@ async def take(job: RouteJob, records: Sequence[Record], span: Span | None) -> l
     entries, bodies = _prepare(job.rules, fresh, results, digests)
     async with job.target_list.claiming:
         matched = await _match_all(job, bodies, {})
-        items = await _put_down(job, matched, bodies, others=entries + keyless, span=span)
+        records_by_id = {record.id: record.data for record in fresh if record.id is not None}
+        items = await _put_down(
+            job, matched, bodies, others=entries + keyless, records=records_by_id, span=span
+        )
     job.note_mapped(len(fresh))
     return items
 
@@ -61,7 +64,7 @@ async def map_stored(job: RouteJob, chunk: int, rows: Sequence[Kept]) -> None:
     async with job.target_list.claiming:
         matched = await _match_all(job, bodies, own_rows)
         matched = await _without_strays(job, matched, bodies)
-        await _put_down(job, matched, bodies, others=entries, was_raw_chunk=chunk)
+        await _put_down(job, matched, bodies, others=entries, records=own_rows, was_raw_chunk=chunk)
     job.note_mapped(len(rows))
 
 
@@ -215,11 +218,15 @@ async def _put_down(
     bodies: Sequence[Body],
     *,
     others: list[Entry],
+    records: Mapping[str, JsonObject],
     span: Span | None = None,
     was_raw_chunk: int | None = None,
 ) -> list[Item]:
-    """Hand a page to the ledger; the bodies that are to be written, in order. `matched` goes with `bodies`, one by one."""
-    entries = matched + others
+    """Hand a page to the ledger; the bodies that are to be written, in order. `matched` goes with `bodies`, one by one.
+
+    `records`: the source records, which are kept of what is rejected here.
+    """
+    entries = _with_records(matched, records) + _with_records(others, records)
     if not entries and span is None:
         return []
     chunk = job.ledger.reserve_chunk()
@@ -239,6 +246,24 @@ async def _put_down(
         for e, b in zip(matched, bodies, strict=True)
         if e.state is State.PENDING
     ]
+
+
+def _with_records(entries: list[Entry], records: Mapping[str, JsonObject]) -> list[Entry]:
+    if not any(entry.state is State.REJECTED for entry in entries):
+        return entries
+    return [
+        entry._replace(record=_encoded(records[entry.source_id]))
+        if entry.state is State.REJECTED and entry.source_id in records
+        else entry
+        for entry in entries
+    ]
+
+
+def _encoded(row: JsonObject) -> bytes | None:
+    try:
+        return encode_json(row)
+    except (TypeError, ValueError):
+        return None
 
 
 def _tell(job: RouteJob, entries: Sequence[Entry], *, is_new: bool = True) -> None:

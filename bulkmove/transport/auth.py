@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from importlib import metadata
 from urllib.parse import quote
@@ -50,6 +52,27 @@ def signed_headers(host: HostSettings, sign: Signature) -> CIMultiDict[str]:
             f"hosts.{host.name}.credentials hold a line break or control character: check their source"
         )
     return headers
+
+
+def without_secrets(sign: Signature, text: str) -> str:
+    """The text with `***` for whatever of the credentials stands in it, also as HTTP Basic spells them."""
+    for secret in _secrets_of(sign):
+        text = text.replace(secret, "***")
+    return text
+
+
+def _secrets_of(sign: Signature) -> list[str]:
+    """Longest first, so that none is cut in two by a shorter one."""
+    found: set[str] = set()
+    for value in (*sign.headers.values(), *sign.params.values()):
+        scheme, _, rest = value.partition(" ")
+        found.add(rest or value)
+        if scheme == "Basic":
+            with suppress(ValueError):
+                found.update(b64decode(rest).decode().split(":", 1))
+    return sorted(
+        {form for text in found if text for form in (text, quote(text, safe=""))}, key=len, reverse=True
+    )
 
 
 class SignedAddress:

@@ -33,6 +33,7 @@ async def open_local(host: HostSettings) -> AsyncIterator[HostTransport]:
         rules=RetryRules(says_nothing, never_passing, 0.0),
         timing=timing,
         redirect_target=nowhere.redirect_target,
+        without_secrets=str,
     )
     yield HostTransport(host, retrying, gated=gated, gate=gate, clock=timing.clock)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 from bulkmove.events import HostSample
 from bulkmove.model import Request, Response
 from bulkmove.protocols import Signature
 from bulkmove.settings import HostSettings, Window
+from bulkmove.transport.auth import without_secrets
 from bulkmove.transport.client import open_client
 from bulkmove.transport.gate import Gate
 from bulkmove.transport.gated import GatedClient
@@ -67,6 +69,7 @@ async def open_transport(
             rules=rules,
             timing=timing,
             redirect_target=client.redirect_target,
+            without_secrets=partial(without_secrets, sign),
         )
         yield HostTransport(host, retrying, gated=gated, gate=gate, clock=timing.clock)
 

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from bulkmove.model import Request, Response
 from bulkmove.transport import messages
 from bulkmove.transport.answers import Answer, Failure, Verdict, described, verdict_on
+from bulkmove.transport.attempts import Attempt, note_attempt
 from bulkmove.transport.gate import Gate
 from bulkmove.transport.gated import GatedClient, Tries
 from bulkmove.transport.health import MOST_THROTTLE_PAUSES, HostHealth
 from bulkmove.transport.timing import Timing
-from bulkmove.transport.unsettled import note_unsettled
 from bulkmove.transport.waits import full_jitter_s, rest_s, retry_after_s, throttled_s
 
 LEAST_ATTEMPTS = 6
+LONGEST_REFUSAL_BYTES = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Retrying:
         rules: RetryRules,
         timing: Timing,
         redirect_target: Callable[[Request, Response], str],
+        without_secrets: Callable[[str], str],
     ) -> None:
         self._host = host
         self._client = client
@@ -52,6 +54,7 @@ class Retrying:
         self._rules = rules
         self._timing = timing
         self._redirect_target = redirect_target
+        self._without_secrets = without_secrets
         self.retries = 0
         self.throttled = 0
 
@@ -60,6 +63,7 @@ class Retrying:
         while True:
             answer = await self._client.send(request, tries)
             verdict = verdict_on(answer, self._rules.is_passing)
+            self._note_attempt(tries, answer, verdict)
             if isinstance(answer, Response):
                 if verdict is Verdict.SETTLED:
                     self._health.served(self._timing.clock())
@@ -71,6 +75,13 @@ class Retrying:
                 self._note_failure(request, tries, answer, verdict)
                 await self._timing.sleep(self._backoff_s(tries))
             self.retries += 1
+
+    def _note_attempt(self, tries: Tries, answer: Answer, verdict: Verdict) -> None:
+        refusal = None
+        if isinstance(answer, Response) and 400 <= answer.status < 500:
+            refusal = self._without_secrets(answer.body[:LONGEST_REFUSAL_BYTES].decode("utf-8", "replace"))
+        is_unsettled = verdict is Verdict.UNSETTLED
+        note_attempt(Attempt(tries.sent_at, described(answer), is_unsettled, refusal))
 
     def _refuse_final(self, request: Request, answer: Response, verdict: Verdict) -> None:
         """Raise for an answer that no retry will mend."""
@@ -111,8 +122,6 @@ class Retrying:
         if isinstance(answer, Failure) and answer.is_lasting and not health.has_answered:
             raise messages.unreachable(self._host, request, what)
         self._hold_failing(tries, answer, what, now)
-        if verdict is Verdict.UNSETTLED:
-            note_unsettled(tries.sent_at)
         if verdict is Verdict.UNSETTLED and not request.is_repeatable:
             raise messages.in_doubt(self._host, request, what, sent_at=tries.sent_at)
         if health.has_failed_enough:
