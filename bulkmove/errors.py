@@ -11,6 +11,7 @@
     ├── RefusedError           3      the host refused one single call that was made by itself
     ├── FatalError                    the run can't go on
     │   ├── CredentialsError   6      the host refused key, token or password
+    │   ├── BudgetSpentError   7      more records were rejected than `max_rejected` allows
     │   ├── UnprovenError      5      a list could not be read in a way that proves it whole
     │   └── BadAnswerError     5      the host answers, but with nothing that can be used
     └── LedgerError            1      the durable record can't be read or written
@@ -103,6 +104,12 @@ class CredentialsError(FatalError):
     """The host refused the credentials (401, 403). Never tried again: hosts lock keys out."""
 
     exit_code = 6
+
+
+class BudgetSpentError(FatalError):
+    """A run rejected more records of a route than `max_rejected` allows. All progress is kept."""
+
+    exit_code = 7
 
 
 class UnprovenError(FatalError):

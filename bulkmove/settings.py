@@ -77,9 +77,37 @@ class HostSettings:
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
-def default_connect_timeout_s(timeout_s: float) -> float:
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Seconds until a connection stands, from a request to the first byte of its answer, and for the whole of it."""
+
+    connect_s: float
+    first_byte_s: float
+    whole_s: float
+
+
+def deadlines_of(host: HostSettings) -> Deadlines:
     """Where a connection is slow to come about, half of the time is left to the request itself."""
-    return min(LONGEST_CONNECT_S, timeout_s / 2)
+    connect_s, first_byte_s = host.connect_timeout_s, host.first_byte_timeout_s
+    return Deadlines(
+        connect_s=min(LONGEST_CONNECT_S, host.timeout_s / 2) if connect_s is None else connect_s,
+        first_byte_s=host.timeout_s if first_byte_s is None else first_byte_s,
+        whole_s=host.timeout_s,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RejectionLimit:
+    """How many records of a route one run may reject before it ends: a number, or a share of those that it handles.
+
+    Exactly one of the two is set; `share` is between 0 and 1.
+    """
+
+    count: int | None = None
+    share: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.count}" if self.share is None else f"{100 * self.share:g}%"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +127,8 @@ class RouteSettings:
 
     `fields` is the mapping that stands in the configuration itself, as it is written there; `mapper` is then
     empty. `skip_when` belongs to `fields`: a condition under which a record is skipped on purpose.
-    `check_bodies`: mapped bodies are held against what the target documents before they are sent.
+    `check_bodies`: mapped bodies are held against what the target documents before they are sent. `max_rejected`: the
+    migration's, unless the route has one of its own.
     """
 
     name: str
@@ -116,6 +145,7 @@ class RouteSettings:
     fields: Mapping[str, Any] | None = None
     skip_when: str | None = None
     check_bodies: bool = True
+    max_rejected: RejectionLimit | None = None
 
     @property
     def is_self_route(self) -> bool:
@@ -164,3 +194,4 @@ class MigrationSettings:
     lookups: Mapping[str, LookupSettings] = field(default_factory=lambda: MappingProxyType({}))
     decisions: Path | None = None
     synchronous: Synchronous = "full"
+    max_rejected: RejectionLimit | None = None

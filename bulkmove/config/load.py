@@ -15,7 +15,7 @@ from bulkmove.config.fields import as_written
 from bulkmove.config.host_checks import check_hosts
 from bulkmove.config.lookup_tables import Lookup, LookupDefault
 from bulkmove.config.problems import Problems
-from bulkmove.config.rates import parse_window
+from bulkmove.config.rates import parse_rejections, parse_window
 from bulkmove.config.references import check_references
 from bulkmove.config.validation import validate
 from bulkmove.config.variables import expand_document
@@ -25,10 +25,10 @@ from bulkmove.settings import (
     LookupSettings,
     MigrationSettings,
     Missing,
+    RejectionLimit,
     RouteSettings,
     Secret,
     StreamName,
-    default_connect_timeout_s,
 )
 
 # A write that the host gave up answering at timeout_s may still be applied for a while.
@@ -66,7 +66,7 @@ def load_migration(
                 for name, host in migration.hosts.items()
             }
         ),
-        routes=_frozen({name: _route(name, route) for name, route in migration.routes.items()}),
+        routes=_frozen({name: _route(name, route, migration) for name, route in migration.routes.items()}),
         ledger=_ledger(migration, directory) if ledger is None else ledger.absolute(),
         file=path.absolute(),
         lookups=_frozen(
@@ -74,6 +74,7 @@ def load_migration(
         ),
         decisions=directory / migration.decisions,
         synchronous=migration.synchronous,
+        max_rejected=_rejections(migration.max_rejected),
     )
 
 
@@ -109,8 +110,8 @@ def _host(name: str, host: schema.Host, credentials: Mapping[str, Secret], direc
         burst=host.burst,
         concurrency=host.concurrency,
         timeout_s=host.timeout_s,
-        connect_timeout_s=host.connect_timeout_s or default_connect_timeout_s(host.timeout_s),
-        first_byte_timeout_s=host.first_byte_timeout_s or host.timeout_s,
+        connect_timeout_s=host.connect_timeout_s,
+        first_byte_timeout_s=host.first_byte_timeout_s,
         settle_s=_settle_s(host, is_local=is_local),
         give_up_after_s=host.give_up_after_s,
         max_response_bytes=host.max_response_bytes,
@@ -128,7 +129,11 @@ def _settle_s(host: schema.Host, *, is_local: bool) -> float:
     return 0.0 if is_local else host.timeout_s + SETTLE_BEYOND_TIMEOUT_S
 
 
-def _route(name: str, route: schema.Route) -> RouteSettings:
+def _rejections(value: int | str | None) -> RejectionLimit | None:
+    return None if value is None else parse_rejections(value)
+
+
+def _route(name: str, route: schema.Route, migration: schema.Migration) -> RouteSettings:
     return RouteSettings(
         name=name,
         source=_stream(route.source),
@@ -144,6 +149,9 @@ def _route(name: str, route: schema.Route) -> RouteSettings:
         fields=None if route.fields is None else _frozen(as_written(route.fields)),
         skip_when=route.skip_when,
         check_bodies=route.check_bodies,
+        max_rejected=_rejections(
+            migration.max_rejected if route.max_rejected is None else route.max_rejected
+        ),
     )
 
 

@@ -18,8 +18,10 @@ _MOST_SHOWN_CHARACTERS = 60
 _SHOWABLE = frozenset(
     {
         "name", "synchronous", "api", "rate", "burst", "concurrency", "timeout_s", "connect_timeout_s",
-        "first_byte_timeout_s", "settle_s", "give_up_after_s", "max_response_bytes", "timezone", "source", "target", "mapper", "mode", "natural_key", "batch_size", "after",
+        "first_byte_timeout_s", "settle_s", "give_up_after_s", "max_response_bytes", "timezone", "source", "target",
+        "mapper", "mode", "natural_key", "batch_size", "after",
         "from", "key", "value", "within", "match", "load", "missing", "skip_when", "check_bodies", "decisions",
+        "max_rejected",
     }
 )  # fmt: skip
 

@@ -17,7 +17,17 @@ from pydantic import (
 from bulkmove.config import checks
 from bulkmove.config.fields import Fields, Path
 from bulkmove.config.lookup_tables import Lookup
-from bulkmove.config.shapes import SHAPE, Count, Filled, FilterValue, Options, Rate, Seconds, Stream
+from bulkmove.config.shapes import (
+    SHAPE,
+    Count,
+    Filled,
+    FilterValue,
+    Options,
+    Rate,
+    Rejections,
+    Seconds,
+    Stream,
+)
 from bulkmove.settings import Mode, Synchronous
 
 # Its hosts are directories on this machine.
@@ -197,6 +207,9 @@ class Route(BaseModel):
     fields_used: Annotated[list[Filled] | None, Field(min_length=1)] = None
     """The only fields that the source is asked for, where it can select fields. Default: all."""
 
+    max_rejected: Rejections | None = None
+    """What `max_rejected` of the migration is for this route."""
+
     after: list[str] = []
     """The routes that have to be finished before this one starts. Without it routes run side by side."""
 
@@ -217,6 +230,10 @@ class Migration(BaseModel):
 
     synchronous: Synchronous = "full"
     """full: progress survives a loss of power. normal: faster; it survives a killed process."""
+
+    max_rejected: Rejections | None = None
+    """How many records of one route a run may reject before it ends (exit code 7), with all progress kept: a number, or
+    "2%" of those that it handles, once they are 100. Default: any number."""
 
     decisions: Filled = "decisions.toml"
     """The file in which a person says what becomes of values that no look-up resolves, relative to the migration's

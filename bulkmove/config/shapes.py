@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from bulkmove.config import checks
-from bulkmove.config.rates import check_rate
+from bulkmove.config.rates import check_rate, check_rejections
 
 SHAPE = ConfigDict(
     strict=True, extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
@@ -19,6 +19,11 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Stream = Annotated[str, AfterValidator(checks.check_stream)]
 Options = Annotated[dict[str, Any], AfterValidator(checks.check_json)]
 Rate = Annotated[str, AfterValidator(check_rate)]
+Rejections = Annotated[
+    int | str,
+    BeforeValidator(check_rejections, json_schema_input_type=int | str),
+    Field(examples=[1000, "2%"]),
+]
 
 _FilterScalar = str | int | bool
 FilterValue = Annotated[

@@ -8,15 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from bulkmove.config.problems import KeyPath, spell_key
-from bulkmove.settings import HostSettings, LookupSettings, MigrationSettings, RouteSettings
+from bulkmove.settings import (
+    HostSettings,
+    LookupSettings,
+    MigrationSettings,
+    RejectionLimit,
+    RouteSettings,
+    deadlines_of,
+)
 
 # A shorter one would be found in the midst of words that hold no secret.
 _SHORTEST_FOUND_WITHIN_TEXT = 6
 _HIDDEN = "***"
+_MIGRATION_KEYS = ("name", "ledger", "synchronous", "max_rejected", "decisions")
 _DEFAULTS_OF_OTHERS = {
+    "max_rejected": "any number",
     "rate": "the limits that the API publishes",
-    "connect_timeout_s": "half of timeout_s, at most 10",
-    "first_byte_timeout_s": "timeout_s",
     "ca_file": "none: who this machine trusts",
     "timezone": "none: a date without a zone is an error",
     "natural_key": "the connector's",
@@ -35,6 +42,7 @@ def plain(settings: MigrationSettings) -> dict[str, Any]:
         "name": settings.name,
         "ledger": str(settings.ledger),
         "synchronous": settings.synchronous,
+        "max_rejected": _rejections(settings.max_rejected),
         "decisions": str(settings.decisions),
         "hosts": {name: _host(host) for name, host in settings.hosts.items()},
         "routes": {name: _route(route) for name, route in settings.routes.items()},
@@ -56,7 +64,7 @@ def defaults(shown: Mapping[str, Any], document: Mapping[str, Any], *, at: KeyPa
 
 def as_text(shown: Mapping[str, Any], left_out: set[KeyPath]) -> str:
     """`plain` as TOML; what the file leaves out says so, and what stands for no value is a comment."""
-    lines = [_line((name,), shown[name], left_out) for name in ("name", "ledger", "synchronous", "decisions")]
+    lines = [_line((name,), shown[name], left_out) for name in _MIGRATION_KEYS]
     for section in ("hosts", "routes", "lookups"):
         for name, table in shown[section].items():
             lines += ["", f"[{spell_key((section, name))}]"]
@@ -101,6 +109,7 @@ def _toml(value: Any) -> str:
 
 
 def _host(host: HostSettings) -> dict[str, Any]:
+    deadlines = deadlines_of(host)
     return {
         "api": host.api,
         "url": host.url,
@@ -109,8 +118,8 @@ def _host(host: HostSettings) -> dict[str, Any]:
         "burst": host.burst,
         "concurrency": host.concurrency,
         "timeout_s": host.timeout_s,
-        "connect_timeout_s": host.connect_timeout_s,
-        "first_byte_timeout_s": host.first_byte_timeout_s,
+        "connect_timeout_s": deadlines.connect_s,
+        "first_byte_timeout_s": deadlines.first_byte_s,
         "settle_s": host.settle_s,
         "give_up_after_s": host.give_up_after_s,
         "max_response_bytes": host.max_response_bytes,
@@ -134,9 +143,14 @@ def _route(route: RouteSettings) -> dict[str, Any]:
         "where": dict(route.where),
         "batch_size": route.batch_size,
         "fields_used": None if route.fields_used is None else list(route.fields_used),
+        "max_rejected": _rejections(route.max_rejected),
         "after": list(route.after),
         "options": dict(route.options),
     }
+
+
+def _rejections(limit: RejectionLimit | None) -> int | str | None:
+    return None if limit is None else str(limit) if limit.count is None else limit.count
 
 
 def _lookup(lookup: LookupSettings) -> dict[str, Any]:

@@ -15,7 +15,8 @@ messages.py  the texts of its errors
 timing.py    clock, sleep and chance, so that all of this can be tested without them
 """
 
-from bulkmove.transport.opening import HostTransport, open_transport
+from bulkmove.transport.client import open_client
+from bulkmove.transport.opening import HostTransport, OpenClient, open_transport
 from bulkmove.transport.timing import Timing
 
-__all__ = ["HostTransport", "Timing", "open_transport"]
+__all__ = ["HostTransport", "OpenClient", "Timing", "open_client", "open_transport"]

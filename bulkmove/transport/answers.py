@@ -24,7 +24,8 @@ class Verdict(enum.Enum):
 class Failure:
     """An attempt without an answer that can be used. `text` says what happened, in words that may be shown.
 
-    `response` is set where there was an answer whose body is unusable. `is_lasting`: another try would bring the same.
+    `response` is set where there was an answer whose body is unusable. `is_lasting`: another try would bring the same,
+    until a person has looked at `to_check` (the host's url where it is None).
     No exception is kept: those of an HTTP client carry the whole URL.
     """
 
@@ -32,6 +33,7 @@ class Failure:
     text: str
     response: Response | None = None
     is_lasting: bool = False
+    to_check: str | None = None
 
 
 Answer = Response | Failure

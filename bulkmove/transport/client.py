@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 import io
-import os
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from ipaddress import ip_address
 from types import SimpleNamespace
 from typing import Any
-from urllib.request import getproxies_environment, proxy_bypass
 
 import aiohttp
+import anyio
 from multidict import CIMultiDict
-from yarl import URL
 
 from bulkmove.errors import ConfigError
 from bulkmove.model import Json, Request, Response
 from bulkmove.protocols import Signature
-from bulkmove.settings import HostSettings
+from bulkmove.settings import HostSettings, deadlines_of
 from bulkmove.transport.answers import Answer, Failure, Verdict
-from bulkmove.transport.auth import SignedAddress, signed_headers
-from bulkmove.transport.tls import tls_failure
+from bulkmove.transport.auth import USER_AGENT, SignedAddress, signed_headers
+from bulkmove.transport.bodies import UnusableBodyError, whole_body
+from bulkmove.transport.connections import connector_of
+from bulkmove.transport.failing import Stage, failure_of, no_first_byte, proxy_failure, told
+from bulkmove.transport.proxies import proxy_of
 from bulkmove.transport.waits import http_date
 
-# Common servers drop idle connections after 5 s. A write on a connection that is just being dropped is in
-# doubt, so it is better to leave it first.
-KEEP_ALIVE_S = 4.0
-LONGEST_CONNECT_S = 10.0
 READ_BUFFER_BYTES = 256 * 1024
 LARGE_BODY_BYTES = 1024 * 1024
 _NO_CONTENT = (204, 205)
+_TYPE = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,60}")
+# What these mean hangs on no body, so that a bad one must not hide them: a 401 is never tried again.
+_MEANT_BY_STATUS = (401, 403, 429)
+
+
+class _Attempt:
+    """One request on its way: its mark, how far it came, and the scope that ends when no answer begins."""
+
+    __slots__ = ("mark", "scope", "stage")
+
+    def __init__(self, mark: object, scope: anyio.CancelScope | None) -> None:
+        self.mark = mark
+        self.scope = scope
+        self.stage = Stage.CONNECTING
 
 
 class Client:
@@ -40,77 +51,88 @@ class Client:
         self,
         host: HostSettings,
         session: aiohttp.ClientSession,
+        *,
         address: SignedAddress,
+        headers: CIMultiDict[str],
         wall_clock: Callable[[], float],
     ) -> None:
         self._host = host
         self._session = session
         self._address = address
+        self._headers = headers
         self._wall_clock = wall_clock
         self._most_bytes = host.max_response_bytes
+        self._deadlines = deadlines_of(host)
+        self._is_first_byte_awaited = self._deadlines.first_byte_s < self._deadlines.whole_s
         self._last_date: tuple[str, float | None] = ("", None)
 
     async def send(self, request: Request, mark: object = None) -> Answer:
         """The answer to one attempt. `mark` is handed to `on_sent` when it goes on the wire. Raises only what is a mistake of the caller or the configuration."""
         sent_at = self._wall_clock()
-        url = self._address.url_of(request)
+        answer = await self._headed(request, mark)
+        if isinstance(answer, Failure):
+            return answer
         try:
-            answer = await self._session.request(
-                request.method,
-                url,
-                data=_payload(request.body),
-                headers=_headers_of(request),
-                allow_redirects=False,
-                trace_request_ctx=mark,
-            )
-            try:
-                body = await self._read(answer)
-            finally:
-                # Nothing to do after a whole body; after anything less, the connection is of no more use.
-                answer.close()
+            body = await self._body(answer)
+        finally:
+            # Nothing to do after a whole body; after anything less, the connection is of no more use.
+            answer.close()
+        return self._answered(request, answer, body, sent_at)
+
+    def redirect_target(self, request: Request, answer: Response) -> str:
+        return self._address.target_of_redirect(request, answer.headers)
+
+    async def _headed(self, request: Request, mark: object) -> aiohttp.ClientResponse | Failure:
+        """The answer, as soon as its head is there."""
+        scope = anyio.CancelScope() if self._is_first_byte_awaited else None
+        attempt = _Attempt(mark, scope)
+        sending = self._session.request(
+            request.method,
+            self._address.url_of(request),
+            data=_payload(request.body),
+            headers=self._headers_of(request),
+            allow_redirects=False,
+            trace_request_ctx=attempt,
+        )
+        try:
+            if scope is None:
+                return await sending
+            with scope:
+                return await sending
+            failure: Failure | None = no_first_byte(self._deadlines)
         except (aiohttp.ClientError, OSError) as error:
-            failure = failure_of(error)
-        else:
-            return self._answered(request, answer, body, sent_at)
+            failure = failure_of(error, attempt.stage, self._deadlines)
         if failure is None:
             raise ConfigError(
                 f"hosts.{self._host.name}.url, or the proxy in the environment, is no usable address"
             )
         return failure
 
-    def redirect_target(self, request: Request, answer: Response) -> str:
-        return self._address.target_of_redirect(request, answer.headers)
-
-    async def _read(self, answer: aiohttp.ClientResponse) -> bytes | None:
-        """The whole body; None where it is larger than allowed, whatever its headers said."""
-        length = answer.content_length
-        if length is not None and length > self._most_bytes:
-            return None
-        if length is not None and "Content-Encoding" not in answer.headers:
-            return await answer.read()
-        parts: list[bytes] = []
-        size = 0
-        while part := await answer.content.readany():
-            parts.append(part)
-            size += len(part)
-            if size > self._most_bytes:
-                return None
-        return b"".join(parts)
+    async def _body(self, answer: aiohttp.ClientResponse) -> bytes | str:
+        """The whole body, or why there is none."""
+        try:
+            return await whole_body(answer, self._most_bytes)
+        except UnusableBodyError as error:
+            return f"answered {answer.status} {error}"
+        except (aiohttp.ClientError, OSError) as error:
+            return told(error, Stage.ANSWERED, self._deadlines)
 
     def _answered(
-        self, request: Request, answer: aiohttp.ClientResponse, body: bytes | None, sent_at: float
+        self, request: Request, answer: aiohttp.ClientResponse, body: bytes | str, sent_at: float
     ) -> Answer:
         status = answer.status
-        if body is None:
-            most_mb = self._most_bytes / 1e6
-            return Failure(Verdict.UNSETTLED, f"answered {status} with more than {most_mb:g} MB")
+        if status == 407:
+            return proxy_failure(status)
         data: Json = None
         failure: str | None = None
-        if request.decode is not None and 200 <= status < 300 and status not in _NO_CONTENT:
+        if isinstance(body, str):
+            failure = None if _is_meant_by_status(status) else body
+            body = b""
+        elif request.decode is not None and 200 <= status < 300 and status not in _NO_CONTENT:
             try:
                 data = request.decode(body)
             except ValueError:  # its text may hold parts of the body
-                kind = answer.content_type
+                kind = shown_type(answer.content_type)
                 failure = f"answered {status} with a body that can't be used ({kind}, {len(body)} bytes)"
         response = Response(
             status=status,
@@ -123,6 +145,15 @@ class Client:
         )
         return response if failure is None else Failure(Verdict.UNSETTLED, failure, response)
 
+    def _headers_of(self, request: Request) -> CIMultiDict[str]:
+        if request.body is None and not request.headers:
+            return self._headers
+        headers = self._headers.copy()
+        headers.update(request.headers)
+        if request.body is not None:
+            headers.setdefault("Content-Type", "application/json")
+        return headers
+
     def _date(self, text: str | None) -> float | None:
         if text is None:
             return None
@@ -131,37 +162,13 @@ class Client:
         return self._last_date[1]
 
 
-def failure_of(error: aiohttp.ClientError | OSError) -> Failure | None:
-    """What an exception of aiohttp or the system means; None for an address that can't be used at all.
-
-    Only what happened before a connection stood is surely not applied. Of the exception only the system's own
-    error text is shown: the rest may hold the URL with its query.
-    """
-    if isinstance(error, (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)):
-        return None
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return Failure(Verdict.NOT_APPLIED, "its name was not found (DNS)")
-    if isinstance(error, (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)):
-        return tls_failure(error)
-    if isinstance(error, aiohttp.ClientConnectorError):
-        who = "the proxy" if isinstance(error, aiohttp.ClientProxyConnectionError) else "it"
-        return Failure(Verdict.NOT_APPLIED, f"could not connect to {who} ({_system_text(error)})")
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return Failure(Verdict.NOT_APPLIED, "no connection came about in time")
-    if isinstance(error, aiohttp.ClientHttpProxyError):
-        return Failure(Verdict.NOT_APPLIED, f"the proxy answered {error.status}")
-    if isinstance(error, TimeoutError):
-        return Failure(Verdict.UNSETTLED, "no whole answer came in time")
-    if isinstance(error, aiohttp.ClientPayloadError):
-        return Failure(Verdict.UNSETTLED, "the answer was cut short")
-    if isinstance(error, aiohttp.ClientResponseError):
-        return Failure(Verdict.UNSETTLED, "the answer was not HTTP")
-    return Failure(Verdict.UNSETTLED, f"the connection broke ({_system_text(error)})")
+def shown_type(content_type: str) -> str:
+    """What an answer says that its body is, where that is a type and not whatever else a host may write there."""
+    return content_type if _TYPE.fullmatch(content_type) else "of no known type"
 
 
-def _system_text(error: BaseException) -> str:
-    number = getattr(error, "errno", None)
-    return os.strerror(number) if isinstance(number, int) and number > 0 else type(error).__name__
+def _is_meant_by_status(status: int) -> bool:
+    return status in _MEANT_BY_STATUS or 300 <= status < 400
 
 
 def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
@@ -169,41 +176,8 @@ def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
     return io.BytesIO(body) if body is not None and len(body) >= LARGE_BODY_BYTES else body
 
 
-def _headers_of(request: Request) -> CIMultiDict[str] | None:
-    if request.body is None and not request.headers:
-        return None
-    headers = CIMultiDict(request.headers)
-    if request.body is not None:
-        headers.setdefault("Content-Type", "application/json")
-    return headers
-
-
-def proxy_of(url: URL) -> URL | None:
-    """The proxy that the environment names for this address, asked once: aiohttp would ask, and read ~/.netrc, each time."""
-    proxies = getproxies_environment()
-    proxy = proxies.get(url.scheme, proxies.get("all"))
-    if not proxy or url.host is None or is_loopback(url.host) or proxy_bypass(f"{url.host}:{url.port}"):
-        return None
-    try:
-        found = URL(proxy if "://" in proxy else f"http://{proxy}")
-    except ValueError:
-        found = URL()
-    if found.scheme not in ("http", "https") or not found.host:
-        raise ConfigError("the proxy in the environment is no http or https address")
-    return found
-
-
-def is_loopback(name: str) -> bool:
-    """Whether it is this machine, which no proxy could reach."""
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost"
-
-
-def _traces(on_sent: Callable[[Any], None] | None) -> list[aiohttp.TraceConfig]:
-    if on_sent is None:
-        return []
+def _trace(on_sent: Callable[[Any], None] | None, first_byte_s: float) -> aiohttp.TraceConfig:
+    """Tells each attempt when its connection stands, right before its first byte is written."""
 
     async def note(
         session: aiohttp.ClientSession,
@@ -211,11 +185,16 @@ def _traces(on_sent: Callable[[Any], None] | None) -> list[aiohttp.TraceConfig]:
         params: aiohttp.TraceRequestHeadersSentParams,
     ) -> None:
         del session, params
-        on_sent(context.trace_request_ctx)
+        attempt: _Attempt = context.trace_request_ctx
+        attempt.stage = Stage.SENT
+        if attempt.scope is not None:
+            attempt.scope.deadline = anyio.current_time() + first_byte_s
+        if on_sent is not None:
+            on_sent(attempt.mark)
 
     trace = aiohttp.TraceConfig()
     trace.on_request_headers_sent.append(note)
-    return [trace]
+    return trace
 
 
 @asynccontextmanager
@@ -232,18 +211,21 @@ async def open_client(
     """
     address = SignedAddress(host, sign)
     headers = signed_headers(host, sign)
-    connect_s = min(LONGEST_CONNECT_S, host.timeout_s / 2)
-    connector = aiohttp.TCPConnector(limit=host.concurrency, keepalive_timeout=KEEP_ALIVE_S)
+    # Not the session's: aiohttp shows those to a proxy, unencrypted, when it asks for a tunnel.
+    shown_to_proxies = {"User-Agent": USER_AGENT}
+    proxy = proxy_of(address.base)
+    deadlines = deadlines_of(host)
     async with aiohttp.ClientSession(
-        connector=connector,
-        headers=headers,
-        proxy=proxy_of(address.base),
+        connector=await connector_of(host),
+        headers=shown_to_proxies,
+        proxy=proxy,
         cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=host.timeout_s, connect=connect_s),
+        timeout=aiohttp.ClientTimeout(total=deadlines.whole_s, connect=deadlines.connect_s),
         read_bufsize=READ_BUFFER_BYTES,
-        trace_configs=_traces(on_sent),
+        auto_decompress=False,
+        trace_configs=[_trace(on_sent, deadlines.first_byte_s)],
     ) as session:
         if hasattr(session, "_retry_connection"):
             # aiohttp resends idempotent requests on a dropped connection by itself, past the gate.
             session._retry_connection = False  # noqa: SLF001  # no public switch; a test watches it
-        yield Client(host, session, address, wall_clock)
+        yield Client(host, session, address=address, headers=headers, wall_clock=wall_clock)

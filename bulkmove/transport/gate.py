@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import anyio
 
 from bulkmove.settings import Window
-from bulkmove.transport.meters import Entry, Meter, meters_of, rate_per_s
+from bulkmove.transport.meters import LONGEST_SPACED_S, Entry, Meter, meters_of, rate_per_s
+from bulkmove.transport.pace import Pace
 
 # Timers of event loops count in milliseconds; asking for less only spins.
 LEAST_WAIT_S = 0.001
-
-
-# Two percent more between requests cost two percent; a 429 costs a minute.
-WIDENED_BY = 1.02
 USUAL_DELAY_WEIGHT = 0.1
 
 
@@ -32,7 +29,7 @@ class Slot:
 
 
 class Gate:
-    """Windows, concurrency and pauses as one decision, first come first served.
+    """Windows, concurrency, pace and pauses as one decision, first come first served.
 
     Whoever is first in the queue waits until all of them admit a request at the same moment, takes its part of
     each without an await in between, and makes room for the next. A second gate behind this one would be left
@@ -40,27 +37,52 @@ class Gate:
 
     After a pause one request goes out alone, and each that comes back lets one more out beside its own
     successor, up to `concurrency`: a host that comes back is met by one request, not by all that waited.
+
+    After a 429 the windows of up to a minute admit a share of their rate (see `Pace`); where there are none, it is
+    the concurrency that is lowered.
     """
 
     def __init__(
-        self, windows: Sequence[Window], *, burst: int, concurrency: int, clock: Callable[[], float]
+        self,
+        windows: Sequence[Window],
+        *,
+        burst: int,
+        concurrency: int,
+        clock: Callable[[], float],
     ) -> None:
         self._clock = clock
-        self._burst = burst
-        self._concurrency = concurrency
+        self._concurrency = self._most_in_flight = concurrency
         self._meters: tuple[Meter, ...] = meters_of(windows, burst)
+        self._pace = Pace()
+        self._share = 1.0
         self._turn = anyio.Lock(fast_acquire=True)
         self._waiting = 0
         self._usual_delay_s = 0.0
         self._wake: asyncio.Future[None] | None = None
         self._paused_until = -math.inf
+        self._held_until = -math.inf
         self._reason: str | None = None
         self._pauses = 0
         self._recent_in_flight = 0
         self._recent_most = concurrency
         self.in_flight = 0
         self.granted = 0
-        self.rate_per_s = rate_per_s(windows)
+        self.is_spaced = any(window.period_s <= LONGEST_SPACED_S for window in windows)
+        self._rate_per_s = rate_per_s(windows)
+
+    @property
+    def rate_per_s(self) -> float | None:
+        """The rate that can be used now; None if there is no limit."""
+        if self._rate_per_s is None or not self.is_spaced or self._share == 1.0:
+            return self._rate_per_s
+        self._follow_pace(self._clock())
+        return self._rate_per_s * self._share
+
+    def remember(self, spent: Iterable[tuple[float, int]]) -> None:
+        """What an earlier run let out, by the clock, the oldest first. To be called before the first `acquire`."""
+        for at, count in spent:
+            for meter in self._meters:
+                meter.remember(at, count)
 
     @property
     def pauses(self) -> int:
@@ -73,7 +95,7 @@ class Gate:
 
     def paused(self) -> tuple[float, str | None]:
         """How many seconds the host still rests, and why."""
-        left_s = self._paused_until - self._clock()
+        left_s = max(self._paused_until, self._held_until) - self._clock()
         return (left_s, self._reason) if left_s > 0 else (0.0, None)
 
     def pause(self, seconds: float, reason: str) -> None:
@@ -83,11 +105,26 @@ class Gate:
         now = self._clock()
         if now >= self._paused_until:
             self._pauses += 1
-        if now + seconds > self._paused_until:
-            self._paused_until = now + seconds
+        if now + seconds > max(self._paused_until, self._held_until):
             self._reason = reason
+        self._paused_until = max(self._paused_until, now + seconds)
+        self._pace.rest_until(self._paused_until)
         self._recent_in_flight = 0
         self._recent_most = 1
+
+    def hold(self, seconds: float, reason: str) -> None:
+        """Let nothing out for `seconds` from now, with no doubt about the host: all go on together afterwards."""
+        until = self._clock() + seconds
+        if until > max(self._paused_until, self._held_until):
+            self._reason = reason
+        self._held_until = max(self._held_until, until)
+
+    def lower(self) -> None:
+        """The host answered 429: let less out, and creep back to what is configured."""
+        in_use = 1.0 if self.is_spaced else (self.in_flight + 1) / self._concurrency
+        now = self._clock()
+        self._pace.lower(now, used=in_use)
+        self._follow_pace(now)
 
     async def acquire(self) -> Slot:
         """Wait for a slot and take it; to be given back by `release`. Cancelled, it leaves none taken."""
@@ -126,10 +163,16 @@ class Gate:
                 self._recent_most += 1
         self._rouse()
 
-    def widen(self) -> None:
-        """The host answered 429 although the windows were kept: leave more between requests, up to a limit."""
-        for meter in self._meters:
-            meter.widen(WIDENED_BY)
+    def _follow_pace(self, now: float) -> None:
+        share = self._pace.share(now)
+        if share == self._share:
+            return
+        self._share = share
+        if self.is_spaced:
+            for meter in self._meters:
+                meter.follow(share)
+        else:
+            self._most_in_flight = max(1, int(self._concurrency * share))
 
     def _rouse(self) -> None:
         """Let the first in the queue look again."""
@@ -138,9 +181,11 @@ class Gate:
 
     def _wait_s(self, now: float) -> float:
         """Seconds until everything admits a request; infinite while that hangs on a `release`."""
-        if now < self._paused_until:
-            return self._paused_until - now
-        if self.in_flight >= self._concurrency or self._recent_in_flight >= self._recent_most:
+        if now < self._paused_until or now < self._held_until:
+            return max(self._paused_until, self._held_until) - now
+        if self._share < 1.0:
+            self._follow_pace(now)
+        if self.in_flight >= self._most_in_flight or self._recent_in_flight >= self._recent_most:
             return math.inf
         longest_s = 0.0
         for meter in self._meters:

@@ -10,9 +10,15 @@ from bulkmove.transport import messages
 from bulkmove.transport.answers import Answer
 from bulkmove.transport.gate import Gate
 from bulkmove.transport.health import HostHealth
+from bulkmove.transport.spent import Spending
 from bulkmove.transport.timing import Timing
 
 LATENCY_WEIGHT = 0.1
+_READS = ("GET", "HEAD", "OPTIONS")
+
+
+def is_write(request: Request) -> bool:
+    return request.method not in _READS
 
 
 @dataclass(slots=True)
@@ -37,29 +43,39 @@ class GatedClient:
     """Sends once, when the gate lets it, and measures how long answers take."""
 
     def __init__(
-        self, host: str, client: Attempting, *, gate: Gate, health: HostHealth, timing: Timing
+        self,
+        host: str,
+        client: Attempting,
+        *,
+        gate: Gate,
+        health: HostHealth,
+        timing: Timing,
+        spending: Spending,
     ) -> None:
         self._host = host
         self._client = client
         self._gate = gate
         self._health = health
         self._timing = timing
+        self.spending = spending
         self.latency_s: float | None = None
 
     async def send(self, request: Request, tries: Tries) -> Answer:
         """One attempt, noted in `tries`.
 
-        Raises HostUnavailableError for a request that could come to be in doubt, where the host has been
-        given up by the time that its slot comes.
+        Raises HostUnavailableError where the host has been given up by the time that the slot comes, for a request
+        that could come to be in doubt, and for one that failed before: it is no news that it would fail again.
         """
         clock = self._timing.clock
         slot = await self._gate.acquire()
         tries.pauses = slot.pauses
         try:
             tries.started_at = started_at = clock()
-            if not request.is_repeatable and self._health.is_given_up(started_at):
+            is_enough = tries.failures or not request.is_repeatable
+            if is_enough and self._health.is_given_up(started_at, is_write=is_write(request)):
                 raise messages.given_up(self._host, request, self._health)
             tries.sent_at = self._timing.wall_clock()
+            self.spending.note(tries.sent_at)
             answer = await self._client.send(request, slot)
         finally:
             self._gate.release(slot)

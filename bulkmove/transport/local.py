@@ -10,10 +10,9 @@ from bulkmove.errors import ConfigError
 from bulkmove.model import Request, Response
 from bulkmove.settings import HostSettings
 from bulkmove.transport.gate import Gate
-from bulkmove.transport.gated import GatedClient
-from bulkmove.transport.health import HostHealth
-from bulkmove.transport.opening import HostTransport, never_passing, says_nothing
-from bulkmove.transport.retry import Retrying, RetryRules
+from bulkmove.transport.opening import HostTransport, layered, never_passing, says_nothing
+from bulkmove.transport.retry import RetryRules
+from bulkmove.transport.spent import Spending
 from bulkmove.transport.timing import Timing
 
 
@@ -21,21 +20,15 @@ from bulkmove.transport.timing import Timing
 async def open_local(host: HostSettings) -> AsyncIterator[HostTransport]:
     """The transport of a host without a network: no limit, no latency, no requests. `send` raises ConfigError."""
     timing = Timing()
-    health = HostHealth(host.give_up_after_s)
-    gate = Gate((), burst=host.burst, concurrency=host.concurrency, clock=timing.clock)
-    nowhere = _Nowhere(host.name)
-    gated = GatedClient(host.name, nowhere, gate=gate, health=health, timing=timing)
-    retrying = Retrying(
-        host.name,
-        gated,
-        gate=gate,
-        health=health,
+    yield layered(
+        host,
+        _Nowhere(host.name),
+        gate=Gate((), burst=host.burst, concurrency=host.concurrency, clock=timing.clock),
+        spending=Spending(()),
         rules=RetryRules(says_nothing, never_passing, 0.0),
         timing=timing,
-        redirect_target=nowhere.redirect_target,
         without_secrets=str,
     )
-    yield HostTransport(host, retrying, gated=gated, gate=gate, clock=timing.clock)
 
 
 class _Nowhere:

@@ -27,6 +27,10 @@ def unavailable(host: str, request: Request, health: HostHealth, what: str) -> H
     if health.has_throttled_enough:
         state = f"it asked to wait {health.throttle_pauses} times in a row and served nothing in between"
         todo = f"lower hosts.{host}.rate, or wait; then run again to go on"
+    elif health.fails_writes_alone:
+        failures, over_s = health.failing_writes
+        state = f"it serves readings, but has taken no write for {over_s:.0f} s, {failures} failures in a row"
+        todo = "when it takes writes again, run again to go on"
     elif health.has_answered:
         state = f"it has served nothing for {health.failing_s:.0f} s, {health.failures} failures in a row"
         todo = "when it works again, run again to go on"
@@ -41,11 +45,11 @@ def given_up(host: str, request: Request, health: HostHealth) -> HostUnavailable
     return unavailable(host, request, health, f"not sent{last}")
 
 
-def unreachable(host: str, request: Request, what: str) -> HostUnavailableError:
+def unreachable(host: str, request: Request, what: str, to_check: str | None = None) -> HostUnavailableError:
     """For what no other try would mend."""
     end = "" if what.endswith("?") else "."
     return HostUnavailableError(
-        f"{call_of(host, request)}: {what}{end} Check hosts.{host}.url, then run again."
+        f"{call_of(host, request)}: {what}{end} Check {to_check or f'hosts.{host}.url'}, then run again."
     )
 
 

@@ -1,9 +1,10 @@
-"""What a window admits, and when it will admit more.
+"""What a window admits, and when it will admit more; less of it for a host that answered 429.
 
 Every window has a log of what was let out, which alone keeps its promise: in any half-open interval of its
 length at most `count` requests start, with about 1 % to spare for requests that overtake each other on their
 way. A short window also has slots, `period / count` apart, so that its requests go out evenly. A long one has
-none: a short migration need not be slowed to the daily average.
+none: a short migration need not be slowed to the daily average. For the same reason only the short ones follow the
+host's pace: a full day stretched to ten would be a stop of hours for one 429.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Protocol
 from aiolimiter import AsyncLimiter
 
 from bulkmove.settings import Window
+from bulkmove.transport.spent import SHORTEST_KEPT_S
 
 LONGEST_SPACED_S = 60.0
 LONG_WINDOW_GRAINS = 240
@@ -23,7 +25,6 @@ SHORT_WINDOW_GRAINS = 10_000
 MARGIN = 0.01
 LEAST_MARGIN_S = 0.005
 MOST_MARGIN_S = 1.0
-MOST_WIDENED = 1.1
 
 # A timer of an event loop is up to 1 ms late: at 1,000/s that is a whole slot, which must not be lost.
 LATE_CREDIT_S = 0.005
@@ -43,8 +44,12 @@ class Meter(Protocol):
         """One request is let out now. To be called only when `wait_s(now)` is 0."""
         ...
 
-    def widen(self, factor: float) -> None:
-        """Admit less from now on: the host counts otherwise than we do."""
+    def follow(self, share: float) -> None:
+        """Admit this share of the rate from now on, at most 1."""
+        ...
+
+    def remember(self, at: float, count: int) -> None:
+        """So many went out by then, in a run before this one. To be called in the order of time, before anything else."""
         ...
 
 
@@ -73,10 +78,9 @@ class Slots:
     """
 
     def __init__(self, window: Window, burst: int) -> None:
-        rate_per_s = CLOSER * window.count / window.period_s
-        height = burst + LATE_CREDIT_S * rate_per_s
-        self._spacing_s = 1 / rate_per_s
-        self._limiter = AsyncLimiter(height, height / rate_per_s)
+        self._rate_per_s = CLOSER * window.count / window.period_s
+        self._burst = burst
+        self.follow(1.0)
 
     def wait_s(self, now: float) -> float:
         del now  # aiolimiter reads the clock of the event loop
@@ -103,7 +107,14 @@ class Slots:
         taking.close()
         raise RuntimeError("a slot was taken that was not admitted")
 
-    def widen(self, factor: float) -> None:
+    def follow(self, share: float) -> None:
+        # A new bucket is empty: one request more at each step of the pace, which the log still counts.
+        rate_per_s = share * self._rate_per_s
+        height = self._burst + LATE_CREDIT_S * rate_per_s
+        self._spacing_s = 1 / rate_per_s
+        self._limiter = AsyncLimiter(height, height / rate_per_s)
+
+    def remember(self, at: float, count: int) -> None:
         """The log alone sets the rate in the long run."""
 
 
@@ -114,11 +125,11 @@ class SlidingLog:
     connect first arrives late, and the first one that needn't is close behind it.
     """
 
-    def __init__(self, *, count: int, span_s: float, grain_s: float) -> None:
+    def __init__(self, *, count: int, span_s: float, grain_s: float, is_spaced: bool = True) -> None:
         self._count = count
-        self._span_s = span_s
-        self._most_span_s = span_s * MOST_WIDENED
+        self._whole_span_s = self._span_s = span_s
         self._grain_s = grain_s
+        self._is_spaced = is_spaced
         self._entries: deque[Entry] = deque()
         self._total = 0
 
@@ -144,8 +155,16 @@ class SlidingLog:
             self._entries.append(entry)
         return entry
 
-    def widen(self, factor: float) -> None:
-        self._span_s = min(self._span_s * factor, self._most_span_s)
+    def follow(self, share: float) -> None:
+        if self._is_spaced:
+            self._span_s = self._whole_span_s / share
+
+    def remember(self, at: float, count: int) -> None:
+        if self._span_s >= SHORTEST_KEPT_S:
+            entry = Entry(at)
+            entry.count, entry.unsent = count, 0
+            self._entries.append(entry)
+            self._total += count
 
 
 def margin_s(period_s: float) -> float:
@@ -163,6 +182,7 @@ def meters_of(windows: Sequence[Window], burst: int) -> tuple[Meter, ...]:
                 count=window.count,
                 span_s=window.period_s + margin_s(window.period_s),
                 grain_s=window.period_s / grains,
+                is_spaced=is_spaced,
             )
         )
         if is_spaced:

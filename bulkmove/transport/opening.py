@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from typing import Any, Protocol
 
 from bulkmove.events import HostSample
 from bulkmove.model import Request, Response
 from bulkmove.protocols import Signature
 from bulkmove.settings import HostSettings, Window
 from bulkmove.transport.auth import without_secrets
+from bulkmove.transport.circuit import HostCircuit
 from bulkmove.transport.client import open_client
 from bulkmove.transport.gate import Gate
-from bulkmove.transport.gated import GatedClient
+from bulkmove.transport.gated import Attempting, GatedClient
 from bulkmove.transport.health import HostHealth
 from bulkmove.transport.retry import Retrying, RetryRules
+from bulkmove.transport.retry_budget import RetryBudget
+from bulkmove.transport.spent import Spending, Spent, on_clock
 from bulkmove.transport.timing import Timing
 
 DEFAULT_429_WAIT_S = 60.0
@@ -36,6 +40,25 @@ def never_passing(response: Response) -> bool:
     return False
 
 
+class HostClient(Attempting, Protocol):
+    """Sends to one host, and tells where a redirect points without what is secret in it."""
+
+    def redirect_target(self, request: Request, answer: Response) -> str: ...
+
+
+class OpenClient(Protocol):
+    """What `client.open_client` is, or stands in for it: a host in this process, say."""
+
+    def __call__(
+        self,
+        host: HostSettings,
+        sign: Signature,
+        *,
+        wall_clock: Callable[[], float],
+        on_sent: Callable[[Any], None] | None = None,
+    ) -> AbstractAsyncContextManager[HostClient]: ...
+
+
 @asynccontextmanager
 async def open_transport(
     host: HostSettings,
@@ -46,6 +69,7 @@ async def open_transport(
     is_passing: Callable[[Response], bool] = never_passing,
     default_429_wait_s: float = DEFAULT_429_WAIT_S,
     timing: Timing | None = None,
+    connect: OpenClient = open_client,
 ) -> AsyncIterator[HostTransport]:
     """A transport to one host, and its connections, for as long as the context lasts.
 
@@ -54,24 +78,46 @@ async def open_transport(
     Raises ConfigError for an address or credentials that can't be used.
     """
     timing = timing or Timing()
-    health = HostHealth(host.give_up_after_s)
     gate = Gate(windows, burst=host.burst, concurrency=host.concurrency, clock=timing.clock)
     rules = RetryRules(wait_from_body, is_passing, default_429_wait_s)
-    async with open_client(
+    async with connect(
         host, sign, wall_clock=timing.wall_clock, on_sent=gate.sent if windows else None
     ) as client:
-        gated = GatedClient(host.name, client, gate=gate, health=health, timing=timing)
-        retrying = Retrying(
-            host.name,
-            gated,
+        yield layered(
+            host,
+            client,
             gate=gate,
-            health=health,
+            spending=Spending(windows),
             rules=rules,
             timing=timing,
-            redirect_target=client.redirect_target,
             without_secrets=partial(without_secrets, sign),
         )
-        yield HostTransport(host, retrying, gated=gated, gate=gate, clock=timing.clock)
+
+
+def layered(
+    host: HostSettings,
+    client: HostClient,
+    *,
+    gate: Gate,
+    spending: Spending,
+    rules: RetryRules,
+    timing: Timing,
+    without_secrets: Callable[[str], str],
+) -> HostTransport:
+    """All that stands between a client that sends once and those who ask for something."""
+    health = HostHealth(host.give_up_after_s)
+    gated = GatedClient(host.name, client, gate=gate, health=health, timing=timing, spending=spending)
+    retrying = Retrying(
+        host.name,
+        gated,
+        circuit=HostCircuit(gate, health, timing),
+        budget=RetryBudget(),
+        rules=rules,
+        timing=timing,
+        redirect_target=client.redirect_target,
+        without_secrets=without_secrets,
+    )
+    return HostTransport(host, retrying, gated=gated, gate=gate, timing=timing)
 
 
 class HostTransport:
@@ -84,14 +130,14 @@ class HostTransport:
         *,
         gated: GatedClient,
         gate: Gate,
-        clock: Callable[[], float],
+        timing: Timing,
     ) -> None:
         self._host = host
         self._retrying = retrying
         self._gated = gated
         self._gate = gate
-        self._clock = clock
-        self._polled: deque[tuple[float, int]] = deque([(clock(), 0)])
+        self._timing = timing
+        self._polled: deque[tuple[float, int]] = deque([(timing.clock(), 0)])
 
     @property
     def host(self) -> HostSettings:
@@ -124,13 +170,27 @@ class HostTransport:
         """Answers with 429 so far."""
         return self._retrying.throttled
 
+    @property
+    def longest_window_s(self) -> float:
+        """How far back what was let out matters to another run; 0 where no window is a minute long or more."""
+        return self._gated.spending.kept_s
+
+    def spent(self) -> tuple[Spent, ...]:
+        """What this transport let out, in coarse grains of epoch seconds, as far back as its longest window."""
+        return self._gated.spending.grains()
+
+    def remember(self, spent: Iterable[tuple[float, int]]) -> None:
+        """Heed what `spent` told of an earlier run, in windows of a minute and more. To be called before anything is sent."""
+        timing = self._timing
+        self._gate.remember(on_clock(spent, wall_now=timing.wall_clock(), clock_now=timing.clock()))
+
     def pause(self, seconds: float, reason: str) -> None:
         """Let nothing more out for `seconds`; what is in flight goes on."""
         self._gate.pause(seconds, reason)
 
     def sample(self) -> HostSample:
         """The host at this moment; cheap, and without effect on it. `used_per_s` is over the last five seconds."""
-        now, requests = self._clock(), self._gate.granted
+        now, requests = self._timing.clock(), self._gate.granted
         polled = self._polled
         while len(polled) > 1 and polled[1][0] <= now - SAMPLED_OVER_S:
             polled.popleft()

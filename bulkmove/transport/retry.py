@@ -9,14 +9,17 @@ from bulkmove.model import Request, Response
 from bulkmove.transport import messages
 from bulkmove.transport.answers import Answer, Failure, Verdict, described, verdict_on
 from bulkmove.transport.attempts import Attempt, note_attempt
-from bulkmove.transport.gate import Gate
-from bulkmove.transport.gated import GatedClient, Tries
-from bulkmove.transport.health import MOST_THROTTLE_PAUSES, HostHealth
+from bulkmove.transport.circuit import HostCircuit
+from bulkmove.transport.gated import GatedClient, Tries, is_write
+from bulkmove.transport.health import MOST_THROTTLE_PAUSES
+from bulkmove.transport.hints import throttled_s
+from bulkmove.transport.retry_budget import LONGEST_WAIT_S, RetryBudget
 from bulkmove.transport.timing import Timing
-from bulkmove.transport.waits import full_jitter_s, rest_s, retry_after_s, throttled_s
+from bulkmove.transport.waits import full_jitter_s, retry_after_s
 
 LEAST_ATTEMPTS = 6
 LONGEST_REFUSAL_BYTES = 4000
+LOOK_AT_BUDGET_EVERY_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +34,8 @@ class RetryRules:
 class Retrying:
     """Sends until a request is settled, or until trying on is of no use or no longer safe.
 
-    A 429, or a 503 that names a time, holds the whole host. So does a second failure with nothing served since
-    the first, for a growing while, so that a host that is going down is asked by one request at a time.
+    What an attempt means for all who ask the host is the circuit's part; this one is the single request's. A retry
+    waits for its backoff, for the host's retry budget, and then for a slot like any request.
     """
 
     def __init__(
@@ -40,8 +43,8 @@ class Retrying:
         host: str,
         client: GatedClient,
         *,
-        gate: Gate,
-        health: HostHealth,
+        circuit: HostCircuit,
+        budget: RetryBudget,
         rules: RetryRules,
         timing: Timing,
         redirect_target: Callable[[Request, Response], str],
@@ -49,8 +52,9 @@ class Retrying:
     ) -> None:
         self._host = host
         self._client = client
-        self._gate = gate
-        self._health = health
+        self._circuit = circuit
+        self._health = circuit.health
+        self._budget = budget
         self._rules = rules
         self._timing = timing
         self._redirect_target = redirect_target
@@ -60,20 +64,23 @@ class Retrying:
 
     async def send(self, request: Request) -> Response:
         tries = Tries(first_at=self._timing.clock())
+        self._budget.earn()
         while True:
             answer = await self._client.send(request, tries)
             verdict = verdict_on(answer, self._rules.is_passing)
             self._note_attempt(tries, answer, verdict)
             if isinstance(answer, Response):
                 if verdict is Verdict.SETTLED:
-                    self._health.served(self._timing.clock())
+                    self._circuit.served(request)
+                    self._circuit.heed(answer.headers, tries, self._host_now(answer))
                     return answer
                 self._refuse_final(request, answer, verdict)
             if verdict is Verdict.THROTTLED and isinstance(answer, Response):
                 self._note_throttle(request, tries, answer)
+                self._budget.charge()
             else:
                 self._note_failure(request, tries, answer, verdict)
-                await self._timing.sleep(self._backoff_s(tries))
+                await self._wait_for_retry(request, tries)
             self.retries += 1
 
     def _note_attempt(self, tries: Tries, answer: Answer, verdict: Verdict) -> None:
@@ -102,47 +109,45 @@ class Retrying:
             from_body=lambda: self._rules.wait_from_body(answer),
             default_s=self._rules.default_429_wait_s,
         )
-        if tries.pauses == self._gate.pauses:
-            # The first to come back since the last pause; the others were let out before this one began.
-            self._health.throttled()
-            self._gate.widen()
-            wait_s = wait_s or rest_s(self._health.tripped(), self._timing.chance())
-        self._gate.pause(wait_s, "it asked to wait (429)")
+        self._circuit.throttled(tries, wait_s)
         if self._health.has_throttled_enough:
             raise messages.unavailable(self._host, request, self._health, "answered 429")
         if tries.throttled > MOST_THROTTLE_PAUSES:
             raise messages.failed(self._host, request, tries.throttled + tries.failures, "answered 429")
 
     def _note_failure(self, request: Request, tries: Tries, answer: Answer, verdict: Verdict) -> None:
-        """Count a failure, hold the host where it is not the first, and raise where trying on ends."""
-        health, now = self._health, self._timing.clock()
-        what = described(answer)
+        """Count a failure, tell the circuit, and raise where trying on ends."""
+        health, what = self._health, described(answer)
         tries.failures += 1
-        health.failed(started_at=tries.started_at, now=now, what=what)
         if isinstance(answer, Failure) and answer.is_lasting and not health.has_answered:
-            raise messages.unreachable(self._host, request, what)
-        self._hold_failing(tries, answer, what, now)
+            raise messages.unreachable(self._host, request, what, answer.to_check)
+        self._circuit.failed(request, tries, what, told_s=self._told_s(answer))
         if verdict is Verdict.UNSETTLED and not request.is_repeatable:
             raise messages.in_doubt(self._host, request, what, sent_at=tries.sent_at)
-        if health.has_failed_enough:
+        if health.has_failed_enough(is_write=is_write(request)):
             raise messages.unavailable(self._host, request, health, what)
         if tries.failures >= LEAST_ATTEMPTS and health.last_served_at > tries.first_at:
             raise messages.failed(self._host, request, tries.failures + tries.throttled, what)
 
-    def _hold_failing(self, tries: Tries, answer: Answer, what: str, now: float) -> None:
+    def _told_s(self, answer: Answer) -> float | None:
+        """The wait that a 503 names."""
         response = answer.response if isinstance(answer, Failure) else answer
-        if response is not None:
-            self._health.has_answered = True
-            if response.status == 503:
-                told_s = retry_after_s(response.headers.get("Retry-After"), self._host_now(response))
-                self._gate.pause(told_s or 0.0, "it asked to wait (503)")
-        if self._health.failures > 1 and tries.pauses == self._gate.pauses:
-            rest = rest_s(self._health.tripped(), self._timing.chance())
-            self._gate.pause(self._health.shortened(rest, now), what)
+        if response is None:
+            return None
+        self._health.has_answered = True
+        if response.status != 503:
+            return None
+        return retry_after_s(response.headers.get("Retry-After"), self._host_now(response))
 
-    def _backoff_s(self, tries: Tries) -> float:
+    async def _wait_for_retry(self, request: Request, tries: Tries) -> None:
+        """The backoff, and then until others have earned this retry, or for long enough."""
+        clock, changes = self._timing.clock, is_write(request)
         wait_s = full_jitter_s(tries.failures, self._timing.chance())
-        return self._health.shortened(wait_s, self._timing.clock())
+        began = clock()
+        await self._timing.sleep(self._health.shortened(wait_s, began, is_write=changes))
+        longest_s = self._health.shortened(LONGEST_WAIT_S, began, is_write=changes)
+        while not self._budget.spend(clock() - began, longest_s=longest_s):
+            await self._timing.sleep(LOOK_AT_BUDGET_EVERY_S)
 
     def _host_now(self, response: Response) -> float:
         """The host's own time, by which its dates are to be read."""

@@ -19,6 +19,7 @@ _CERTIFICATES = {
     62: "it is made out to another name",
     64: "it is made out to another address",
 }
+_UNKNOWN_ISSUERS = (18, 19, 20, 21)
 
 
 def tls_failure(error: aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError) -> Failure:
@@ -33,6 +34,9 @@ def tls_failure(error: aiohttp.ClientConnectorCertificateError | aiohttp.ClientC
 
 
 def _of_certificate(error: Exception) -> Failure:
-    known = _CERTIFICATES.get(getattr(error, "verify_code", 0))
+    code = getattr(error, "verify_code", 0)
+    known = _CERTIFICATES.get(code)
     told = f"its certificate is not trusted{': ' + known if known else ''}"
+    if code in _UNKNOWN_ISSUERS:
+        told += " (the host's ca_file can name whom to trust)"
     return Failure(Verdict.NOT_APPLIED, told, is_lasting=True)

@@ -11,10 +11,12 @@ import pytest
 from aiohttp.client_reqrep import ConnectionKey
 
 from bulkmove.model import Response
+from bulkmove.settings import Deadlines
 from bulkmove.transport.answers import Failure, Verdict, verdict_on
-from bulkmove.transport.client import failure_of
+from bulkmove.transport.failing import Stage, failure_of
 
 SECRET_URL = "https://shop.example/api?api_key=s3cret"
+DEADLINES = Deadlines(connect_s=5.0, first_byte_s=10.0, whole_s=30.0)
 
 
 def response(status: int) -> Response:
@@ -89,7 +91,7 @@ AFTER_CONNECTING: list[aiohttp.ClientError | OSError] = [
 def test_what_fails_before_a_connection_stands_was_surely_not_applied(
     error: aiohttp.ClientError | OSError,
 ) -> None:
-    failure = failure_of(error)
+    failure = failure_of(error, Stage.CONNECTING, DEADLINES)
     assert isinstance(failure, Failure)
     assert failure.verdict is Verdict.NOT_APPLIED
     assert "s3cret" not in failure.text
@@ -97,7 +99,7 @@ def test_what_fails_before_a_connection_stands_was_surely_not_applied(
 
 @pytest.mark.parametrize("error", AFTER_CONNECTING, ids=lambda error: type(error).__name__)
 def test_what_fails_later_leaves_the_request_unsettled(error: aiohttp.ClientError | OSError) -> None:
-    failure = failure_of(error)
+    failure = failure_of(error, Stage.SENT, DEADLINES)
     assert isinstance(failure, Failure)
     assert failure.verdict is Verdict.UNSETTLED
     assert "s3cret" not in failure.text
@@ -115,7 +117,7 @@ def test_what_fails_later_leaves_the_request_unsettled(error: aiohttp.ClientErro
 def test_a_certificate_that_is_not_trusted_says_why_and_is_not_tried_again(code: int, said: str) -> None:
     refusal = ssl.SSLCertVerificationError(1, "certificate verify failed")
     refusal.verify_code = code
-    failure = failure_of(aiohttp.ClientConnectorCertificateError(key(), refusal))
+    failure = failure_of(aiohttp.ClientConnectorCertificateError(key(), refusal), Stage.CONNECTING, DEADLINES)
     assert failure is not None
     assert failure.text.startswith("its certificate is not trusted")
     assert said in failure.text
@@ -123,17 +125,47 @@ def test_a_certificate_that_is_not_trusted_says_why_and_is_not_tried_again(code:
 
 
 def test_a_handshake_that_fails_in_another_way_may_go_again() -> None:
-    failure = failure_of(aiohttp.ClientConnectorSSLError(key(), ssl.SSLError(1, "handshake failure")))
+    failure = failure_of(
+        aiohttp.ClientConnectorSSLError(key(), ssl.SSLError(1, "handshake failure")),
+        Stage.CONNECTING,
+        DEADLINES,
+    )
     assert failure is not None
     assert not failure.is_lasting
 
 
 def test_an_address_that_can_not_be_used_is_no_failure_to_retry() -> None:
-    assert failure_of(aiohttp.InvalidURL(SECRET_URL)) is None
-    assert failure_of(aiohttp.NonHttpUrlClientError(SECRET_URL)) is None
+    assert failure_of(aiohttp.InvalidURL(SECRET_URL), Stage.CONNECTING, DEADLINES) is None
+    assert failure_of(aiohttp.NonHttpUrlClientError(SECRET_URL), Stage.CONNECTING, DEADLINES) is None
 
 
 def test_a_failure_says_what_the_system_said() -> None:
-    failure = failure_of(BEFORE_CONNECTING[0])
+    failure = failure_of(BEFORE_CONNECTING[0], Stage.CONNECTING, DEADLINES)
     assert failure is not None
     assert "Connection refused" in failure.text
+
+
+@pytest.mark.parametrize("error", AFTER_CONNECTING, ids=lambda error: type(error).__name__)
+def test_whatever_breaks_before_a_byte_of_the_request_went_out_was_surely_not_applied(
+    error: aiohttp.ClientError | OSError,
+) -> None:
+    failure = failure_of(error, Stage.CONNECTING, DEADLINES)
+    assert failure is not None
+    assert failure.verdict is Verdict.NOT_APPLIED
+
+
+@pytest.mark.parametrize(
+    ("error", "stage", "said"),
+    [
+        (aiohttp.ConnectionTimeoutError(), Stage.CONNECTING, "no connection came about in 5 s"),
+        (TimeoutError(), Stage.CONNECTING, "no connection came about in 30 s"),
+        (TimeoutError(), Stage.SENT, "no first byte of an answer in 30 s"),
+        (TimeoutError(), Stage.ANSWERED, "the body was not whole after 30 s"),
+    ],
+)
+def test_a_failure_says_which_deadline_passed(
+    error: aiohttp.ClientError | OSError, stage: Stage, said: str
+) -> None:
+    failure = failure_of(error, stage, DEADLINES)
+    assert failure is not None
+    assert failure.text == said

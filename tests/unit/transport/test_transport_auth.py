@@ -9,7 +9,7 @@ from bulkmove.model import Request
 from bulkmove.protocols import Signature
 from bulkmove.settings import HostSettings
 from bulkmove.transport.auth import SignedAddress, host_address, signed_headers
-from bulkmove.transport.client import proxy_of
+from bulkmove.transport.proxies import proxy_of
 
 
 def host(url: str) -> HostSettings:

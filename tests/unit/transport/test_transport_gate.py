@@ -389,13 +389,126 @@ def test_a_delay_that_all_requests_have_costs_no_rate(run_virtually: RunVirtuall
     run_virtually(scenario())
 
 
-def test_a_429_in_spite_of_the_windows_widens_them_up_to_a_limit(run_virtually: RunVirtually) -> None:
+@pytest.mark.parametrize("windows", [(Window(10, 1.0),), (Window(10, 1.0), Window(500, 3600.0))])
+def test_a_lowered_host_gets_half_its_rate_and_creeps_back_to_all_of_it(
+    run_virtually: RunVirtually, windows: tuple[Window, ...]
+) -> None:
     async def scenario() -> None:
-        gate = gate_of(Window(10, 1.0))
-        for _ in range(100):
-            gate.widen()
+        gate = gate_of(*windows)
+        gate.lower()
+        assert gate.rate_per_s == 5
         times = await starts(gate, 101)
-        assert 100 / (times[-1] - times[0]) == pytest.approx(10 / 1.111, rel=0.01)
+        first, last = times[20] - times[0], times[100] - times[80]
+        assert 20 / first == pytest.approx(5.1, abs=0.2)
+        assert 20 / last == pytest.approx(5.8, abs=0.2)
+        await anyio.sleep(1000)
+        assert gate.rate_per_s == 10
+        times = await starts(gate, 101)
+        assert most_in(times, 1.0) <= 10
+        assert 100 / (times[-1] - times[0]) >= 0.98 * 10
+
+    run_virtually(scenario())
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(moments=st.lists(st.floats(0, 200), min_size=1, max_size=6), burst=st.integers(1, 4))
+def test_no_window_is_broken_on_the_way_back(
+    run_virtually: RunVirtually, moments: list[float], burst: int
+) -> None:
+    async def scenario() -> None:
+        gate = gate_of(Window(3, 1.0), Window(40, 60.0), burst=burst)
+        for moment in moments:
+            asyncio.get_running_loop().call_later(moment, gate.lower)
+        times = await starts(gate, 200)
+        assert most_in(times, 1.0) <= 3
+        assert most_in(times, 60.0) <= 40
+
+    run_virtually(scenario())
+
+
+def test_where_no_window_spaces_requests_a_lowered_host_gets_fewer_at_a_time(
+    run_virtually: RunVirtually,
+) -> None:
+    async def most_in_flight(gate: Gate) -> int:
+        flying: list[int] = []
+
+        async def one() -> None:
+            slot = await gate.acquire()
+            flying.append(gate.in_flight)
+            await anyio.sleep(0.1)
+            gate.release(slot)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(40):
+                group.start_soon(one)
+        return max(flying)
+
+    async def scenario() -> None:
+        for windows in ((), (Window(5000, 3600.0),)):
+            gate = gate_of(*windows, concurrency=16)
+            held = [await gate.acquire() for _ in range(16)]
+            for slot in held:
+                gate.release(slot)
+                if slot is held[0]:
+                    gate.lower()
+            assert await most_in_flight(gate) == 8
+            gate.lower()
+            assert await most_in_flight(gate) == 1, "what was in use is what is lowered"
+            await anyio.sleep(1000)
+            assert await most_in_flight(gate) == 16
+
+    run_virtually(scenario())
+
+
+def test_what_an_earlier_run_spent_counts_in_windows_of_a_minute_and_more(
+    run_virtually: RunVirtually,
+) -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        gate = gate_of(Window(1, 1.0), Window(20, 60.0), Window(50, 3600.0))
+        gate.remember([(now - 4000, 50), (now - 3000, 30), (now - 30, 15), (now - 20, 3)])
+        times = [moment - now for moment in await starts(gate, 33, takes_s=0.0)]
+        assert times[1] < 3, "two are left of the minute, and of the hour"
+        assert 600 < times[2] < 604, "what was let out 50 minutes ago is over in ten"
+        assert 3569 < times[32] < 3575, "and 30 are free before the rest of it is"
+
+    run_virtually(scenario())
+
+
+def test_a_hold_keeps_everyone_back_and_lets_all_go_on_together(run_virtually: RunVirtually) -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        gate, times = gate_of(concurrency=8), list[float]()
+        gate.hold(10, "its limit is spent")
+        assert gate.paused() == (10, "its limit is spent")
+        assert gate.pauses == 0
+        began = loop.time()
+
+        async def one() -> None:
+            slot = await gate.acquire()
+            times.append(loop.time() - began)
+            await anyio.sleep(1)
+            gate.release(slot)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(8):
+                group.start_soon(one)
+        assert times == pytest.approx([10] * 8, abs=0.01)
+
+    run_virtually(scenario())
+
+
+def test_a_pause_that_begins_within_a_hold_counts_and_the_later_end_holds(
+    run_virtually: RunVirtually,
+) -> None:
+    async def scenario() -> None:
+        gate = gate_of()
+        gate.hold(10, "spent")
+        gate.pause(4, "429")
+        assert (gate.pauses, gate.paused()) == (1, (10, "spent"))
+        gate.pause(30, "429")
+        assert (gate.pauses, gate.paused()) == (1, (30, "429"))
 
     run_virtually(scenario())
 

@@ -14,23 +14,23 @@ def failing(*moments: float, answered: bool = True, give_up_after_s: float = 120
 
 
 def test_a_host_that_has_answered_is_given_up_after_its_time_and_six_failures() -> None:
-    assert not failing(0, 1, 2, 3, 4, 119).has_failed_enough
-    assert not failing(0, 1, 2, 3, 120).has_failed_enough
-    assert failing(0, 1, 2, 3, 4, 120).has_failed_enough
+    assert not failing(0, 1, 2, 3, 4, 119).has_failed_enough()
+    assert not failing(0, 1, 2, 3, 120).has_failed_enough()
+    assert failing(0, 1, 2, 3, 4, 120).has_failed_enough()
 
 
 def test_a_host_that_never_answered_is_given_up_after_ten_seconds_and_three_failures() -> None:
-    assert not failing(0, 5, 9.9, answered=False).has_failed_enough
-    assert not failing(0, 10, answered=False).has_failed_enough
-    assert failing(0, 5, 10, answered=False).has_failed_enough
-    assert failing(0, 1, 2, answered=False, give_up_after_s=2).has_failed_enough
+    assert not failing(0, 5, 9.9, answered=False).has_failed_enough()
+    assert not failing(0, 10, answered=False).has_failed_enough()
+    assert failing(0, 5, 10, answered=False).has_failed_enough()
+    assert failing(0, 1, 2, answered=False, give_up_after_s=2).has_failed_enough()
 
 
 def test_the_time_runs_from_the_start_of_the_first_attempt_that_failed() -> None:
     health = failing()
     for moment in range(6):
         health.failed(started_at=0.0, now=115.0 + moment)
-    assert health.has_failed_enough
+    assert health.has_failed_enough()
 
 
 def test_but_not_from_before_something_was_served() -> None:
@@ -38,16 +38,16 @@ def test_but_not_from_before_something_was_served() -> None:
     health.served(50.0)
     for moment in range(6):
         health.failed(started_at=0.0, now=115.0 + moment)
-    assert not health.has_failed_enough
+    assert not health.has_failed_enough()
     assert health.failing_s == 70.0
 
 
 def test_serving_once_makes_all_good() -> None:
     health = failing(0, 1, 2, 3, 4, 120)
     health.served(121.0)
-    assert (health.failures, health.failing_s, health.has_failed_enough) == (0, 0.0, False)
+    assert (health.failures, health.failing_s, health.has_failed_enough()) == (0, 0.0, False)
     health.failed(started_at=122.0, now=122.0)
-    assert not health.has_failed_enough
+    assert not health.has_failed_enough()
 
 
 def test_a_host_that_nobody_asked_for_long_may_be_tried_again() -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import tracemalloc
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import anyio
 import pytest
 
 from bulkmove.errors import (
-    BulkmoveError,
     ConfigError,
     CredentialsError,
     HostUnavailableError,
@@ -21,75 +20,10 @@ from bulkmove.errors import (
 )
 from bulkmove.model import Request, Response
 from bulkmove.transport.answers import Answer, Failure, Verdict
-from bulkmove.transport.gate import Gate
-from bulkmove.transport.gated import GatedClient
-from bulkmove.transport.health import HostHealth
-from bulkmove.transport.retry import Retrying, RetryRules
 from bulkmove.transport.timing import Timing
+from tests.unit.transport.scripted_host import GET, LOST, OK, POST, REFUSED, Rig, Scripted, answer
 
 RunVirtually = Callable[[Coroutine[Any, Any, None]], None]
-GET = Request("GET", "/orders", {"api_key": "s3cret"}, is_repeatable=True)
-POST = Request("POST", "/orders", body=b"{}")
-REFUSED = Failure(Verdict.NOT_APPLIED, "could not connect to it (Connection refused)")
-LOST = Failure(Verdict.UNSETTLED, "no whole answer came in time")
-
-
-def answer(status: int, **headers: str) -> Response:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Response(status, named, b"", None, 0.0, None)
-
-
-OK = answer(200)
-
-
-class Scripted:
-    """A client that gives these answers in turn, and notes when it was asked for what."""
-
-    def __init__(self, answers: Iterable[Answer], *, takes_s: float = 0.01) -> None:
-        self._answers: Iterator[Answer] = iter(answers)
-        self._takes_s = takes_s
-        self.asked: list[tuple[float, str]] = []
-
-    async def send(self, request: Request, mark: object = None) -> Answer:
-        del mark
-        self.asked.append((asyncio.get_running_loop().time() - 1000.0, request.method))
-        await anyio.sleep(self._takes_s)
-        return next(self._answers)
-
-    @property
-    def times(self) -> list[float]:
-        return [moment for moment, _ in self.asked]
-
-
-class Rig:
-    def __init__(self, client: Scripted, timing: Timing, *, give_up_after_s: float = 120.0) -> None:
-        self.client = client
-        self.gate = Gate((), burst=1, concurrency=8, clock=timing.clock)
-        self.health = HostHealth(give_up_after_s)
-        gated = GatedClient("old", client, gate=self.gate, health=self.health, timing=timing)
-        self.retrying = Retrying(
-            "old",
-            gated,
-            gate=self.gate,
-            health=self.health,
-            rules=RetryRules(lambda _: None, lambda a: a.headers.get("Passing") == "yes", 60.0),
-            timing=timing,
-            without_secrets=str,
-            redirect_target=lambda _request, _answer: "https://shop.example/orders/",
-        )
-        self.send = self.retrying.send
-
-    async def raised_any(self, request: Request) -> BulkmoveError:
-        with pytest.raises(BulkmoveError) as caught:
-            await self.send(request)
-        assert "s3cret" not in str(caught.value)
-        return caught.value
-
-    async def raised(self, request: Request) -> BulkmoveError:
-        """What it raises, with nothing else in flight."""
-        error = await self.raised_any(request)
-        assert self.gate.in_flight == 0
-        return error
 
 
 @pytest.mark.parametrize(

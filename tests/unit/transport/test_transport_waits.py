@@ -13,10 +13,8 @@ from bulkmove.transport.waits import (
     LONGEST_WAIT_S,
     full_jitter_s,
     http_date,
-    reset_s,
     rest_s,
     retry_after_s,
-    throttled_s,
 )
 
 NOW = 784111777.0  # Sun, 06 Nov 1994 08:49:37 GMT
@@ -65,46 +63,8 @@ def test_a_retry_after_date_is_rounded_up() -> None:
 def test_no_text_breaks_the_readers_or_makes_a_wait_out_of_bounds(text: str) -> None:
     wait_s = retry_after_s(text, NOW)
     assert wait_s is None or 0 <= wait_s <= LONGEST_WAIT_S
-    left_s = reset_s({"RateLimit-Reset": text}, NOW)
-    assert left_s is None or 0 < left_s <= LONGEST_WAIT_S
     moment = http_date(text)
     assert moment is None or math.isfinite(moment)
-
-
-@pytest.mark.parametrize(
-    ("headers", "wait_s"),
-    [
-        ({"RateLimit-Reset": "30"}, 30),
-        ({"X-RateLimit-Reset": "2.1"}, 3),
-        ({"X-RateLimit-Reset": "1700000045"}, 45),
-        ({"X-RateLimit-Reset": "1700000045000"}, 45),
-        ({"RateLimit-Reset": "rubbish", "X-RateLimit-Reset": "7"}, 7),
-        ({"X-RateLimit-Reset": "1699999999"}, None),
-        ({"RateLimit-Reset": "0"}, None),
-        ({}, None),
-    ],
-)
-def test_a_reset_is_seconds_or_the_epoch(headers: dict[str, str], wait_s: float | None) -> None:
-    assert reset_s(headers, 1700000000.0) == wait_s
-
-
-@pytest.mark.parametrize(
-    ("headers", "body_s", "wait_s"),
-    [
-        ({"Retry-After": "5", "RateLimit-Reset": "9"}, 7.0, 5),
-        ({"Retry-After": "0", "RateLimit-Reset": "9"}, 7.0, 0),
-        ({"Retry-After": "rubbish", "RateLimit-Reset": "9"}, 6.5, 7),
-        ({"RateLimit-Reset": "9"}, None, 9),
-        ({"RateLimit-Reset": "9"}, math.nan, 9),
-        ({}, math.inf, LONGEST_WAIT_S),
-        ({}, -3.0, 0),
-        ({}, None, 60),
-    ],
-)
-def test_retry_after_wins_over_the_body_and_the_body_over_hints(
-    headers: dict[str, str], body_s: float | None, wait_s: float
-) -> None:
-    assert throttled_s(headers, now=0.0, from_body=lambda: body_s, default_s=60.0) == wait_s
 
 
 def test_backoff_doubles_up_to_its_cap_with_full_jitter() -> None:

@@ -1,0 +1,164 @@
+"""What each promise costs: the same job with one of them taken out, in turn with the whole, in the same run.
+
+    python benchmarks/promises.py [--orders 20000] [--rounds 5]
+
+MerchantPro orders go to the external-order API of one sandbox, unlimited, 100 a page and a batch. What is taken out is
+taken out here alone, by replacing functions; none of it is a setting, but for `synchronous` and `check_bodies`. The
+last column is the share of time that a run without the promise saves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from unittest.mock import patch
+
+import anyio
+
+from bulkmove.cli.tuning import tune
+from bulkmove.connectors.external_order.target import OrderTarget
+from bulkmove.pipeline.migration import open_migration
+from bulkmove.sandbox.process import SandboxRecord, sandbox_process
+from bulkmove.sandbox.settings import SandboxSettings
+
+MIGRATION = """
+name = "promises"
+synchronous = "{synchronous}"
+[hosts.old]
+api = "merchantpro"
+url = "{url}"
+credentials = {{ key = "demo-key", secret = "demo-secret" }}
+rate = "1000000/s"
+[hosts.new]
+api = "external-order"
+url = "{url}"
+credentials = {{ token = "demo-token" }}
+rate = "1000000/s"
+[routes.orders]
+source = "old.orders"
+target = "new.orders"
+mapper = "merchantpro-to-external-order"
+check_bodies = {check_bodies}
+options = {{ shop = 2 }}
+"""
+AS_SHIPPED = {"synchronous": "full", "check_bodies": "true"}
+
+
+def _nothing(*_: object, **__: object) -> None:
+    return None
+
+
+@contextmanager
+def _without_intents() -> Iterator[None]:
+    """Every write counts as one that may be sent twice."""
+    with patch.object(OrderTarget, "rules", property(_repeatable_rules)):
+        yield
+
+
+def _repeatable_rules(target: OrderTarget) -> MappingProxyType[str, Any]:
+    rules = target._rules  # noqa: SLF001  the benchmark takes out what the target says of itself
+    return MappingProxyType({action: replace(rule, is_repeatable=True) for action, rule in rules.items()})
+
+
+@contextmanager
+def _without_kept_bodies() -> Iterator[None]:
+    with patch("bulkmove.ledger.changes.pack", lambda _: b""):
+        yield
+
+
+@contextmanager
+def _without_claims() -> Iterator[None]:
+    """No natural key is claimed, so that two records with one key would both be written."""
+    with patch("bulkmove.ledger.changes.claim_keys", _nothing):
+        yield
+
+
+@contextmanager
+def _without_stories() -> Iterator[None]:
+    with (
+        patch("bulkmove.ledger.changes.note_page", _nothing),
+        patch("bulkmove.ledger.changes.note_request", _nothing),
+    ):
+        yield
+
+
+Without = Callable[[], Any]
+PROMISES: dict[str, tuple[dict[str, str], tuple[Without, ...]]] = {
+    "as it is shipped": ({}, ()),
+    "survives a loss of power": ({"synchronous": "normal"}, ()),
+    "an intent before each create": ({}, (_without_intents,)),
+    "bodies kept until their outcome": ({}, (_without_kept_bodies,)),
+    "each natural key once": ({}, (_without_claims,)),
+    "each record's story": ({}, (_without_stories,)),
+    "bodies checked before they go": ({"check_bodies": "false"}, ()),
+    "all of these": (
+        {"synchronous": "normal", "check_bodies": "false"},
+        (_without_intents, _without_kept_bodies, _without_claims, _without_stories),
+    ),
+}
+
+
+async def run_once(
+    url: str, orders: int, settings: dict[str, str], without: tuple[Without, ...]
+) -> tuple[float, float]:
+    """Seconds of wall time, and of this process's CPU."""
+    async with SandboxRecord(url) as record:
+        await record.reset()
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        for take_out in without:
+            stack.enter_context(take_out())
+        file = Path(folder) / "migration.toml"
+        file.write_text(MIGRATION.format(url=url, **{**AS_SHIPPED, **settings}), encoding="utf-8")
+        cpu, wall = _cpu_s(), time.perf_counter()
+        async with open_migration(file) as migration:
+            summary = await migration.run()
+        wall, cpu = time.perf_counter() - wall, _cpu_s() - cpu
+    written = summary.routes["orders"].written
+    if written != orders:
+        raise SystemExit(f"{written} of {orders} orders were written: {summary.notes}")
+    return wall, cpu
+
+
+def _cpu_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--orders", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    tune()  # as `bulkmove run` does
+    orders, rounds = arguments.orders, arguments.rounds
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in PROMISES}
+    async with sandbox_process(SandboxSettings(orders=orders, products=200)) as sandbox:
+        await run_once(sandbox.url, orders, {}, ())  # warms the sandbox
+        for _ in range(rounds):
+            for name, (settings, without) in PROMISES.items():
+                taken[name].append(await run_once(sandbox.url, orders, settings, without))
+    print(f"{orders:,} orders, medians of {rounds} rounds in turn, {os.cpu_count()} cores")
+    print(f"{'without':<34}{'records/s':>10}{'us of CPU each':>16}{'time saved':>12}")
+    whole = taken["as it is shipped"]
+    for name, rows in taken.items():
+        wall, cpu = (statistics.median(column) for column in zip(*rows, strict=True))
+        saved = statistics.median(1 - row[0] / base[0] for row, base in zip(rows, whole, strict=True))
+        said = "" if rows is whole else f"{saved:>12.0%}"
+        label = f"({name})" if rows is whole else name
+        print(f"{label:<34}{orders / wall:>10,.0f}{cpu / orders * 1e6:>16.1f}{said}")
+
+
+if __name__ == "__main__":
+    anyio.run(main, backend_options={"use_uvloop": True})

@@ -1,0 +1,56 @@
+"""How much of its rate a host gets: a 429 halves it, and it creeps back while none comes. Pure: told of the time.
+
+Additive increase, multiplicative decrease. On its way back it goes quickly to nine tenths of where the 429 came,
+slowly past that place, which is where the next one is to be expected, and quickly again once none came there.
+"""
+
+from __future__ import annotations
+
+import math
+
+LOWERED_TO = 0.5
+# A host that is configured with ten times what it allows is held by its pauses.
+LEAST_SHARE = 0.1
+CREEP_PER_S = 0.005
+NEAR = 0.9
+# A 429 costs about a minute: the place where one came is passed in ten.
+PASSED_OVER_S = 600.0
+# What follows the share is set anew for each step of it, not for each request.
+STEPS = 100
+
+
+class Pace:
+    """The share of the configured rate that may be used: 1 until the first 429, never more, never under LEAST_SHARE."""
+
+    def __init__(self) -> None:
+        self._from = 1.0
+        self._ceiling = 1.0
+        self._since = -math.inf
+
+    def lower(self, now: float, *, used: float = 1.0) -> None:
+        """The host asked for less. `used`: the share that was in use, where it was less than the share allowed."""
+        self._ceiling = max(min(self._exact(now), used), LEAST_SHARE)
+        self._from = max(LEAST_SHARE, self._ceiling * LOWERED_TO)
+        self._since = now
+
+    def rest_until(self, moment: float) -> None:
+        """While the host rests nothing is learnt of it, and the share stays where it is."""
+        self._since = max(self._since, moment)
+
+    def share(self, now: float) -> float:
+        """In steps of a hundredth, rounded down."""
+        return max(LEAST_SHARE, math.floor(self._exact(now) * STEPS + 1e-6) / STEPS)
+
+    def _exact(self, now: float) -> float:
+        left_s = now - self._since
+        if left_s <= 0:
+            return self._from
+        near = max(self._from, NEAR * self._ceiling)
+        to_near_s = (near - self._from) / CREEP_PER_S
+        if left_s < to_near_s:
+            return self._from + CREEP_PER_S * left_s
+        left_s -= to_near_s
+        slowly = (self._ceiling - near) / (self._ceiling * (1 - NEAR))
+        if left_s < slowly * PASSED_OVER_S:
+            return near + (self._ceiling - near) * left_s / (slowly * PASSED_OVER_S)
+        return min(1.0, self._ceiling + CREEP_PER_S * (left_s - slowly * PASSED_OVER_S))
