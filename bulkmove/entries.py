@@ -35,7 +35,7 @@ class Entry(NamedTuple):
     record: bytes | None = None
 
 
-Refusal = Literal["named", "unnamed"]
+Refusal = Literal["named", "unnamed", "rejected"]
 
 
 class Member(NamedTuple):
@@ -57,7 +57,10 @@ class Kept(NamedTuple):
 
 
 class Item(NamedTuple):
-    """One mapped body on its way to the target. `attempts` counts the sends that nothing settled."""
+    """One mapped body on its way to the target. `attempts` counts the sends of this run that nothing settled.
+
+    `was_tried`: it was sent before, in this run or in an earlier one, and nothing settled it.
+    """
 
     member: Member
     target_id: str | None
@@ -66,6 +69,7 @@ class Item(NamedTuple):
     body: JsonObject
     attempts: int = 0
     failed_at: float | None = None
+    was_tried: bool = False
 
 
 class Sent(NamedTuple):
@@ -98,7 +102,8 @@ class Intent:
 
     `sent_at` (epoch seconds of this machine) is no earlier than its last send. `refusal`: its host answered
     400, so that what became of the members depends on whether the host is atomic. They are the good items
-    where the bad ones were "named", else any of them may be bad.
+    where the bad ones were "named", else any of them may be bad. "rejected": nothing of them was written, and they
+    wait to be sent once more; the target is looked at for what somebody else wrote meanwhile.
     """
 
     id: int
@@ -151,7 +156,11 @@ class TargetKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ListState:
-    """What is known of a target's list. `is_atomic`: whether a 400 on an array leaves nothing written; None: unknown."""
+    """What is known of a target's list. `is_atomic`: whether a 400 on an array leaves nothing written; None: unknown.
+
+    `max_bytes`: the most that is sent to it in one request; None where its host refused none as too large.
+    """
 
     is_read: bool
     is_atomic: bool | None
+    max_bytes: int | None = None

@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Iterator
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import orjson
@@ -21,6 +21,9 @@ _LONG_RUN = b"0" * 17
 _DIGITS = bytes(48 if byte in b"0123456789." else 32 for byte in range(256))
 _SURELY_EXACT = 16  # characters: 15 digits and a point
 _WHOLE_DIGITS = 19
+_MOST_64_BITS = 20  # characters of the longest, -9223372036854775808
+_MOST_DIGITS = 4300  # as Python allows of a whole number's text
+_NO_NUMBER = Decimal("NaN")
 _MINUS = ord("-")
 _BEFORE_NUMBERS = b":[, \t\r\n"
 _AS_MAPPED = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
@@ -75,17 +78,28 @@ def _number(text: str) -> float | Decimal:
     near a double, and the name of none.
     """
     value = float(text)
-    if not math.isfinite(value):
-        return Decimal(text)
-    if len(text) <= _SURELY_EXACT:
+    if len(text) <= _SURELY_EXACT and math.isfinite(value) and value:
         return value
-    exact = Decimal(text)
+    exact = _decimal(text)
+    if not math.isfinite(value) or exact.is_nan():
+        return exact
     return value if exact in {Decimal(repr(value)), Decimal(f"{value:.17g}")} else exact
+
+
+def _decimal(text: str) -> Decimal:
+    """NaN, which is seen where it can't be sent, for an exponent by which whoever writes it out would fill the memory."""
+    try:
+        exact = Decimal(text)
+    except InvalidOperation:
+        return _NO_NUMBER
+    return exact if abs(exact.adjusted()) <= _MOST_DIGITS else _NO_NUMBER
 
 
 def _whole(text: str) -> int | Decimal:
     """An int where 64 bits hold it, which is what goes into JSON again without a detour, else a Decimal."""
-    return int(text) if len(text) < _WHOLE_DIGITS or -(2**63) <= int(text) < 2**64 else Decimal(text)
+    if len(text) < _WHOLE_DIGITS:
+        return int(text)
+    return int(text) if len(text) <= _MOST_64_BITS and -(2**63) <= int(text) < 2**64 else Decimal(text)
 
 
 def encode_json(value: Any) -> bytes:

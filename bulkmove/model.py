@@ -201,11 +201,15 @@ class Verdict(enum.Enum):
     UNCHANGED = "unchanged"  # the target held these values already; nothing was sent for it
     REJECTED = "rejected"  # the host names this item as bad; it is not written
     HELD = "held"  # refused along with its batch, for another item's sake or for none that is named
+    TOO_LARGE = "too large"  # the whole request was refused for its size, before anything was done
     DOUBT = "doubt"  # the answer does not tell
 
 
 class WriteResult(NamedTuple):
-    """A Verdict with what belongs to it: the target's id of what was written, or cause and message."""
+    """A Verdict with what belongs to it: the target's id of what was written, or cause and message.
+
+    The cause of HELD is "named" where the host names others as bad, "unnamed" where it names none.
+    """
 
     verdict: Verdict
     target_id: str | None = None

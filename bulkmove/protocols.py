@@ -127,6 +127,20 @@ class StagedTarget(Protocol):
 
 
 @runtime_checkable
+class FindsById(Protocol):
+    """A Source that can be asked for single rows, where its host is documented to bring them by their ids.
+
+    `find` brings those of the rows that the list holds, each once, in any order; `ids` are at most `find_at_once`.
+    Raises BadAnswerError where the host brings others, and what `fetch` raises.
+    """
+
+    @property
+    def find_at_once(self) -> int: ...
+
+    async def find(self, ids: Sequence[str]) -> Sequence[Record]: ...
+
+
+@runtime_checkable
 class WatchesKeys(Protocol):
     """A Target that learns from answers whether its host keeps the natural key of what is created.
 
@@ -306,6 +320,13 @@ class Ledger(Protocol):
         """How many bodies were written; a record may have become several."""
         ...
 
+    async def check_balance(self, route: str, *, whole: bool) -> None:
+        """Raise LedgerError where what was put down does not add up.
+
+        `whole`: record by record, else as far as that takes no time, on a ledger of any size.
+        """
+        ...
+
     async def save_spans(self, route: str, spans: Sequence[Span]) -> None:
         """Add spans, or shorten those that are there; how far they are read comes with `add_page` alone."""
         ...
@@ -337,7 +358,27 @@ class Ledger(Protocol):
         ...
 
     async def drop_seen(self, route: str) -> None:
-        """Forget the rows, kept as they were read, of a reading that did not come to its end."""
+        """Forget the rows, kept as they were read, of a reading that did not come to its end, but for their names."""
+        ...
+
+    async def skip_gone(self, route: str) -> int:
+        """Skip the rows that `drop_seen` forgot and that did not come again, cause `gone-at-source`; how many."""
+        ...
+
+    async def forget_gone(self, route: str) -> None:
+        """Forget which records left the source, as an earlier reading named them."""
+        ...
+
+    async def note_gone(self, route: str, ids: Sequence[str]) -> None:
+        """Name records that left the source while it was read. Returns at once."""
+        ...
+
+    async def gone_at_source(self, route: str, most: int) -> tuple[int, list[str]]:
+        """How many records left the source while it was read, and the first so many of their ids."""
+        ...
+
+    async def read_ids(self, route: str, after: str, most: int) -> list[str]:
+        """Source ids that were put down, in their order, behind `after`; rows that have no id of their own left out."""
         ...
 
     async def next_raw(self, route: str, after: int) -> tuple[int, list[Kept]] | None:
@@ -359,6 +400,10 @@ class Ledger(Protocol):
     async def find_keys(self, target_list: str, keys: Sequence[str]) -> dict[str, TargetKey]: ...
 
     async def set_atomic(self, target_list: str, *, is_atomic: bool) -> None: ...
+
+    async def set_max_bytes(self, target_list: str, max_bytes: int) -> None:
+        """Note the most bytes that are sent to the list in one request, as its host refused more."""
+        ...
 
     async def next_pending(self, route: str, after: int) -> tuple[int, list[Item]] | None:
         """The next chunk with mapped bodies that have no outcome."""

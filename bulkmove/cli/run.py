@@ -49,7 +49,8 @@ def command(
 
     Ends with 0 when all is accounted for, 3 when records were rejected or are unknown, 2 for a mistake in the
     configuration, 5 when a host stayed unreachable or a list could not be proven read, 6 when credentials were
-    refused, 11 when another run holds the ledger, 130 or 143 when interrupted.
+    refused, 7 when more was rejected than max_rejected allows, 11 when another run holds the ledger, 130 or 143 when
+    interrupted.
     """
     request = RunRequest(
         file=file,

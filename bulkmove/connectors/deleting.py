@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
 
 import orjson
 
-from bulkmove.connectors.drf import refused_row, row_refusal
+from bulkmove.connectors.drf import refusals
+from bulkmove.connectors.fates import Kind
+from bulkmove.connectors.successes import refusal_in
 from bulkmove.model import BatchRule, JsonObject, Request, Response, Verdict, WriteItem, WriteResult
 from bulkmove.protocols import Source, Transport
 from bulkmove.transport.attempts import noted_attempts
@@ -97,9 +98,9 @@ class DeleteTarget:
             response = await self._transport.send(request)
         is_repeated = any(attempt.is_unsettled for attempt in attempts)
         if response.is_success:
-            error = _error_in(response.data)
-            if error is not None:
-                return refused_row(error, item)
+            host = self._transport.host.name
+            if (refusal := refusal_in(host, request, response, item, kind=Kind.DELETE)) is not None:
+                return refusal
             self.has_deleted = True
             return WriteResult(Verdict.WRITTEN, target_id=item.target_id)
         if response.status in _GONE and _is_object(response):
@@ -107,16 +108,7 @@ class DeleteTarget:
                 return WriteResult(Verdict.UNCHANGED, target_id=item.target_id)
             message = f"the host answered {response.status}: row {item.target_id} is gone already, or the path {request.path} is wrong"
             return WriteResult(Verdict.REJECTED, cause="not-found", message=message)
-        return row_refusal(self._transport.host.name, request, response, item)
-
-
-def _error_in(answer: Any) -> Any:
-    """What a 2xx says went wrong after all, as in `{"ok": false}`; None where it says nothing of the kind."""
-    if not isinstance(answer, dict):
-        return None
-    if answer.get("ok") is False:
-        return answer.get("error") or answer.get("message") or "ok: false"
-    return answer.get("error") or answer.get("errors") or None
+        return refusals(self._transport.host.name, request, response, [item], kind=Kind.DELETE)[0]
 
 
 def _is_object(response: Response) -> bool:

@@ -12,63 +12,51 @@ from typing import Any
 
 import orjson
 
-from bulkmove.errors import BadAnswerError, ConfigError
+from bulkmove.connectors.fates import FATES, Fate, Kind, Reply, refusal_of
+from bulkmove.errors import BadAnswerError, BulkmoveError, ConfigError
 from bulkmove.model import Request, Response, Verdict, WriteItem, WriteResult
 
 _MOST_OF_A_MESSAGE = 300
 _QUOTED = re.compile(r'"[^"]*"|“[^”]*”|„[^”“]*[”“]|«[^»]*»')
 _DEEPEST = 6
 
-HELD = WriteResult(Verdict.HELD)
+HELD = WriteResult(Verdict.HELD, cause="unnamed")
+_SPARED = WriteResult(Verdict.HELD, cause="named")
 DOUBT = WriteResult(Verdict.DOUBT)
-
-# Only these say something of what was sent. The others speak of the account, the address or the host.
-_BLAMES_WHAT_WAS_SENT = frozenset({400, 409, 413, 415, 422})
-# A conflict can come from one body of an array after others were written; what 415 on an array means nobody shows.
-_MAY_BE_DONE_IN_PART = frozenset({409, 415})
-_NO_SUCH_PATH = frozenset({404, 405})
-_NO_SUCH_ROW = frozenset({404, 410})
+_TOO_LARGE = WriteResult(
+    Verdict.TOO_LARGE, cause="too-large", message="the host answered 413: it is larger than the host takes"
+)
 
 
 def refusals(
-    host: str, request: Request, response: Response, items: Sequence[WriteItem]
+    host: str, request: Request, response: Response, items: Sequence[WriteItem], *, kind: Kind
 ) -> list[WriteResult]:
-    """What a 4xx on the address of a list, for one body or an array of them, says of each item.
+    """What a 4xx says of each item of a write, by the table of fates.
 
-    400: a list as long as the array, with `{}` for good items (up to 3.17), or an object keyed by the index of
-    bad items alone (from 3.18). The named are REJECTED, the others HELD. Where nobody is named, all are HELD;
-    an item that was sent alone is the one that is meant. 409 and 415 leave an array in doubt, unless it can be
-    sent twice. Raises ConfigError for 404 and 405, BadAnswerError for a 4xx that blames nothing that was sent.
+    400, 422: a list as long as the array, with `{}` for good items (up to 3.17), or an object keyed by the index of bad
+    items alone (from 3.18). The named are REJECTED, the others HELD; where nobody is named, all are HELD. An item that
+    was sent alone is the one that is meant, whatever is said. Raises ConfigError where the path is not there, and
+    BadAnswerError for a 4xx that blames nothing that was sent.
     """
-    _check_blame(host, request, response)
     body = _body_of(response)
+    named = _named_errors(body, len(items)) or {}
+    reply = refusal_of(response, names_items=bool(named), is_object=isinstance(body, dict))
+    fate = FATES[reply][kind]
+    if fate in {Fate.ENDS_2, Fate.ENDS_5}:
+        raise _ending(host, request, response, fate)
+    if fate is Fate.SMALLER:
+        return [_TOO_LARGE] * len(items)
     if len(items) == 1:
-        alone = _named_errors(body, 1) if response.status == 400 else None
-        return [_rejected(response, (alone or {}).get(0, body), items[0])]
-    if response.status in _MAY_BE_DONE_IN_PART and not request.is_repeatable:
+        error = named.get(0, body) if reply is Reply.NAMED else body
+        cause = "not-found" if reply is Reply.NO_ROW else "refused"
+        return [_rejected(response, error, items[0], cause=cause)]
+    if fate is Fate.DOUBT:
         return [DOUBT] * len(items)
-    named = (_named_errors(body, len(items)) if response.status == 400 else None) or {}
-    return [_rejected(response, named[i], item) if i in named else HELD for i, item in enumerate(items)]
-
-
-def row_refusal(host: str, request: Request, response: Response, item: WriteItem) -> WriteResult:
-    """What a 4xx says where a row is named by its id: a 404 with a JSON object is the row's, another the path's.
-
-    Raises what `refusals` raises.
-    """
-    if _names_no_row(response):
-        return _rejected(response, _body_of(response), item, cause="not-found")
-    return refusals(host, request, response, [item])[0]
-
-
-def joined_refusals(
-    host: str, request: Request, response: Response, items: Sequence[WriteItem]
-) -> list[WriteResult]:
-    """What a 4xx on one change for many ids says: of one id as `row_refusal`, of several that all are HELD."""
-    if len(items) == 1:
-        return [row_refusal(host, request, response, items[0])]
-    if not _names_no_row(response):
-        _check_blame(host, request, response)
+    if fate is Fate.NAMED:
+        return [
+            _rejected(response, named[i], item, cause="refused") if i in named else _SPARED
+            for i, item in enumerate(items)
+        ]
     return [HELD] * len(items)
 
 
@@ -77,32 +65,17 @@ def loose(key: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", key.strip()).casefold())
 
 
-def _check_blame(host: str, request: Request, response: Response) -> None:
-    if response.status in _BLAMES_WHAT_WAS_SENT:
-        return
-    where, check = (
-        f"{host}: {request.method} {response.asked or request.path}",
-        f"check hosts.{host}.url and hosts.{host}.paths",
-    )
-    if response.status in _NO_SUCH_PATH:
-        problem = "is not there" if response.status == 404 else "is not allowed"
-        raise ConfigError(f"{where} {problem} ({response.status}); {check}")
-    raise BadAnswerError(f"{where} answered {response.status}, which blames no record; {check}")
+def _ending(host: str, request: Request, response: Response, fate: Fate) -> BulkmoveError:
+    """What ends the route: an answer that speaks of the address, the account or the host, and of no record."""
+    where = f"{host}: {request.method} {response.asked or request.path}"
+    check = f"check hosts.{host}.url and hosts.{host}.paths"
+    if fate is Fate.ENDS_2:
+        problem = "is not allowed" if response.status == 405 else "is not there"
+        return ConfigError(f"{where} {problem} ({response.status}); {check}")
+    return BadAnswerError(f"{where} answered {response.status}, which blames no record; {check}")
 
 
-def _names_no_row(response: Response) -> bool:
-    return response.status in _NO_SUCH_ROW and isinstance(_body_of(response), dict)
-
-
-def refused_row(error: Any, item: WriteItem) -> WriteResult:
-    """REJECTED for a row of a 2xx answer that carries errors instead of what was written."""
-    message = describe(error, item)
-    return WriteResult(
-        Verdict.REJECTED, cause="refused", message=f"the host refused it: {message}".rstrip(": ")
-    )
-
-
-def _rejected(response: Response, error: Any, item: WriteItem, *, cause: str = "refused") -> WriteResult:
+def _rejected(response: Response, error: Any, item: WriteItem, *, cause: str) -> WriteResult:
     said = describe(error, item)
     message = (
         f"the host answered {response.status}: {said}" if said else f"the host answered {response.status}"

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from bulkmove.model import Page
+from bulkmove.model import Page, PageQuery
 
 LIES = 3  # wrong counts before none is believed: a host may count a moment before or after it lists
 
 
 class ListFacts:
-    """Shared by all readers of one list. Hosts clamp pages without a word, so `longest` is learnt, not asked for."""
+    """Shared by all readers of one list. Hosts clamp pages without a word, so `longest` is learnt, not asked for.
+
+    `short_pages`: how many pages were shorter than they should be, and showed the same rows whenever they were asked
+    for. Only then is a page that is shorter than was asked for known to be as long as the host sends them.
+    """
 
     def __init__(self) -> None:
         self.longest = 0
+        self.short_pages = 0
         self._lies = 0
 
     @property
@@ -25,6 +30,13 @@ class ListFacts:
         """`page` was the last one of a filter, and ended at place `rows`: what the host counts in the same answer."""
         if page.total is not None and (page.total != rows if page.records else page.total > rows):
             self._lies += 1
+
+    def full_length(self, page: Page, query: PageQuery) -> int:
+        """How many rows the page should hold, by what it says of the list itself; 0 where it says nothing."""
+        longest = min(self.longest, query.limit) if self.short_pages else query.limit
+        if page.total is not None and self.is_total_honest:
+            return min(longest, max(0, page.total - query.offset))
+        return longest if page.has_next is True else 0
 
     def planned(self, page: Page) -> int | None:
         """How many rows the filter holds, as far as that can be planned with."""

@@ -41,6 +41,11 @@ class Tally:
             with anyio.CancelScope(shield=True):
                 await to_thread.run_sync(database.close, limiter=self._lane)
 
+    @property
+    def last(self) -> int:
+        """The newest pass; 0 before the first."""
+        return max(self._seen, default=0)
+
     async def add(self, pass_no: int, ids: Sequence[str]) -> set[str]:
         """Note that a pass saw these; returns those that no pass of the whole reading had seen before."""
         self._seen.setdefault(pass_no, 0)
@@ -63,7 +68,7 @@ class Tally:
 
     async def missing(self, ids: Sequence[str]) -> set[str]:
         """Those of `ids` that the last pass did not see."""
-        last = max(self._seen, default=0)
+        last = self.last
         return await self._run(
             lambda database: (
                 set(ids)

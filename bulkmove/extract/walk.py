@@ -16,6 +16,7 @@ from bulkmove.errors import BadAnswerError, UnprovenError
 from bulkmove.extract import cover
 from bulkmove.extract.facts import ListFacts
 from bulkmove.extract.offsets import TRIES, RepeatWatch
+from bulkmove.extract.short import ShortPages
 from bulkmove.model import Page, PageQuery, Record
 
 ODD_PAGES = 3  # unsorted pages, or rows outside the filter, in a row before it is no accident
@@ -46,6 +47,7 @@ class Walk:
         self._odd = 0
         self._cuts = 0
         self._watch = RepeatWatch()
+        self._short = ShortPages(facts)
 
     def query(self) -> PageQuery:
         return PageQuery(limit=self._limit, offset=self._offset, after=self._after, before=self.span.upper)
@@ -55,7 +57,7 @@ class Walk:
         self.span = span
 
     def take(self, query: PageQuery, page: Page) -> bool:
-        """Judge the answer to `query`. Returns whether the page was admitted, so that its rows count as read.
+        """Judge the answer to `query`. Returns whether its rows count as read; how far that goes, `span` tells.
 
         Raises BadAnswerError where sort, filter or offset take no effect, UnprovenError after too many tries.
         """
@@ -63,8 +65,14 @@ class Walk:
         keys = cover.dated_keys(page.records)
         if self._is_odd(query, keys):
             return False
-        if self._watch.is_stuck(page.records, must_differ=query.offset != 0):
+        must_differ = query.offset != 0 and not self._short.is_asking_again
+        if self._watch.is_stuck(page.records, must_differ=must_differ):
             raise BadAnswerError(f"the list answers the same page at every offset, {self._where()}")
+        joined = self._short.joined(query, page)
+        return bool(page.records) if joined is None else self._take_whole(query, joined)
+
+    def _take_whole(self, query: PageQuery, page: Page) -> bool:
+        keys = cover.dated_keys(page.records)
         if self._lacks_edge(query, keys):
             self._look_back()
             return False

@@ -10,6 +10,7 @@ import orjson
 
 from bulkmove.entries import Entry, Intent, Kept, Member, Sent, Settled, Span, TargetKey
 from bulkmove.errors import LedgerError
+from bulkmove.ledger import gone, tallies
 from bulkmove.ledger.chunks import compressed, keep_only, pack
 from bulkmove.model import OPEN_STATES, State
 
@@ -84,6 +85,7 @@ def insert_entries(
             for e in entries
         ],
     )  # fmt: skip
+    tallies.move(connection, route=route, by=Counter(e.state for e in entries))
     kept = [Kept(e.source_id, e.part, e.target_id, e.key, e.body) for e in entries if e.body is not None]
     if kept:
         is_open = sum(1 for e in entries if e.body is not None and e.state in OPEN_STATES)
@@ -134,21 +136,28 @@ def drop_seen(connection: sqlite3.Connection, *, route: int, chunk: int, source_
         raise LedgerError(
             f"chunk {chunk}: {cursor.rowcount} of {len(source_ids)} records are as they were read"
         )
+    tallies.move(connection, route=route, by={State.SEEN: -len(source_ids)})
     connection.execute("UPDATE chunks SET open = open - ? WHERE id = ?", (len(source_ids), chunk))
     connection.execute("DELETE FROM chunks WHERE id = ? AND open = 0", (chunk,))
 
 
 def drop_all_seen(connection: sqlite3.Connection, *, route: int) -> None:
+    """Forget what is kept as it was read, but for the names: those that do not come again are gone (`skip_gone`)."""
+    is_dropped = f"route = ?1 AND (state = {State.SEEN.value} OR (state = {State.SKIPPED.value} AND cause = '{gone.CAUSE}'))"
     dropped = connection.execute(
-        "SELECT count(*), page FROM records WHERE route = ? AND (state = ? OR (state = ? AND cause = 'gone-at-source'))"
-        " GROUP BY page",
-        (route, State.SEEN, State.SKIPPED),
+        f"SELECT count(*), coalesce(page, -route), state FROM records WHERE {is_dropped} GROUP BY 2, 3",  # noqa: S608  our own names
+        (route,),
     ).fetchall()
-    connection.executemany("UPDATE pages SET records = records - ? WHERE id = ?", dropped)
     connection.execute(
-        "DELETE FROM records WHERE route = ? AND (state = ? OR (state = ? AND cause = 'gone-at-source'))",
-        (route, State.SEEN, State.SKIPPED),
+        f"INSERT OR REPLACE INTO gone (route, source_id, run) SELECT route, source_id, 0 FROM records WHERE {is_dropped}",  # noqa: S608  our own names
+        (route,),
     )
+    connection.executemany(
+        "UPDATE pages SET records = records - ? WHERE id = ?", [(count, page) for count, page, _ in dropped]
+    )
+    for count, _, state in dropped:
+        tallies.move(connection, route=route, by={State(state): -count})
+    connection.execute(f"DELETE FROM records WHERE {is_dropped}", (route,))  # noqa: S608  our own names
     connection.execute("DELETE FROM chunks WHERE route = ? AND is_raw = 1", (route,))
 
 
@@ -191,6 +200,9 @@ def settle(
     )  # fmt: skip
     if noted != len(settled):
         raise LedgerError(f"{len(settled) - noted} outcomes belong to no open record; this is a defect")
+    outcomes = Counter(s.state for s in settled)
+    outcomes[State.PENDING] -= noted
+    tallies.move(connection, route=route, by=outcomes)
     answers = [(route, s.member.source_id, s.member.part, s.answer) for s in settled if s.answer is not None]
     if answers:
         connection.executemany(
@@ -290,11 +302,12 @@ def forget_attempts(connection: sqlite3.Connection) -> None:
 
 def revive_unknown(connection: sqlite3.Connection, *, route: int, members: Sequence[Member]) -> None:
     """Look again at what was unknown: its bodies were kept, and it is open again."""
-    connection.executemany(
+    revived = connection.executemany(
         "UPDATE records SET state = 4, cause = NULL, message = NULL, attempts = 0, failed_at = NULL"
         " WHERE route = ? AND source_id = ? AND body = ? AND state = 6",
         [(route, m.source_id, m.part) for m in members],
-    )
+    ).rowcount
+    tallies.move(connection, route=route, by={State.UNKNOWN: -revived, State.PENDING: revived})
     for chunk, count in Counter(m.chunk for m in members).items():
         connection.execute(
             "UPDATE chunks SET open = open + ?, kept = kept - ? WHERE id = ?", (count, count, chunk)

@@ -56,12 +56,9 @@ class WriteLane:
     every call raises LedgerError.
     """
 
-    def __init__(
-        self, connection: sqlite3.Connection, path: Path, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
-        self._clock = clock
         self._limiter = anyio.CapacityLimiter(1)
         self._waiting: list[_Waiting] = []
         self._wake = anyio.Event()
@@ -155,7 +152,7 @@ class WriteLane:
             for change in changes:
                 change(connection)
             if self.run_id is not None:
-                connection.execute("UPDATE runs SET alive_at = ? WHERE id = ?", (self._clock(), self.run_id))
+                connection.execute("UPDATE runs SET alive_at = ? WHERE id = ?", (time.time(), self.run_id))
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             self._roll_back()

@@ -10,7 +10,7 @@ import orjson
 from bulkmove.entries import Intent, Item, Kept, ListState, Member, RouteProgress, Span, TargetKey
 from bulkmove.exact import decode_json
 from bulkmove.ledger.chunks import unpack
-from bulkmove.model import Counts, Failure, State
+from bulkmove.model import Failure, State
 
 # SQLite takes thousands of parameters; a statement of one fixed width is prepared once.
 WIDTH = 100
@@ -26,6 +26,7 @@ def in_slices(values: Sequence[str]) -> Iterator[tuple[str, ...]]:
 _MARKS = ",".join("?" * WIDTH)
 _KNOWN = f"SELECT source_id FROM records WHERE route = ? AND body = 0 AND source_id IN ({_MARKS})"  # noqa: S608  marks only
 _OPEN = f"SELECT source_id, body, attempts, failed_at FROM records WHERE route = ? AND state = ? AND source_id IN ({_MARKS})"  # noqa: S608  marks only
+_TRIED = f"SELECT DISTINCT source_id, body FROM tries WHERE route = ? AND source_id IN ({_MARKS})"  # noqa: S608  marks only
 _KEYS = (
     f"SELECT key, target_id, rows, fields, route, source_id FROM keys WHERE list = ? AND key IN ({_MARKS})"  # noqa: S608  marks only
 )
@@ -46,39 +47,6 @@ def keys(connection: sqlite3.Connection, list_id: int, wanted: Sequence[str]) ->
             owner = None if route is None else (route, source_id)
             found[key] = TargetKey(key=key, target_id=target_id, rows=rows, fields=fields, owner=owner)
     return found
-
-
-_COUNTS = (
-    "SELECT "  # noqa: S608  numbers of states only
-    + ", ".join(f"total(worst = {state.value})" for state in State)
-    + " FROM"
-    " (SELECT max(state) AS worst FROM records WHERE route = ? GROUP BY source_id)"
-)
-
-
-def counts(connection: sqlite3.Connection, route: int) -> Counts:
-    """Source records by their gravest body: the states are numbered in that order.
-
-    One walk along the primary key, with a running total a state: grouping by state would sort a million rows.
-    """
-    row = connection.execute(_COUNTS, (route,)).fetchone()
-    totals = {state: int(total) for state, total in zip(State, row, strict=True)}
-    return Counts(
-        written=totals[State.WRITTEN],
-        unchanged=totals[State.UNCHANGED],
-        skipped=totals[State.SKIPPED],
-        rejected=totals[State.REJECTED],
-        unknown=totals[State.UNKNOWN],
-        pending=totals[State.SEEN] + totals[State.PENDING],
-    )
-
-
-def written(connection: sqlite3.Connection, route: int) -> int:
-    """How many bodies, not records, were written."""
-    count: int = connection.execute(
-        "SELECT count(*) FROM records WHERE route = ? AND state = ?", (route, State.WRITTEN)
-    ).fetchone()[0]
-    return count
 
 
 def routes(connection: sqlite3.Connection) -> dict[str, int]:
@@ -130,6 +98,9 @@ def open_items(connection: sqlite3.Connection, route: int, chunk: int, bodies: S
     for part in in_slices([kept.source_id for kept in bodies]):
         for source_id, index, attempts, failed_at in connection.execute(_OPEN, (route, State.PENDING, *part)):
             found[source_id, index] = (attempts, failed_at)
+    tried: set[tuple[str, int]] = set()
+    for part in in_slices(sorted({source_id for source_id, _ in found})):
+        tried.update(connection.execute(_TRIED, (route, *part)).fetchall())
     return [
         Item(
             member=Member(kept.source_id, kept.part, chunk),
@@ -139,6 +110,7 @@ def open_items(connection: sqlite3.Connection, route: int, chunk: int, bodies: S
             body=decode_json(kept.body),
             attempts=found[kept.source_id, kept.part][0],
             failed_at=found[kept.source_id, kept.part][1],
+            was_tried=(kept.source_id, kept.part) in tried,
         )
         for kept in bodies
         if (kept.source_id, kept.part) in found
@@ -198,10 +170,12 @@ def unknown_members(connection: sqlite3.Connection, route: int) -> list[Member]:
 
 
 def list_state(connection: sqlite3.Connection, list_id: int) -> ListState:
-    is_read, is_atomic = connection.execute(
-        "SELECT is_read, is_atomic FROM lists WHERE id = ?", (list_id,)
+    is_read, is_atomic, max_bytes = connection.execute(
+        "SELECT is_read, is_atomic, max_bytes FROM lists WHERE id = ?", (list_id,)
     ).fetchone()
-    return ListState(is_read=bool(is_read), is_atomic=None if is_atomic is None else bool(is_atomic))
+    return ListState(
+        is_read=bool(is_read), is_atomic=None if is_atomic is None else bool(is_atomic), max_bytes=max_bytes
+    )
 
 
 def failures(connection: sqlite3.Connection, route: str | None) -> Iterator[Failure]:

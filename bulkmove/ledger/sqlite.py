@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 
@@ -24,7 +25,8 @@ from bulkmove.entries import (
     Span,
     TargetKey,
 )
-from bulkmove.ledger import changes, questions
+from bulkmove.errors import LedgerError
+from bulkmove.ledger import again, balance, changes, gone, questions, spending, tallies
 from bulkmove.ledger.file import explained, this_machine
 from bulkmove.ledger.lane import ReadLane, WriteLane
 from bulkmove.model import Counts, State
@@ -32,6 +34,7 @@ from bulkmove.model import Counts, State
 # A run that is going says so in the ledger at least this often; what it sent, it sent no later than that.
 ALIVE_EVERY_S = 1.0
 _ALIVE_MARGIN_S = 2 * ALIVE_EVERY_S
+_T = TypeVar("_T")
 
 
 class SqliteLedger:
@@ -53,6 +56,7 @@ class SqliteLedger:
         # Handed to the writer and not yet durable: look-ups on the read connection would miss them.
         self._new_ids: dict[str, set[str]] = {}
         self._new_claims: dict[str, dict[str, tuple[str, str]]] = {}
+        self._retried_alone: set[str] = set()
 
     def _next_id(self, table: str) -> int:
         newest: int | None = self._write.execute(f"SELECT max(id) FROM {table}").fetchone()[0]  # noqa: S608  our own names
@@ -60,16 +64,16 @@ class SqliteLedger:
 
     # Runs and routes. These happen before the stages start, one at a time.
 
-    async def begin_run(self) -> None:
-        """A new run: its number marks what it writes, and its last sign of life dates what it may have sent."""
+    async def begin_run(self, kind: str = "run") -> None:
+        """A new run, or retry: its number marks what it writes, its last sign of life dates what it may have sent."""
         now = time.time()
         runs = await self._reader.run(questions.last_run)
         self._run = 1 if runs is None else runs[0] + 1
-        row = (self._run, now, now)
+        row = (self._run, now, now, kind)
 
         def change(connection: sqlite3.Connection) -> None:
             connection.execute(
-                "INSERT INTO runs (id, started_at, alive_at, machine) VALUES (?, ?, ?, ?)",
+                "INSERT INTO runs (id, started_at, alive_at, kind, machine) VALUES (?, ?, ?, ?, ?)",
                 (*row, this_machine()),
             )
             changes.forget_attempts(connection)
@@ -87,6 +91,19 @@ class SqliteLedger:
         while True:
             await anyio.sleep(ALIVE_EVERY_S)
             await self._put(lambda _: None, wait=False)
+
+    async def spent(self) -> dict[str, dict[int, int]]:
+        """How many requests each place got lately, by grains of time."""
+        return await self._reader.run(spending.load)
+
+    async def save_spent(self, host: str, grains: Mapping[int, int], *, forget_before: float) -> None:
+        """Note how many requests a place got in these grains by now. Returns at once."""
+
+        def change(connection: sqlite3.Connection) -> None:
+            spending.save(connection, host, grains)
+            spending.forget(connection, host, forget_before)
+
+        await self._put(change, wait=False)
 
     async def fingerprints(self) -> dict[str, str]:
         return await self._reader.run(questions.fingerprints)
@@ -134,12 +151,27 @@ class SqliteLedger:
     async def counts(self, route: str) -> Counts:
         """Also of what is handed over and not durable yet."""
         await self._put(lambda _: None)
-        return await self._reader.run(partial(questions.counts, route=self._routes[route]))
+        return await self._reader.run(partial(tallies.counts, route=self._routes[route]))
 
     async def written(self, route: str) -> int:
         """How many bodies were written, also those that are handed over and not durable yet."""
         await self._put(lambda _: None)
-        return await self._reader.run(partial(questions.written, route=self._routes[route]))
+        found = await self._reader.run(partial(tallies.bodies, route=self._routes[route]))
+        return found[State.WRITTEN]
+
+    async def check_balance(self, route: str, *, whole: bool) -> None:
+        """Whether what was put down adds up. `whole`: record by record, else as far as that takes no time.
+
+        Raises LedgerError, naming what does not.
+        """
+        number = self._routes[route]
+        await self._put(lambda _: None)
+        found = await self._reader.run(lambda c: list(balance.faults(c, number, whole=whole)))
+        if found:
+            raise LedgerError(
+                f"{self.path}: route {route} does not add up: {'; '.join(found)}. Nothing more is sent: the file was"
+                " changed by something else, or is damaged. Put a copy of it back, or begin anew with --fresh"
+            )
 
     async def causes(self, route: str) -> list[tuple[State, str, int, str]]:
         """Why records failed: outcome, cause, how many, and the source id of one of them; most first."""
@@ -232,6 +264,39 @@ class SqliteLedger:
         number = self._routes[route]
         await self._put(lambda c: changes.drop_all_seen(c, route=number))
 
+    async def note_gone(self, route: str, ids: Sequence[str]) -> None:
+        """Name records that left the source while it was read."""
+        number, run = self._routes[route], self._run
+        await self._put(lambda c: gone.note(c, route=number, run=run, source_ids=ids), wait=False)
+
+    async def forget_gone(self, route: str) -> None:
+        """What an earlier reading named may have come again; the names are told anew."""
+        number = self._routes[route]
+        await self._put(lambda c: gone.forget(c, route=number), wait=False)
+
+    async def skip_gone(self, route: str) -> int:
+        """Skip the rows that `drop_seen` forgot and that did not come again; how many."""
+        number, run, page = self._routes[route], self._run, self.reserve_chunk()
+        skipped: list[int] = []
+
+        def change(connection: sqlite3.Connection) -> None:
+            skipped.append(gone.skip(connection, route=number, run=run, page=page, put_at=time.time()))
+
+        await self._put(change)
+        return skipped[-1]
+
+    async def gone_at_source(self, route: str, most: int) -> tuple[int, list[str]]:
+        """How many records left the source while it was read, and the first so many ids."""
+        await self._put(lambda _: None)
+        return await self._reader.run(partial(gone.named, route=self._routes[route], most=most))
+
+    async def read_ids(self, route: str, after: str, most: int) -> list[str]:
+        """Source ids that were put down, in their order, behind `after`; rows without an id of their own left out."""
+        await self._put(lambda _: None)
+        return await self._reader.run(
+            partial(gone.read_ids, route=self._routes[route], after=after, most=most)
+        )
+
     async def next_raw(self, route: str, after: int) -> tuple[int, list[Kept]] | None:
         """The next chunk of rows kept as they were read, and its number."""
         number = self._routes[route]
@@ -282,6 +347,10 @@ class SqliteLedger:
         row = (is_atomic, self._lists[target_list])
         await self._put(lambda c: c.execute("UPDATE lists SET is_atomic = ? WHERE id = ?", row))
 
+    async def set_max_bytes(self, target_list: str, max_bytes: int) -> None:
+        row = (max_bytes, self._lists[target_list])
+        await self._put(lambda c: c.execute("UPDATE lists SET max_bytes = ? WHERE id = ?", row), wait=False)
+
     # Loading.
 
     async def next_pending(self, route: str, after: int) -> tuple[int, list[Item]] | None:
@@ -290,7 +359,11 @@ class SqliteLedger:
 
         def ask(connection: sqlite3.Connection) -> tuple[int, list[Item]] | None:
             found = questions.next_open_chunk(connection, number, after, is_raw=False)
-            return None if found is None else (found[0], questions.open_items(connection, number, *found))
+            if found is None:
+                return None
+            items = questions.open_items(connection, number, *found)
+            is_all = route not in self._retried_alone
+            return found[0], items if is_all else again.own_items(connection, number, items)
 
         await self._put(lambda _: None)
         return await self._reader.run(ask)
@@ -379,12 +452,18 @@ class SqliteLedger:
 
     async def intents(self, route: str) -> list[Intent]:
         """What is in doubt: parked by this run, or left open by one that ended."""
-        await self._put(lambda _: None)
-        return await self._reader.run(
-            partial(
-                questions.intents, route=self._routes[route], run=self._run, alive_margin_s=_ALIVE_MARGIN_S
-            )
-        )
+        number = self._routes[route]
+
+        def ask(connection: sqlite3.Connection) -> list[Intent]:
+            found = questions.intents(connection, number, self._run, _ALIVE_MARGIN_S)
+            is_all = route not in self._retried_alone
+            return found if is_all else again.own_intents(connection, number, found)
+
+        return await self.ask(ask)
+
+    def work_on_retried_alone(self, route: str) -> None:
+        """From here on `intents` and `next_pending` show, of this route, what retries put to work again, and no more."""
+        self._retried_alone.add(route)
 
     async def revive_unknown(self, route: str) -> int:
         """Put what ended unknown in doubt again, to be read back once more; how many bodies."""
@@ -409,6 +488,28 @@ class SqliteLedger:
             return questions.target_ids(self._look, self._routes[route], source_id)
         except sqlite3.Error as error:
             raise explained(self.path, error) from error
+
+    # For those who bring questions and changes of their own.
+
+    @property
+    def run(self) -> int:
+        """The number of the run."""
+        return self._run
+
+    def number_of(self, route: str) -> int:
+        return self._routes[route]
+
+    def number_of_list(self, name: str) -> int:
+        return self._lists[name]
+
+    async def ask(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
+        """What the ledger says, with all that was handed over."""
+        await self._put(lambda _: None)
+        return await self._reader.run(question)
+
+    async def change(self, change: Callable[[sqlite3.Connection], object]) -> None:
+        """Make a change in one transaction; durable when this returns."""
+        await self._put(change)
 
     async def _put(self, change: Callable[[sqlite3.Connection], object], *, wait: bool = True) -> None:
         await self.writer.put(change, wait=wait)

@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bulkmove.entries import Item
-from bulkmove.model import Action, BatchRule
+from bulkmove.model import Action, BatchRule, Shape
 
 # An array's bytes are bounded as well as its count: servers refuse large bodies (nginx: 1 MiB by default).
 MAX_BATCH_BYTES = 900_000
 # Distinct changes that may wait to be joined with equal ones, over all pages.
 MAX_WAITING = 50_000
 _FEWEST_ATTEMPTS_ALONE = 5
+# What stands between two bodies of an array, or around an id of a joined change.
+_BETWEEN_BODIES, _AROUND_AN_ID = 1, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,55 @@ class Batch:
 
     action: Action
     items: Sequence[Item]
+
+
+@dataclass(slots=True)
+class SizeLimit:
+    """The most bytes that are sent to a list in one request: less than what it ever refused as too large.
+
+    Bytes are those of the bodies and, in a joined change, of the ids. One body goes whatever its size is.
+    """
+
+    most_bytes: int = MAX_BATCH_BYTES
+
+    def refused(self, size: int, *, count: int) -> None:
+        """A request of this size was refused. Half of it is tried next, so that a few requests find what goes through.
+
+        A body that was refused alone tells of itself: others keep below it.
+        """
+        most = size // 2 if count > 1 else size - 1
+        self.most_bytes = max(1, min(self.most_bytes, most))
+
+
+def size_of(items: Sequence[Item], shape: Shape) -> int:
+    """The bytes of a request that carries these items."""
+    if shape == "joined":
+        return len(items[0].encoded) + sum(_share(item, shape) for item in items)
+    return sum(_share(item, shape) for item in items)
+
+
+def _share(item: Item, shape: Shape) -> int:
+    """What one more item adds to a request."""
+    if shape == "joined":
+        return len(item.target_id or "") + _AROUND_AN_ID
+    return len(item.encoded) + _BETWEEN_BODIES
+
+
+def within(items: Sequence[Item], shape: Shape, most_bytes: int) -> Iterator[Sequence[Item]]:
+    """The items in their order, in as many requests as the limit of size asks for; one alone may be larger."""
+    part: list[Item] = []
+    size = 0
+    for item in items:
+        share = _share(item, shape)
+        if part and size + share > most_bytes:
+            yield part
+            part = []
+        if not part:
+            size = len(item.encoded) if shape == "joined" else 0
+        part.append(item)
+        size += share
+    if part:
+        yield part
 
 
 def size_after(max_items: int, attempts: int) -> int:
@@ -33,9 +84,10 @@ def size_after(max_items: int, attempts: int) -> int:
 class ArrayBatcher:
     """Fills requests with consecutive bodies."""
 
-    def __init__(self, action: Action, max_items: int) -> None:
+    def __init__(self, action: Action, max_items: int, size: SizeLimit) -> None:
         self._action: Action = action
         self._max_items = max_items
+        self._size = size
         self._items: list[Item] = []
         self._bytes = 0
         self._limit = max_items
@@ -43,11 +95,12 @@ class ArrayBatcher:
     def add(self, item: Item) -> Iterator[Batch]:
         """The batches that the item completes, none or more."""
         limit = size_after(self._max_items, item.attempts)
-        if self._items and (limit != self._limit or self._bytes + len(item.encoded) > MAX_BATCH_BYTES):
+        share = _share(item, "array")
+        if self._items and (limit != self._limit or self._bytes + share > self._size.most_bytes):
             yield from self.flush()
         self._limit = limit
         self._items.append(item)
-        self._bytes += len(item.encoded) + 1
+        self._bytes += share
         if len(self._items) >= limit:
             yield from self.flush()
 
@@ -59,7 +112,10 @@ class ArrayBatcher:
 
 
 class Joiner:
-    """Gathers the ids that get the same change, across pages, so that one request changes them all."""
+    """Gathers the ids that get the same change, across pages, so that one request changes them all.
+
+    What grows too large for one request is divided when it is sent.
+    """
 
     def __init__(self, action: Action, max_items: int) -> None:
         self._action: Action = action
@@ -89,13 +145,15 @@ class Joiner:
 Batcher = ArrayBatcher | Joiner
 
 
-def batcher_for(action: Action, rule: BatchRule, batch_size: int | None) -> Batcher:
+def batcher_for(
+    action: Action, rule: BatchRule, batch_size: int | None, *, size: SizeLimit
+) -> Batcher:
     """The batcher that a target's rule asks for; `batch_size` is the user's, and never goes beyond the rule."""
-    size = rule.max_items if batch_size is None else min(batch_size, rule.max_items)
+    items = rule.max_items if batch_size is None else min(batch_size, rule.max_items)
     match rule.shape:
         case "single":
-            return ArrayBatcher(action, 1)
+            return ArrayBatcher(action, 1, size)
         case "array":
-            return ArrayBatcher(action, size)
+            return ArrayBatcher(action, items, size)
         case "joined":
-            return Joiner(action, size)
+            return Joiner(action, items)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bulkmove.entries import Item, Member, Refusal, Sent, Settled
@@ -16,9 +16,9 @@ from bulkmove.errors import (
     InDoubtError,
     RequestFailedError,
 )
-from bulkmove.load.batching import Batch
+from bulkmove.load.batching import Batch, SizeLimit, size_of, within
 from bulkmove.load.gate import ListGate
-from bulkmove.model import State, Verdict, WriteItem, WriteResult
+from bulkmove.model import BatchRule, Shape, State, Verdict, WriteItem, WriteResult
 from bulkmove.protocols import Ledger, Target
 from bulkmove.transport.attempts import Attempt, noted_attempts
 
@@ -29,7 +29,7 @@ class Lane:
 
     `is_atomic` asks what is known of the list by now; `on_settled` is told every outcome that an answer gave;
     `is_stopping` asks whether what is not on its way yet shall stay where it is; `settle_s` is how long the host
-    may still work on an attempt that it gave no answer to.
+    may still work on an attempt that it gave no answer to; `size` is what is known of the requests that it takes.
     """
 
     route: str
@@ -41,6 +41,10 @@ class Lane:
     on_settled: Callable[[Sequence[Settled]], None]
     is_stopping: Callable[[], bool] = lambda: False
     settle_s: float = 0.0
+    size: SizeLimit = field(default_factory=SizeLimit)
+
+    def rule(self, batch: Batch) -> BatchRule:
+        return self.target.rules[batch.action]
 
 
 class Delivered(NamedTuple):
@@ -50,12 +54,15 @@ class Delivered(NamedTuple):
     unsettled_at: float | None
 
 
-class Sorted(NamedTuple):
-    """The answer to one batch, by what follows from it."""
+@dataclass(slots=True)
+class Sorted:
+    """The answer to one batch, by what follows from it. `is_named`: what is held is so for others that are named."""
 
-    settled: list[Settled]
-    held: list[Item]
-    doubtful: list[Item]
+    settled: list[Settled] = field(default_factory=list)
+    held: list[Item] = field(default_factory=list)
+    doubtful: list[Item] = field(default_factory=list)
+    oversized: list[Item] = field(default_factory=list)
+    is_named: bool = True
 
 
 async def deliver(batch: Batch, lane: Lane) -> Delivered:
@@ -64,31 +71,39 @@ async def deliver(batch: Batch, lane: Lane) -> Delivered:
     Afterwards each body is settled, or in doubt under a durable intent, or free to go again because it is
     surely not applied. Raises what ends the route: HostUnavailableError, FatalError, ConfigError, LedgerError.
     """
-    is_repeatable = lane.target.rules[batch.action].is_repeatable
     async with lane.gate.writing():
-        if not is_repeatable:
-            return Delivered(await _deliver_once(batch, lane), None)
+        if not lane.rule(batch).is_repeatable:
+            return Delivered(await _deliver(batch, lane), None)
         with noted_attempts() as attempts:
-            left = await _deliver_repeatable(batch, lane)
+            left = await _deliver(batch, lane)
         return Delivered(left, max((each.sent_at for each in attempts if each.is_unsettled), default=None))
+
+
+async def _deliver(batch: Batch, lane: Lane) -> list[Member]:
+    """As one request, or as several where the host is known to refuse one so large."""
+    rule = lane.rule(batch)
+    left: list[Member] = []
+    for items in within(batch.items, rule.shape, lane.size.most_bytes):
+        part = Batch(batch.action, items)
+        left += await (_deliver_repeatable if rule.is_repeatable else _deliver_once)(part, lane)
+    return left
 
 
 async def _deliver_repeatable(batch: Batch, lane: Lane) -> list[Member]:
     members = [item.member for item in batch.items]
     with noted_attempts() as attempts:
         try:
-            answer = _sort(batch, await _write(batch, lane), attempts)
+            answer = await _sort(batch, await _write(batch, lane), attempts, lane)
         except (RequestFailedError, InDoubtError):
             sent = _sent(lane.ledger.reserve_request(), batch, attempts)
             await lane.ledger.count_attempt(lane.route, members, sent=sent)
             return members
     sent = _sent(lane.ledger.reserve_request(), batch, attempts)
     await _settle(lane, answer.settled, sent=sent)
-    if answer.doubtful:
-        doubtful = [item.member for item in answer.doubtful]
-        await lane.ledger.count_attempt(lane.route, doubtful, sent=sent)
     left = [item.member for item in answer.doubtful]
-    return left + await _again(batch, answer.held, lane)
+    if left:
+        await lane.ledger.count_attempt(lane.route, left, sent=sent)
+    return left + await _again(batch, answer, lane)
 
 
 async def _deliver_once(batch: Batch, lane: Lane) -> list[Member]:
@@ -96,7 +111,7 @@ async def _deliver_once(batch: Batch, lane: Lane) -> list[Member]:
     intent = await lane.ledger.open_intent(lane.route, members)
     with noted_attempts() as attempts:
         try:
-            answer = _sort(batch, await _write(batch, lane), attempts)
+            answer = await _sort(batch, await _write(batch, lane), attempts, lane)
         except BulkmoveError as error:
             await _note_failed(lane, members, error, intent=intent, sent=_sent(intent, batch, attempts))
             if isinstance(error, (InDoubtError, RequestFailedError)):
@@ -105,9 +120,9 @@ async def _deliver_once(batch: Batch, lane: Lane) -> list[Member]:
     sent = _sent(intent, batch, attempts)
     is_certain = not answer.held or lane.is_atomic() is True
     if answer.doubtful or not is_certain:
-        return await _park(batch, answer, lane, intent=intent, sent=sent)
+        return await _park(answer, lane, intent=intent, sent=sent)
     await _settle(lane, answer.settled, intent=intent, sent=sent)
-    return await _again(batch, answer.held, lane)
+    return await _again(batch, answer, lane)
 
 
 async def _note_failed(
@@ -138,12 +153,10 @@ def _sent(number: int, batch: Batch, attempts: Sequence[Attempt]) -> Sent:
     return Sent(number, sent_at, now, len(batch.items), said)
 
 
-async def _park(batch: Batch, answer: Sorted, lane: Lane, *, intent: int, sent: Sent) -> list[Member]:
+async def _park(answer: Sorted, lane: Lane, *, intent: int, sent: Sent) -> list[Member]:
     """Leave in doubt what the answer did not tell: items it passed over, or good items of a refused array."""
     doubtful = [item.member for item in (*answer.doubtful, *answer.held)]
-    refusal: Refusal | None = (
-        None if not answer.held else "named" if len(answer.held) < len(batch.items) else "unnamed"
-    )
+    refusal: Refusal | None = None if not answer.held else "named" if answer.is_named else "unnamed"
     await lane.ledger.park(
         lane.route,
         doubtful,
@@ -157,18 +170,22 @@ async def _park(batch: Batch, answer: Sorted, lane: Lane, *, intent: int, sent: 
     return doubtful
 
 
-async def _again(batch: Batch, held: Sequence[Item], lane: Lane) -> list[Member]:
-    """Send what was refused for another's sake: without the named ones, or in halves where none was named."""
-    if not held:
-        return []
-    parts = 1 if len(held) < len(batch.items) else 2
-    size = math.ceil(len(held) / parts)
+async def _again(batch: Batch, answer: Sorted, lane: Lane) -> list[Member]:
+    """Send what was refused for another's sake, in halves where none was named; and what was too large, in parts."""
     left: list[Member] = []
-    for start in range(0, len(held), size):
-        part = Batch(batch.action, held[start : start + size])
-        is_repeatable = lane.target.rules[batch.action].is_repeatable
-        left += await (_deliver_repeatable if is_repeatable else _deliver_once)(part, lane)
+    if answer.held:
+        size = len(answer.held) if answer.is_named else math.ceil(len(answer.held) / 2)
+        for start in range(0, len(answer.held), size):
+            left += await _deliver(Batch(batch.action, answer.held[start : start + size]), lane)
+    if answer.oversized:
+        left += await _deliver(Batch(batch.action, answer.oversized), lane)
     return left
+
+
+async def _learn_size(items: Sequence[Item], shape: Shape, lane: Lane) -> None:
+    """The host refused a request of this size: no larger one is made, in this run and in later ones."""
+    lane.size.refused(size_of(items, shape), count=len(items))
+    await lane.ledger.set_max_bytes(lane.target_list, lane.size.most_bytes)
 
 
 async def _settle(lane: Lane, settled: Sequence[Settled], *, sent: Sent, intent: int | None = None) -> None:
@@ -178,13 +195,18 @@ async def _settle(lane: Lane, settled: Sequence[Settled], *, sent: Sent, intent:
 
 async def _write(batch: Batch, lane: Lane) -> Sequence[WriteResult]:
     return await lane.target.write(
-        [WriteItem(item.target_id, item.body, item.encoded, item.attempts) for item in batch.items]
+        [
+            WriteItem(item.target_id, item.body, item.encoded, item.attempts or int(item.was_tried))
+            for item in batch.items
+        ]
     )
 
 
-def _sort(batch: Batch, results: Sequence[WriteResult], attempts: Sequence[Attempt]) -> Sorted:
+async def _sort(
+    batch: Batch, results: Sequence[WriteResult], attempts: Sequence[Attempt], lane: Lane
+) -> Sorted:
     refusal = attempts[-1].refusal if attempts else None
-    answer = Sorted([], [], [])
+    answer = Sorted()
     for item, result in zip(batch.items, results, strict=True):
         match result.verdict:
             case Verdict.WRITTEN:
@@ -194,13 +216,23 @@ def _sort(batch: Batch, results: Sequence[WriteResult], attempts: Sequence[Attem
                 answer.settled.append(Settled(item.member, State.UNCHANGED, target_id=item.target_id))
             case Verdict.REJECTED:
                 answer.settled.append(_rejected(item, result, refusal))
-            case Verdict.HELD if len(batch.items) > 1:
-                answer.held.append(item)
-            case Verdict.HELD:
+            case Verdict.HELD | Verdict.TOO_LARGE if len(batch.items) == 1:
                 # Refused alone, it is refused for its own sake.
                 answer.settled.append(_rejected(item, result, refusal))
+            case Verdict.HELD:
+                answer.held.append(item)
+                answer.is_named = answer.is_named and result.cause != "unnamed"
+            case Verdict.TOO_LARGE:
+                answer.oversized.append(item)
             case Verdict.DOUBT:
                 answer.doubtful.append(item)
+    answer.is_named = answer.is_named and len(answer.held) < len(batch.items)
+    if too_large := [
+        item
+        for item, result in zip(batch.items, results, strict=True)
+        if result.verdict is Verdict.TOO_LARGE
+    ]:
+        await _learn_size(too_large, lane.rule(batch).shape, lane)
     return answer
 
 

@@ -19,6 +19,7 @@ MAX_WRITERS = 16
 LOOK_UP_EVERY_S = 0.5
 # Rows with an attempt that nothing settled, remembered until it can't land any more.
 MOST_HELD = 10_000
+_ACTIONS: tuple[Action, ...] = ("create", "update")
 
 
 class Loader:
@@ -40,8 +41,8 @@ class Loader:
         self._queue = queue
         self._room = room
         self._batchers: dict[Action, Batcher] = {
-            "create": batcher_for("create", lane.target.rules["create"], batch_size),
-            "update": batcher_for("update", lane.target.rules["update"], batch_size),
+            action: batcher_for(action, lane.target.rules[action], batch_size, size=lane.size)
+            for action in _ACTIONS
         }
         self._rows_on_the_way: set[str] = set()
         self._rows_left_open: set[str] = set()

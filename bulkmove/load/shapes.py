@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import (
     Annotated,
     Any,
@@ -24,6 +25,7 @@ from msgspec import inspect
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(?:\d*|\.\.\.)\]")
 
 
+@cache
 def closed(shape: type) -> type:
     """The same shape, whose nested objects refuse names that they do not document; itself, it lets them through.
 

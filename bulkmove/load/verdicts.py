@@ -8,7 +8,8 @@ back. Absence counts only if the list was read whole.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bulkmove.entries import Intent, Item, Member, Settled
@@ -37,7 +38,7 @@ class Doubts:
     _by_id: dict[str, list[Item]] = field(default_factory=dict)
     _by_loose_key: dict[str, list[Item]] = field(default_factory=dict)
     _found: dict[Member, dict[str, bool]] = field(default_factory=dict)
-    _alike: dict[Member, tuple[str, str]] = field(default_factory=dict)
+    _alike: dict[Member, dict[str, str]] = field(default_factory=dict)
     _silent: set[Member] = field(default_factory=set)
     rows: int = 0
     rows_with_key: int = 0
@@ -62,38 +63,47 @@ class Doubts:
         self.rows += 1
         self.rows_with_key += key is not None
         for alike in self._by_loose_key.get(loosely(key), ()) if key is not None else ():
-            self._alike[alike.member] = (row_id, key or "")
+            self._alike.setdefault(alike.member, {})[row_id] = key or ""
         if key is not None and (create := self._by_key.get(key)) is not None:
             self._found[create.member][row_id] = row_holds(self.target, create.body, row)
 
     def alike_keys(self) -> list[str]:
         """Keys of rows that were taken for the key of a body in doubt, as the host may have changed it."""
-        return list({key for _, key in self._alike.values()})
+        return list({key for rows in self._alike.values() for key in rows.values()})
 
-    def forget_alike(self, keys: Collection[str]) -> None:
-        """These keys are others' own."""
-        self._alike = {member: alike for member, alike in self._alike.items() if alike[1] not in keys}
+    def forget_alike(self, others: Mapping[str, int]) -> None:
+        """So many rows with each of these keys are others' own. Where there are more, one of them may be ours."""
+        for member, rows in self._alike.items():
+            counts = Counter(rows.values())
+            self._alike[member] = {
+                row_id: key for row_id, key in rows.items() if counts[key] > others.get(key, 0)
+            }
 
     def is_found(self, member: Member) -> bool:
         return bool(self._found.get(member))
 
-    def judge(self, items: Sequence[Item]) -> list[Settled]:
-        """Outcomes for what the list shows; the rest is proven not written and may go again."""
+    def judge(self, items: Sequence[Item], *, was_rejected: bool = False) -> list[Settled]:
+        """Outcomes for what the list shows; the rest is proven not written and may go again.
+
+        `was_rejected`: the host refused them, so that none is there by us, whatever the list does not show.
+        """
         outcomes = (
-            self._judge_update(item) if item.target_id is not None else self._judge_create(item)
+            self._judge_update(item, was_rejected=was_rejected)
+            if item.target_id is not None
+            else self._judge_create(item, was_rejected=was_rejected)
             for item in items
         )
         return [outcome for outcome in outcomes if outcome is not None]
 
-    def _judge_create(self, item: Item) -> Settled | None:
+    def _judge_create(self, item: Item, *, was_rejected: bool) -> Settled | None:
         rows = self._found[item.member]
-        if not rows and item.member in self._alike:
-            row_id, _ = self._alike[item.member]
+        if not rows and (alike := self._alike.get(item.member)):
+            row_id = max(alike)
             text = (
                 f"row {row_id} of the target has almost its {self.natural_key}: the host may have changed it"
             )
             return _outcome(item, State.UNKNOWN, "differs", text)
-        if not rows and not self.can_prove_absence:
+        if not rows and not self.can_prove_absence and not was_rejected:
             text = f"no row of the target has its {self.natural_key}, which the host may not have kept"
             return _outcome(item, State.UNKNOWN, "key-not-kept", text)
         if not rows:
@@ -113,12 +123,14 @@ class Doubts:
             f"row {row_id} of the target has its {self.natural_key}, but not its values",
         )
 
-    def _judge_update(self, item: Item) -> Settled | None:
+    def _judge_update(self, item: Item, *, was_rejected: bool) -> Settled | None:
         rows = self._found[item.member]
         if not rows:
             return _outcome(
                 item, State.REJECTED, "not-found", f"the target has no row {item.target_id} any more"
             )
+        if item.member in self._silent and was_rejected:
+            return None
         if item.member in self._silent:
             text = f"row {item.target_id} of the target shows no field of what was sent"
             return _outcome(item, State.UNKNOWN, "not-shown", text)
@@ -165,7 +177,7 @@ def atomicity(intents: Iterable[Intent], doubts: Doubts) -> bool | None:
     """
     verdict: bool | None = None
     for intent in intents:
-        if intent.refusal is None:
+        if intent.refusal in {None, "rejected"}:
             continue
         if any(doubts.is_found(member) for member in intent.members):
             return False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 
 from bulkmove.entries import Entry, Item, Kept, Member, Span, TargetKey
 from bulkmove.errors import RejectedError
@@ -66,6 +67,31 @@ async def map_stored(job: RouteJob, chunk: int, rows: Sequence[Kept]) -> None:
         matched = await _without_strays(job, matched, bodies)
         await _put_down(job, matched, bodies, others=entries, records=own_rows, was_raw_chunk=chunk)
     job.note_mapped(len(rows))
+
+
+Put = Callable[[Sequence[Entry]], Awaitable[None]]
+
+
+async def map_again(job: RouteJob, records: Sequence[Record], put: Put) -> None:
+    """Map records anew that failed, and of which no body is at the target: a key that one claimed before is free to it.
+
+    `put` takes their entries, and is called while no other route can claim a key of the list.
+    """
+    # First: a mapper may change its record.
+    as_read = {record.id: encoded for record in records if (encoded := _encoded(record.data)) is not None}
+    digests = [_digest(record.data) if record.version is None else None for record in records]
+    results = await _map(job, records)
+    others, bodies = _prepare(job.rules, records, results, digests)
+    rows = {
+        source_id: decode_json(encoded) for source_id, encoded in as_read.items() if source_id is not None
+    }
+    async with job.target_list.claiming:
+        matched = await _match_all(job, bodies, rows if job.is_self_route else {}, is_again=True)
+        if job.is_self_route:
+            matched = await _without_strays(job, matched, bodies)
+        entries = _with_records(matched, rows) + _with_records(others, rows)
+        await put(entries)
+    _tell(job, entries, is_new=False)
 
 
 async def attempt(job: RouteJob, records: Sequence[Record]) -> tuple[list[Body], list[Entry]]:
@@ -180,12 +206,17 @@ def _body(record: Record, part: int, digest: bytes | None, fields: JsonObject, r
     )
 
 
-async def _match_all(job: RouteJob, bodies: Sequence[Body], own_rows: dict[str, JsonObject]) -> list[Entry]:
-    """The entries of the bodies, one by one."""
+async def _match_all(
+    job: RouteJob, bodies: Sequence[Body], own_rows: dict[str, JsonObject], *, is_again: bool = False
+) -> list[Entry]:
+    """The entries of the bodies, one by one. `is_again`: what a record claimed when it was mapped before is free to it."""
     keys = [body.key for body in bodies if body.key is not None and body.target_id is None]
     if keys:
         await ensure_keys(job)
     known = await job.ledger.find_keys(job.target_list.name, keys) if keys else {}
+    if is_again:
+        mine = {(body.key, body.source_id) for body in bodies}
+        known = {key: _unclaimed(found, job.name, mine) for key, found in known.items()}
     entries: list[Entry] = []
     for body in bodies:
         entry = _checked(job, body, match(body, job.rules, known, own_rows.get(body.source_id)))
@@ -194,6 +225,12 @@ async def _match_all(job: RouteJob, bodies: Sequence[Body], own_rows: dict[str, 
             known[entry.key] = TargetKey(entry.key, None, 0, None, owner=(job.name, entry.source_id))
         entries.append(entry)
     return entries
+
+
+def _unclaimed(found: TargetKey, route: str, mine: Container[tuple[str | None, str]]) -> TargetKey:
+    """The key without its owner, where that is the very record that is mapped to it again."""
+    is_own = found.owner is not None and found.owner[0] == route and (found.key, found.owner[1]) in mine
+    return found._replace(owner=None) if is_own else found
 
 
 def _checked(job: RouteJob, body: Body, entry: Entry) -> Entry:
@@ -269,6 +306,9 @@ def _encoded(row: JsonObject) -> bytes | None:
 def _tell(job: RouteJob, entries: Sequence[Entry], *, is_new: bool = True) -> None:
     if is_new:
         job.emit(RecordsRead(job.name, sum(1 for e in entries if e.part == 0)))
+    job.budget.handle(sum(1 for e in entries if e.part == 0 and e.state is not State.SEEN))
+    if rejected := {e.source_id: e.cause or "" for e in entries if e.state is State.REJECTED}:
+        job.note_rejected(Counter(rejected.values()))
     for state in (State.SKIPPED, State.UNCHANGED, State.REJECTED):
         if count := sum(1 for e in entries if e.state is state and e.part == 0):
             job.emit(RecordsSettled(job.name, state.name.lower(), count))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import anyio
 
-from bulkmove.entries import Entry, Settled
+from bulkmove.entries import Entry, ListState, Settled
 from bulkmove.errors import BulkmoveError
 from bulkmove.events import Event, Note, RecordsSettled
 from bulkmove.ledger import SqliteLedger
+from bulkmove.load.batching import SizeLimit
 from bulkmove.load.checking import BodyCheck
 from bulkmove.load.gate import ListGate
 from bulkmove.load.matching import Rules
@@ -20,6 +22,7 @@ from bulkmove.load.verdicts import ATTEMPTS_OVER_S
 from bulkmove.mapping.context import RouteContext
 from bulkmove.mapping.lookups.resolver import Lookups
 from bulkmove.model import Record, State
+from bulkmove.pipeline.budget import ErrorBudget
 from bulkmove.pipeline.plan import MigrationPlan
 from bulkmove.protocols import Derive, Ledger, Mapper, Observer, Source, Target
 from bulkmove.settings import HostSettings, RouteSettings
@@ -39,7 +42,14 @@ class TargetList:
         # Held from looking a key up until it is claimed, so that two routes never claim one key.
         self.claiming = anyio.Lock()
         self.is_atomic: bool | None = None
+        self.size = SizeLimit()
         self.has_keys = False
+
+    def learn(self, state: ListState) -> None:
+        """What earlier runs learnt of the list's host."""
+        self.is_atomic = state.is_atomic
+        if state.max_bytes is not None:
+            self.size.most_bytes = min(self.size.most_bytes, state.max_bytes)
 
 
 class Onlooker(Protocol):
@@ -62,7 +72,7 @@ class RouteJob:
     a record has to have failed before it is set aside. `limit`: the most records still to be mapped in this run, None without a limit. `stop` is set when the run
     is to end early, `enough` when the limit is reached. `derive`: makes the stream's rows of what its source reads.
     `check_body`: holds a body against what the target documents. `served_at`: when the target last did what was
-    asked (epoch seconds).
+    asked (epoch seconds). `budget`: how many records this run may reject.
     """
 
     settings: RouteSettings
@@ -85,6 +95,7 @@ class RouteJob:
     check_body: BodyCheck | None = None
     onlooker: Onlooker | None = None
     served_at: float = 0.0
+    budget: ErrorBudget = field(default_factory=lambda: ErrorBudget("", None))
     enough: anyio.Event = field(default_factory=anyio.Event)
 
     @property
@@ -102,11 +113,20 @@ class RouteJob:
     def name(self) -> str:
         return self.settings.name
 
+    def note_rejected(self, causes: Mapping[str, int]) -> None:
+        """So many records more were rejected, by cause. Where that spends the error budget, the run is to end."""
+        self.budget.reject(causes)
+        if self.budget.is_spent:
+            self.stop.set()
+
     def note_settled(self, settled: Sequence[Settled]) -> None:
         """Tell the observers, and remember that the target serves."""
         totals: dict[State, int] = {}
         for each in settled:
             totals[each.state] = totals.get(each.state, 0) + (each.member.part == 0)
+        if State.REJECTED in totals:
+            rejected = {s.member.source_id: s.cause or "" for s in settled if s.state is State.REJECTED}
+            self.note_rejected(Counter(rejected.values()))
         for state, count in totals.items():
             self.emit(RecordsSettled(self.name, state.name.lower(), count))
         if State.WRITTEN in totals or State.UNCHANGED in totals:

@@ -27,7 +27,7 @@ async def ensure_keys(job: RouteJob) -> None:
             return
         job.emit(Phase(job.name, "reading the target's keys"))
         await job.ledger.drop_keys(name)
-        await read_target(job, _keeper(job))
+        await read_target(job, _keeper(job, name))
         await job.ledger.close_keys(name)
         job.target_list.has_keys = True
         job.emit(Phase(job.name, ""))
@@ -42,7 +42,16 @@ async def read_target(job: RouteJob, sink: RowsSink) -> None:
         )
 
 
-def _keeper(job: RouteJob) -> Callable[[Sequence[Record]], Awaitable[None]]:
+async def read_keys(job: RouteJob, name: str) -> None:
+    """Read the list's keys as they are now, and keep them under another list's name."""
+    job.emit(Phase(job.name, "reading the target's keys"))
+    async with job.target_list.gate.reading():
+        await job.ledger.drop_keys(name)
+        await read_target(job, _keeper(job, name))
+    job.emit(Phase(job.name, ""))
+
+
+def _keeper(job: RouteJob, name: str) -> Callable[[Sequence[Record]], Awaitable[None]]:
     async def keep(records: Sequence[Record]) -> None:
         keys = [
             TargetKey(
@@ -56,6 +65,6 @@ def _keeper(job: RouteJob) -> Callable[[Sequence[Record]], Awaitable[None]]:
             if (key := as_text(record.data.get(job.rules.natural_key))) is not None
         ]
         if keys:
-            await job.ledger.add_keys(job.target_list.name, keys)
+            await job.ledger.add_keys(name, keys)
 
     return keep

@@ -15,7 +15,7 @@ import anyio
 
 from bulkmove.config import load_migration
 from bulkmove.errors import LedgerError, single_error
-from bulkmove.ledger import open_ledger, questions
+from bulkmove.ledger import open_ledger, questions, tallies
 from bulkmove.ledger.file import connect, explained, is_locked, locked, refuse_foreign, schema_version
 from bulkmove.model import Counts, Failure, JsonObject, Summary
 from bulkmove.pipeline.job import RunOptions
@@ -107,7 +107,7 @@ class Migration:
         with _reading(self.settings.ledger) as connection:
             if connection is not None:
                 routes = questions.routes(connection)
-                counts = {name: questions.counts(connection, number) for name, number in routes.items()}
+                counts = {name: tallies.counts(connection, number) for name, number in routes.items()}
                 finished = {
                     n for n, number in routes.items() if questions.progress(connection, number).is_finished
                 }

@@ -12,13 +12,16 @@ from bulkmove.load.checking import body_checker
 from bulkmove.load.matching import Rules
 from bulkmove.load.rehearsal import RehearsedTarget
 from bulkmove.mapping.context import RouteContext
+from bulkmove.pipeline.budget import ErrorBudget
 from bulkmove.pipeline.job import RouteJob, Run, TargetList
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan
 from bulkmove.pipeline.rehearsing import source_in_rehearsal
 from bulkmove.protocols import Connector
 from bulkmove.settings import HostSettings, RouteSettings, Window
-from bulkmove.transport import HostTransport, open_transport
+from bulkmove.transport import HostTransport, OpenClient, Timing, open_client, open_transport
 from bulkmove.transport.local import open_local
+
+OpenHost = Callable[[HostSettings, Connector], AbstractAsyncContextManager[HostTransport]]
 
 # Where neither the user nor the connector knows a limit.
 DEFAULT_WINDOWS = (Window(10, 1.0),)
@@ -30,7 +33,7 @@ MAX_READERS_UNLIMITED = 6
 
 
 @asynccontextmanager
-async def open_hosts(plan: MigrationPlan) -> AsyncIterator[dict[str, HostTransport]]:
+async def open_hosts(plan: MigrationPlan, open_host: OpenHost) -> AsyncIterator[dict[str, HostTransport]]:
     """A transport for each host that a route uses, or a look-up of it."""
     used = {stream.host for r in plan.routes.values() for stream in (r.settings.source, r.settings.target)}
     for route in plan.routes.values():
@@ -45,7 +48,13 @@ async def open_hosts(plan: MigrationPlan) -> AsyncIterator[dict[str, HostTranspo
         yield transports
 
 
-def open_host(host: HostSettings, connector: Connector) -> AbstractAsyncContextManager[HostTransport]:
+def open_host(
+    host: HostSettings,
+    connector: Connector,
+    *,
+    connect: OpenClient = open_client,
+    timing: Timing | None = None,
+) -> AbstractAsyncContextManager[HostTransport]:
     """A transport to one host, with the user's limits or else those that its connector brings."""
     if connector.is_local:
         return open_local(host)
@@ -55,6 +64,8 @@ def open_host(host: HostSettings, connector: Connector) -> AbstractAsyncContextM
         sign=connector.sign(host.credentials),
         wait_from_body=connector.wait_from_body,
         is_passing=connector.is_passing,
+        timing=timing,
+        connect=connect,
     )
 
 
@@ -113,6 +124,7 @@ async def open_job(run: Run, route: RoutePlan) -> RouteJob:
         derive=route.source.derive,
         check_body=body_checker(route.target, settings.mode) if settings.check_bodies else None,
         onlooker=run.options.onlooker,
+        budget=ErrorBudget(settings.name, settings.max_rejected if run.options.onlooker is None else None),
     )
 
 

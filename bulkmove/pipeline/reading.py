@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from bulkmove.entries import Span
+from bulkmove.errors import BadAnswerError, UnprovenError
 from bulkmove.events import Note, RecordsExpected
+from bulkmove.extract.beyond import span_beyond
 from bulkmove.extract.keyset import read_keyset
 from bulkmove.extract.once import read_unkeyed
 from bulkmove.extract.plan import plan_spans
@@ -20,6 +24,8 @@ Take = Callable[[Sequence[Record], Span | None], Awaitable[None]]
 
 # Rows that are dated in the last seconds may still be on their way into the list.
 CUTOFF_MARGIN_S = 5
+# A host's `Date` comes in whole seconds, and takes a while.
+CLOCKS_APART_S = 60
 
 
 async def read_sorted(job: RouteJob, take: Take) -> None:
@@ -27,22 +33,26 @@ async def read_sorted(job: RouteJob, take: Take) -> None:
 
     `take` gets each page with the progress of its span, to be stored together.
     """
-    spans = await _spans(job)
+    naming = _Naming(job)
+    with naming.reading():
+        spans = await _spans(job)
 
     async def sink(page: ReadPage) -> None:
-        await take(page.records, page.span)
+        with naming.others():
+            await take(page.records, page.span)
 
     async def store_split(shortened: Span, new: Span) -> None:
         await job.ledger.save_spans(job.name, [shortened, new])
 
-    result = await read_keyset(
-        job.source,
-        spans,
-        limit=job.source.listing.page_limit,
-        workers=job.readers,
-        sink=sink,
-        on_split=store_split,
-    )
+    with naming.reading():
+        result = await read_keyset(
+            job.source,
+            spans,
+            limit=job.source.listing.page_limit,
+            workers=job.readers,
+            sink=sink,
+            on_split=store_split,
+        )
     if result.evidence:
         job.emit(
             Note(
@@ -58,11 +68,25 @@ async def _spans(job: RouteJob) -> Sequence[Span]:
     progress = await job.ledger.progress(job.name)
     if progress.spans:
         return progress.spans
+    now = await _now(job)
     cutoff = progress.cutoff
     if cutoff is None:
-        cutoff = await _cutoff(job)
+        last_key = job.source.listing.last_key
+        cutoff = now - CUTOFF_MARGIN_S
+        cutoff = cutoff if last_key is None else min(cutoff, last_key + 1)
         await job.ledger.mark(job.name, cutoff=cutoff)
     spans = await plan_spans(job.source, cutoff=cutoff, count=job.readers())
+    # Beyond the clock, not the cutoff: what is dated in the seconds between the two belongs to a later pass.
+    beyond = await span_beyond(job.source, now=max(now, cutoff), number=len(spans))
+    if beyond is not None:
+        spans.append(beyond)
+        job.emit(
+            Note(
+                f"route {job.name}: rows of {job.settings.source} are dated up to {moment(beyond.upper - 1)}, after"
+                f" {moment(now)}, which it is by the clock of host {job.settings.source.host}; they are read too",
+                route=job.name,
+            )
+        )
     await job.ledger.save_spans(job.name, spans)
     return spans
 
@@ -71,16 +95,34 @@ def _seconds(count: int) -> str:
     return "one second holds" if count == 1 else f"{count} seconds hold"
 
 
-async def _cutoff(job: RouteJob) -> int:
-    """By the host's own clock, which dates the rows; no later than the user's filter asks for."""
+async def _now(job: RouteJob) -> int:
+    """By the host's own clock, which dates the rows; by this machine's where that one is far ahead."""
     page = await job.source.fetch(PageQuery(limit=1))
     if page.total is not None and job.derive is None:
         await job.ledger.mark(job.name, expected=page.total)
         job.emit(RecordsExpected(job.name, page.total))
-    now = page.date if page.date is not None else time.time()
-    cutoff = int(now) - CUTOFF_MARGIN_S
-    last_key = job.source.listing.last_key
-    return cutoff if last_key is None else min(cutoff, last_key + 1)
+    here = time.time()
+    if page.date is None:
+        return int(here)
+    apart_s = page.date - here
+    if abs(apart_s) <= CLOCKS_APART_S:
+        return int(page.date)
+    job.emit(
+        Note(
+            f"route {job.name}: the clock of host {job.settings.source.host} is {moment(page.date)}, this machine's is"
+            f" {moment(here)}: one of them is off",
+            route=job.name,
+        )
+    )
+    return int(min(page.date, here))
+
+
+def moment(epoch_s: float) -> str:
+    """A moment as people read it, in UTC."""
+    try:
+        return datetime.fromtimestamp(epoch_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (OverflowError, ValueError, OSError):
+        return f"second {epoch_s:.0f} since 1970"
 
 
 async def _name_undated(job: RouteJob) -> None:
@@ -102,8 +144,45 @@ async def read_unsorted(job: RouteJob, take: Take, tally: Tally) -> None:
 
     `take` gets each row once.
     """
+    naming = _Naming(job)
+    is_once = job.source.listing.reading == "once"
+    # What an earlier run read is held against what is there now.
+    is_noted = is_once and (await job.ledger.counts(job.name)).read > 0
 
     async def sink(records: Sequence[Record]) -> None:
-        await take(records, None)
+        if is_noted:
+            await tally.add(1, [record.id for record in records if record.id is not None])
+        with naming.others():
+            await take(records, None)
 
-    await read_unkeyed(job.source, concurrency=job.readers, sink=sink, tally=tally)
+    if is_noted:
+        await tally.add(1, ())
+    with naming.reading():
+        await read_unkeyed(job.source, concurrency=job.readers, sink=sink, tally=tally)
+
+
+class _Naming:
+    """Names route and list where a reading could not be proven, or the host's answers can't be used."""
+
+    def __init__(self, job: RouteJob) -> None:
+        self._job = job
+        self._others: list[BaseException] = []
+
+    @contextmanager
+    def others(self) -> Iterator[None]:
+        """What is raised in here is not of the list's reading."""
+        try:
+            yield
+        except BaseException as error:
+            self._others.append(error)
+            raise
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        try:
+            yield
+        except (UnprovenError, BadAnswerError) as error:
+            if any(error is other for other in self._others):
+                raise
+            said = f"route {self._job.name}: reading {self._job.settings.source}: {error}"
+            raise type(error)(said) from error

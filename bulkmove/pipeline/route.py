@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import anyio
 
-from bulkmove.entries import Member, Settled, Span
+from bulkmove.entries import Span
 from bulkmove.errors import FatalError, RetryableError, single_error
 from bulkmove.events import Phase, RouteFinished, RouteStarted
 from bulkmove.extract.tally import Tally
 from bulkmove.load.delivery import Lane
 from bulkmove.load.loader import Loader, open_loader
-from bulkmove.model import Record, State
+from bulkmove.model import Record
+from bulkmove.pipeline.gone import name_gone, skip_gone
 from bulkmove.pipeline.intake import map_stored, store, take
 from bulkmove.pipeline.job import RouteJob
 from bulkmove.pipeline.reading import Take, read_sorted, read_unsorted
@@ -30,19 +31,21 @@ async def run_route(job: RouteJob) -> bool:
     Raises what ends it early: host and list errors (exit code 5), credentials, configuration, the ledger.
     Whatever ends it, the ledger knows how to go on.
     """
+    await job.ledger.check_balance(job.name, whole=False)
     await job.ledger.revive_unknown(job.name)
     progress = await job.ledger.progress(job.name)
     counts = await job.ledger.counts(job.name)
     expected = counts.read if progress.is_read else progress.expected
     job.emit(RouteStarted(job.name, counts, expected))
+    job.budget.handle(counts.pending)
     if counts.written and isinstance(job.target, SeesDeletions):
         job.target.has_deleted = True
     if not progress.is_finished:
-        job.target_list.is_atomic = (await job.ledger.list_state(job.target_list.name)).is_atomic
+        job.target_list.learn(await job.ledger.list_state(job.target_list.name))
         with single_error():
-            async with _list_open(job):
+            async with list_open(job):
                 await _work(job, is_read=progress.is_read)
-                await _note_finished(job)
+                await note_finished(job)
         counts = await job.ledger.counts(job.name)
     is_finished = (await job.ledger.progress(job.name)).is_finished
     job.emit(RouteFinished(job.name, counts, is_finished))
@@ -50,7 +53,7 @@ async def run_route(job: RouteJob) -> bool:
 
 
 @asynccontextmanager
-async def _list_open(job: RouteJob) -> AsyncIterator[None]:
+async def list_open(job: RouteJob) -> AsyncIterator[None]:
     """The target's list while it is worked on, where it is one that is begun and finished."""
     if not isinstance(job.target, StagedTarget):
         yield
@@ -64,9 +67,11 @@ async def _list_open(job: RouteJob) -> AsyncIterator[None]:
         yield
 
 
-async def _note_finished(job: RouteJob) -> None:
+async def note_finished(job: RouteJob) -> None:
     progress = await job.ledger.progress(job.name)
-    if not progress.is_read or (await job.ledger.counts(job.name)).pending:
+    is_done = progress.is_read and not (await job.ledger.counts(job.name)).pending
+    await job.ledger.check_balance(job.name, whole=is_done)
+    if not is_done:
         return
     if isinstance(job.target, StagedTarget):
         await job.target.close_list(await job.ledger.written(job.name))
@@ -76,14 +81,18 @@ async def _note_finished(job: RouteJob) -> None:
 async def _work(job: RouteJob, *, is_read: bool) -> None:
     if job.is_self_route and not await _read_then_map(job, is_read=is_read) and job.stop.is_set():
         return
-    writers = job.target_host.concurrency
-    if isinstance(job.target, StagedTarget):
-        writers = min(writers, MOST_WRITERS_OF_A_FILE)
-    async with open_loader(_lane(job), batch_size=job.settings.batch_size, writers=writers) as loader:
+    async with loader_of(job) as loader:
         await resend_open(job, loader)
         if not job.is_self_route and not is_read:
             await _stream(job, loader)
         await (loader.drain() if job.stop.is_set() else settle_all(job, loader))
+
+
+def loader_of(job: RouteJob) -> AbstractAsyncContextManager[Loader]:
+    writers = job.target_host.concurrency
+    if isinstance(job.target, StagedTarget):
+        writers = min(writers, MOST_WRITERS_OF_A_FILE)
+    return open_loader(_lane(job), batch_size=job.settings.batch_size, writers=writers)
 
 
 def _lane(job: RouteJob) -> Lane:
@@ -97,6 +106,7 @@ def _lane(job: RouteJob) -> Lane:
         on_settled=job.note_settled,
         is_stopping=job.stop.is_set,
         settle_s=job.target_host.settle_s,
+        size=job.target_list.size,
     )
 
 
@@ -118,6 +128,8 @@ async def _stream(job: RouteJob, loader: Loader) -> None:
         except (RetryableError, FatalError):
             await loader.drain()
             raise
+        if is_whole:
+            await name_gone(job, tally)
     if is_whole:
         await job.ledger.mark(job.name, is_read=True)
 
@@ -135,8 +147,7 @@ async def _read_then_map(job: RouteJob, *, is_read: bool) -> bool:
         async with Tally() as tally:
             if not await _read_whole(job, store_page, tally, turn=turn):
                 return False
-            if job.source.listing.reading == "passes" and job.derive is None:
-                await _skip_gone(job, tally)
+            await skip_gone(job, tally)
         await job.ledger.mark(job.name, is_read=True)
     return await _map_all_stored(job)
 
@@ -172,27 +183,6 @@ async def _cancel_on(event: anyio.Event, turn: anyio.Lock, scope: anyio.CancelSc
     await event.wait()
     async with turn:
         scope.cancel()
-
-
-async def _skip_gone(job: RouteJob, tally: Tally) -> None:
-    """Name the rows that left the list while it was read: there is nothing to map any more."""
-    chunk = 0
-    while (found := await job.ledger.next_raw(job.name, chunk)) is not None:
-        chunk, rows = found
-        gone = await tally.missing([row.source_id for row in rows])
-        settled = [
-            Settled(
-                Member(row.source_id, 0, chunk),
-                State.SKIPPED,
-                cause="gone-at-source",
-                message="deleted at the source before it was mapped",
-            )
-            for row in rows
-            if row.source_id in gone
-        ]
-        if settled:
-            await job.ledger.settle(job.name, settled)
-            job.note_settled(settled)
 
 
 async def _map_all_stored(job: RouteJob) -> bool:

@@ -8,7 +8,7 @@ page ──► intake ──► ledger ──► loader ──► target      ea
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import anyio
 import orjson
@@ -26,12 +26,16 @@ from bulkmove.ledger import SqliteLedger
 from bulkmove.model import Counts, Summary
 from bulkmove.pipeline.job import Run, RunOptions
 from bulkmove.pipeline.lookups import open_lookups
-from bulkmove.pipeline.opening import open_hosts, open_job
+from bulkmove.pipeline.opening import OpenHost, open_host, open_hosts, open_job
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan, changed_keys
 from bulkmove.pipeline.route import run_route
+from bulkmove.pipeline.spending import recall_spending
 from bulkmove.protocols import Observer
 
 SAMPLE_EVERY_S = 0.5
+
+# Works one route; whether it is finished, None where it was not begun.
+Work = Callable[[Run, RoutePlan], Awaitable[bool | None]]
 
 
 async def run_migration(
@@ -41,29 +45,19 @@ async def run_migration(
     options: RunOptions,
     observer: Observer | None,
     stop: anyio.Event,
+    open_host: OpenHost = open_host,
 ) -> Summary:
     """Run all routes of the plan to where they can get, and say how it ended.
 
     A host that fails ends its own routes; refused credentials and mistakes in the configuration end the run.
+    `open_host`: opens the transport to each host.
     Raises LedgerError, and LedgerRefusedError where the migration changed since the ledger was begun.
     """
     await _check_fingerprints(plan, ledger, accept_changes=options.accept_changes)
     await ledger.begin_run()
     run = Run(plan, ledger, options, observer, stop)
-    with single_error():
-        async with open_hosts(plan) as run.transports, anyio.create_task_group() as background:
-            background.start_soon(ledger.stay_alive, name="sign of life")
-            background.start_soon(_sample_hosts, run, name="host samples")
-            if await _load_lookups(run):
-                # All are opened before the first starts: a mistake in one is told before anything is written.
-                for name, route in plan.routes.items():
-                    run.ended[name] = anyio.Event()
-                    run.jobs[name] = await open_job(run, route)
-                with single_error():
-                    async with anyio.create_task_group() as routes:
-                        for name, route in plan.routes.items():
-                            routes.start_soon(_run_one, run, route, name=f"route {name}")
-            background.cancel_scope.cancel()
+    unfinished = [name for name in plan.routes if not (await ledger.progress(name)).is_finished]
+    await work_routes(run, _run_in_turn, mapping=unfinished, open_host=open_host)
     if options.is_dry and options.onlooker is None:
         await _tell_causes(run)
     summary = await summarise(run)
@@ -71,20 +65,44 @@ async def run_migration(
     return summary
 
 
-async def _load_lookups(run: Run) -> bool:
-    """Whether routes can start: False where a look-up can't be read, or the run is to stop. Finished routes need none."""
+async def work_routes(
+    run: Run, work: Work, *, mapping: Sequence[str], open_host: OpenHost = open_host
+) -> None:
+    """Open the hosts, the look-ups of the routes that map records, and all routes; then work them side by side.
+
+    What ends one becomes part of the summary. Raises LedgerError, and what `open_job` raises.
+    """
+    with single_error():
+        async with open_hosts(run.plan, open_host) as run.transports, anyio.create_task_group() as background:
+            spending = await recall_spending(run.ledger, run.plan.settings.hosts, run.transports)
+            background.start_soon(run.ledger.stay_alive, name="sign of life")
+            background.start_soon(spending.keep, name="spending")
+            background.start_soon(_sample_hosts, run, name="host samples")
+            if await _load_lookups(run, mapping):
+                # All are opened before the first starts: a mistake in one is told before anything is written.
+                for name, route in run.plan.routes.items():
+                    run.ended[name] = anyio.Event()
+                    run.jobs[name] = await open_job(run, route)
+                with single_error():
+                    async with anyio.create_task_group() as routes:
+                        for name, route in run.plan.routes.items():
+                            routes.start_soon(_run_one, run, route, work, name=f"route {name}")
+            background.cancel_scope.cancel()
+
+
+async def _load_lookups(run: Run, mapping: Sequence[str]) -> bool:
+    """Whether routes can start: False where a look-up can't be read, or the run is to stop. `mapping`: who needs them."""
     plan, on_lookups = run.plan, run.options.on_lookups
-    unfinished = [name for name in plan.routes if not (await run.ledger.progress(name)).is_finished]
     is_loaded = False
     try:
         with single_error():
             async with anyio.create_task_group() as tasks:
-                if any(plan.routes[name].lookups for name in unfinished):
+                if any(plan.routes[name].lookups for name in mapping):
                     tasks.start_soon(_cancel_on, run.stop, tasks.cancel_scope, name="look-ups until")
                 run.lookups = await open_lookups(
                     plan,
                     run.transports,
-                    routes=unfinished,
+                    routes=mapping,
                     emit=run.emit,
                     collecting=on_lookups is not None,
                 )
@@ -104,13 +122,20 @@ async def _cancel_on(event: anyio.Event, scope: anyio.CancelScope) -> None:
     scope.cancel()
 
 
-async def _run_one(run: Run, route: RoutePlan) -> None:
-    """One route, once those before it are finished; its error becomes part of the summary."""
+async def _run_in_turn(run: Run, route: RoutePlan) -> bool | None:
+    """One route, once those before it are finished."""
+    if not await _predecessors_finished(run, route):
+        return None
+    return await run_route(run.jobs[route.settings.name])
+
+
+async def _run_one(run: Run, route: RoutePlan, work: Work) -> None:
+    """One route; its error becomes part of the summary."""
     name = route.settings.name
     try:
-        if not await _predecessors_finished(run, route):
-            return
-        run.finished[name] = await run_route(run.jobs[name])
+        is_finished = await work(run, route)
+        if is_finished is not None:
+            run.finished[name] = is_finished
     except (CredentialsError, ConfigError) as error:
         # The whole run is set up wrongly: what is in flight is finished, nothing new begins.
         run.errors.append(error)
@@ -120,6 +145,8 @@ async def _run_one(run: Run, route: RoutePlan) -> None:
     except BulkmoveError as error:
         run.errors.append(error)
     finally:
+        if run.jobs[name].budget.is_spent:
+            run.errors.append(run.jobs[name].budget.error())
         run.ended[name].set()
 
 

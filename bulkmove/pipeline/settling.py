@@ -78,7 +78,9 @@ async def _settle_group(job: RouteJob, group: Sequence[Intent]) -> None:
 
         await read_target(job, show)
     await _forget_others_keys(job, doubts)
-    if doubts.rows and not doubts.rows_with_key and any(item.target_id is None for item in items):
+    sent = {member for intent in group if intent.refusal != "rejected" for member in intent.members}
+    is_key_needed = any(item.target_id is None and item.member in sent for item in items)
+    if doubts.rows and not doubts.rows_with_key and is_key_needed:
         raise UnprovenError(
             f"route {job.name}: no row of {job.settings.target} shows its {job.rules.natural_key}, so that nothing tells"
             " which writes in doubt are there; set natural_key to a field that comes back"
@@ -87,17 +89,17 @@ async def _settle_group(job: RouteJob, group: Sequence[Intent]) -> None:
     by_member = {(item.member.source_id, item.member.part): item for item in items}
     for intent in group:
         mine = [by_member[m.source_id, m.part] for m in intent.members if (m.source_id, m.part) in by_member]
-        settled = doubts.judge(mine)
+        settled = doubts.judge(mine, was_rejected=intent.refusal == "rejected")
         await job.ledger.settle(job.name, settled, intent=intent.id)
         job.note_settled(settled)
     job.emit(Phase(job.name, ""))
 
 
 async def _forget_others_keys(job: RouteJob, doubts: Doubts) -> None:
-    """A key that another record claims, or that was there before the first write, is not ours in another spelling."""
+    """Rows whose key another record claims, or that were there before the first write, are not ours in another spelling."""
     if keys := doubts.alike_keys():
         known = await job.ledger.find_keys(job.target_list.name, keys)
-        doubts.forget_alike({key for key, found in known.items() if found.owner is not None or found.rows})
+        doubts.forget_alike({key: found.rows + (found.owner is not None) for key, found in known.items()})
 
 
 async def _note_atomicity(job: RouteJob, group: Sequence[Intent], doubts: Doubts) -> None:

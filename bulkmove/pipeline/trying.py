@@ -19,7 +19,7 @@ from bulkmove.model import JsonObject, Record, State
 from bulkmove.pipeline.intake import attempt
 from bulkmove.pipeline.job import RouteJob, Run, RunOptions
 from bulkmove.pipeline.lookups import open_lookups
-from bulkmove.pipeline.opening import open_hosts, open_job
+from bulkmove.pipeline.opening import open_host, open_hosts, open_job
 from bulkmove.pipeline.plan import MigrationPlan
 
 TargetIds = Callable[[str, str], tuple[str, ...]]
@@ -54,7 +54,7 @@ async def try_mapping(
         async with open_ledger(Path(folder) / "map.ledger.db", synchronous="normal") as ledger:
             plan = _without_streams(plan) if offline else plan
             run = Run(plan, ledger, RunOptions(is_dry=True), None, anyio.Event())
-            async with open_hosts(plan) as run.transports:
+            async with open_hosts(plan, open_host) as run.transports:
                 run.lookups = await open_lookups(
                     plan, run.transports, routes=[route], emit=run.emit, collecting=True
                 )

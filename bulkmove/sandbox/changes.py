@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 from bulkmove.sandbox.calls import Json
@@ -38,10 +39,28 @@ class Changes:
             ),
         }
 
+    def pick(self, rows: str, dice: random.Random) -> str | None:
+        """The id of some row of a list; None where it is empty."""
+        return self._lists[rows].pick(dice)
+
+    def beside(self, rows: str, row_id: str) -> Json:
+        """What puts a row at the place of another: its date, on a list that is sorted by it."""
+        return self._lists[rows].beside(row_id)
+
 
 class _Orders:
     def __init__(self, store: OrderStore) -> None:
         self._store = store
+
+    def pick(self, dice: random.Random) -> str | None:
+        if not len(self._store):
+            return None
+        (row,) = self._store.rows_by_date(dice.randrange(len(self._store)), 1)
+        return str(self._store.order(row)["id"])
+
+    def beside(self, row_id: str) -> Json:
+        row = self._store.row_of(row_id)
+        return {} if row is None else {"date_created": self._store.order(row)["date_created"]}
 
     def delete(self, order_id: str) -> bool:
         row = self._store.row_of(order_id)
@@ -63,6 +82,15 @@ class _Orders:
 class _Rows:
     def __init__(self, store: RowStore) -> None:
         self._store = store
+
+    def pick(self, dice: random.Random) -> str | None:
+        count = len(self._store)
+        return str(self._store.whole(dice.randrange(count), 1)[0]["id"]) if count else None
+
+    def beside(self, row_id: str) -> Json:
+        """Its rows have no date; a new one comes at the end."""
+        del row_id
+        return {}
 
     def delete(self, row_id: str) -> bool:
         is_there = self._store.get(row_id) is not None
@@ -86,8 +114,17 @@ class _External:
     def __init__(self, store: ExternalStore) -> None:
         self._store = store
 
+    def pick(self, dice: random.Random) -> str | None:
+        rows = self._store.rows
+        return str(rows[dice.randrange(len(rows))].order_id) if rows else None
+
+    def beside(self, row_id: str) -> Json:
+        """The host dates its rows itself."""
+        del row_id
+        return {}
+
     def delete(self, order_id: str) -> bool:
-        raise ValueError(f"an external order such as {order_id} can't be deleted")
+        return self._store.delete(int(order_id))
 
     def insert(self, fields: Json) -> int:
         row = self._store.create({"order_items": []} | fields)

@@ -8,7 +8,10 @@ GET    stats         {"type": "stats", "apis": {NAME: {total, requests, creates,
 GET    faults        {"faults": […]} · POST one fault, a list, or {"faults": […]}: added · DELETE ?name=: cleared
 POST   source        {"list": "orders", "delete": [ids], "insert": [rows] or a number, "touch": [ids],
                       "update": {id: {fields}}}: changes a list behind the client's back; `list` names any of the
-                     four; external-orders can't lose rows → {"deleted", "inserted": [ids], "touched", "updated"}
+                     four → {"deleted", "inserted": [ids], "touched", "updated"}
+POST   moves         {"list", "after": 5, "change": {as for source}}: before the sixth page from now is read;
+                     {"list", "each": 0.5, "kinds": [names], "until": 60, "seed": 1}: by dice at each of the next 60
+                     DELETE: none any more
 POST   reset         {"targets": [names], "stats": false}: empties external-orders and robosize-orders
 """
 
@@ -23,6 +26,7 @@ from bulkmove.errors import ConfigError
 from bulkmove.sandbox.calls import Answer, Call, Json, html_answer, json_answer, parsed_json, whole_number
 from bulkmove.sandbox.changes import Changes
 from bulkmove.sandbox.faults import FaultPlan
+from bulkmove.sandbox.moving import Moves
 from bulkmove.sandbox.record import ApiRecord
 from bulkmove.sandbox.settings import Fault
 from bulkmove.sandbox.templates import WHOLE
@@ -37,11 +41,20 @@ _TARGETS = ("external-orders", "robosize-orders")
 class Control:
     """Answers the control endpoints."""
 
-    def __init__(self, world: World, faults: FaultPlan, records: dict[str, ApiRecord]) -> None:
+    def __init__(
+        self,
+        world: World,
+        faults: FaultPlan,
+        records: dict[str, ApiRecord],
+        *,
+        changes: Changes,
+        moves: Moves,
+    ) -> None:
         self._world = world
         self._faults = faults
         self._records = records
-        self._changes = Changes(world)
+        self._changes = changes
+        self._moves = moves
 
     def answer(self, call: Call) -> Answer:
         name = call.path[len(PATH) :].strip("/")
@@ -58,6 +71,9 @@ class Control:
         if call.method == "DELETE" and name == "faults":
             self._faults.clear(call.query.get("name"))
             return self._fault_list()
+        if call.method == "DELETE" and name == "moves":
+            self._moves.clear()
+            return json_answer(200, {"moves": 0})
         return json_answer(405, {"error": f"no {call.method} on {name}"})
 
     def _shown(self, name: str, call: Call) -> Answer:
@@ -107,6 +123,9 @@ class Control:
             for fault in [Fault.checked(one) for one in given]:
                 self._faults.add(fault)
             return self._fault_list()
+        if name == "moves":
+            self._moves.add(value)
+            return json_answer(200, {"moves": 1})
         if name == "source":
             return json_answer(200, self._changes.apply(value))
         if name == "reset":

@@ -123,6 +123,19 @@ class ExternalStore:
         row.ignored = tuple(sorted({*row.ignored, *ignored}))
         return row
 
+    def delete(self, order_id: int) -> bool:
+        """Take an order out of the list, as no call of the API does; False where there is none."""
+        row = self._by_id.pop(order_id, None)
+        if row is None:
+            return False
+        order = cast(Json, orjson.loads(row.encoded))
+        self._forget_rrn(order)
+        for item in order["order_items"]:
+            self._order_of_item.pop(item["order_id"], None)
+        place = self.rows.index(row)
+        del self.rows[place], self._created[place]
+        return True
+
     def delete_item(self, item_id: int) -> bool:
         """Take an item out of its order; False where there is none."""
         order_id = self._order_of_item.pop(item_id, None)

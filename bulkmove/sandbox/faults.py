@@ -6,6 +6,7 @@ done, the answer spoilt             error-502-after, dropped-after, cut-body, cu
 done later, after the answer        applied-late: a 504 or a closed connection in turn
 done otherwise                      not-atomic (a 400, but the good items are written),
                                     partial-200 (a 200 in which bad items have errors, the good ones are written)
+a list that is not what it says                 list_faults.py
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 import orjson
 
 from bulkmove.sandbox.calls import Answer, Call, html_answer
+from bulkmove.sandbox.list_faults import LIST_FAULTS, LIST_KINDS
 from bulkmove.sandbox.merchantpro import failure
 from bulkmove.sandbox.settings import Fault
 
@@ -44,7 +46,9 @@ _WAITS = {
 
 
 @dataclass(slots=True)
-class _Rule:
+class Rule:
+    """A fault, its dice, and how often it may still happen."""
+
     fault: Fault
     dice: random.Random
     times_left: int | None
@@ -59,6 +63,7 @@ class _Rule:
             or _ONLY_API.get(fault.name, api) != api
             or _ONLY_KIND.get(fault.name, kind) != kind
             or (fault.name in _ONLY_WRITES and method in _READS)
+            or (fault.name in LIST_FAULTS and (method != "GET" or kind not in LIST_KINDS))
         )
 
 
@@ -68,7 +73,7 @@ class FaultPlan:
     def __init__(self, faults: Iterable[Fault], *, seed: int) -> None:
         self._seed = seed
         self._numbers = count()
-        self._rules: list[_Rule] = []
+        self._rules: list[Rule] = []
         self._passing = cycle((500, 400, 405))
         self._late = cycle(("504", "drop"))
         self._waits = {api: cycle(waits) for api, waits in _WAITS.items()}
@@ -77,7 +82,7 @@ class FaultPlan:
 
     def add(self, fault: Fault) -> None:
         dice = random.Random(f"fault {self._seed} {next(self._numbers)} {fault.name}")
-        self._rules.append(_Rule(fault, dice, fault.times))
+        self._rules.append(Rule(fault, dice, fault.times))
 
     def clear(self, name: str | None = None) -> None:
         """Take away all faults, or those of one name."""
@@ -87,7 +92,7 @@ class FaultPlan:
         """The faults, and how often each may still happen (None: for ever)."""
         return [(rule.fault, rule.times_left) for rule in self._rules]
 
-    def draw(self, api: str, method: str, kind: str) -> _Rule | None:
+    def draw(self, api: str, method: str, kind: str) -> Rule | None:
         """The first fault that the dice give for this request. All that fit are thrown for."""
         drawn = None
         for rule in self._rules:
@@ -95,7 +100,7 @@ class FaultPlan:
                 drawn = drawn or rule
         return drawn
 
-    def spend(self, rule: _Rule, counts: Counter[str]) -> None:
+    def spend(self, rule: Rule, counts: Counter[str]) -> None:
         """Count a fault that took effect."""
         counts[rule.fault.name] += 1
         if rule.times_left:
@@ -155,6 +160,6 @@ def bad_gateway() -> Answer:
     return html_answer(502, "502 Bad Gateway", "nginx")
 
 
-def lenient(call: Call, rule: _Rule | None) -> None:
+def lenient(call: Call, rule: Rule | None) -> None:
     """Mark the call where the fault changes how it is done."""
     call.leniency = rule.fault.name if rule is not None and rule.fault.name in LENIENT else None

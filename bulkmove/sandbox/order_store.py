@@ -6,7 +6,7 @@ import random
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import orjson
 
@@ -39,10 +39,11 @@ class OrderStore:
         undated: int,
         stable_ties: bool,
         now: Callable[[], float],
+        dates: Literal["zoned", "naive", "utc"] = "zoned",
     ) -> None:
         self._pool = pool
         self._now = now
-        self._clock = ShopClock()
+        self._clock = ShopClock(dates)
         self._ties = None if stable_ties else random.Random(f"ties {seed}")
         self._changed: dict[int, Json] = {}
         self._writes: dict[int, int] = {}

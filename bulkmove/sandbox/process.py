@@ -138,6 +138,13 @@ class SandboxRecord:
         done: dict[str, Any] = await self._call("POST", "source", body=dict(change))
         return done
 
+    async def add_move(self, **move: Any) -> None:
+        """A change that is made while somebody reads: `after` and `change`, or `each`, `kinds`, `until` and `seed`."""
+        await self._call("POST", "moves", body=move)
+
+    async def clear_moves(self) -> None:
+        await self._call("DELETE", "moves")
+
     async def reset(self, **options: Any) -> None:
         """Empty the targets; `stats=True` starts counting anew."""
         await self._call("POST", "reset", body=options)

@@ -19,9 +19,12 @@ from aiohttp import web
 
 from bulkmove.errors import ConfigError
 from bulkmove.sandbox.calls import Answer, Api, Call, html_answer, unknown_url
+from bulkmove.sandbox.changes import Changes
 from bulkmove.sandbox.control import Control
-from bulkmove.sandbox.faults import BEFORE, FaultPlan, lenient, spoilt, too_many
+from bulkmove.sandbox.faults import BEFORE, FaultPlan, Rule, lenient, spoilt, too_many
 from bulkmove.sandbox.limits import SlidingLimit
+from bulkmove.sandbox.list_faults import LIST_FAULTS, LIST_KINDS, ListFaults
+from bulkmove.sandbox.moving import Moves
 from bulkmove.sandbox.record import ApiRecord
 from bulkmove.sandbox.settings import SandboxSettings
 from bulkmove.sandbox.world import World, make_world
@@ -45,7 +48,10 @@ class Sandbox:
         self.faults = FaultPlan(settings.faults, seed=settings.seed)
         self.records = {name: ApiRecord(_limit(settings, name)) for name in self.world.apis}
         self.url = ""
-        self._control = Control(self.world, self.faults, self.records)
+        changes = Changes(self.world)
+        self._moves = Moves(changes)
+        self._list_faults = ListFaults()
+        self._control = Control(self.world, self.faults, self.records, changes=changes, moves=self._moves)
         self._latency = random.Random(f"latency {settings.seed}")
         self._late: set[asyncio.TimerHandle] = set()
         self._runner: web.ServerRunner | None = None
@@ -133,9 +139,16 @@ class Sandbox:
         refusal = api.refusal(call)
         if refusal is not None:
             return refusal, None
+        if call.method == "GET" and kind in LIST_KINDS:
+            self._moves.before_page(api.name, kind)
         rule = self.faults.draw(api.name, call.method, kind)
-        if rule is None:
-            return self._done(call, api, record), None
+        return (
+            (self._done(call, api, record), None) if rule is None else self._faulty(call, api, record, rule)
+        )
+
+    def _faulty(
+        self, call: Call, api: Api, record: ApiRecord, rule: Rule
+    ) -> tuple[Answer | None, str | None]:
         name = rule.fault.name
         lenient(call, rule)
         if call.leniency is not None:
@@ -144,6 +157,10 @@ class Sandbox:
                 self.faults.spend(rule, record.faults)
             return answer, None
         self.faults.spend(rule, record.faults)
+        if name in LIST_FAULTS:
+            self._list_faults.hear(name, call)
+            answer = self._done(call, api, record)
+            return self._list_faults.tell(name, call, answer, dice=rule.dice, now=time.time()), None
         if name in BEFORE:
             if name == "dropped":
                 return None, name

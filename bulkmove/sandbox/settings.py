@@ -15,6 +15,7 @@ from typing import Any, Literal, Self
 import orjson
 
 from bulkmove.errors import ConfigError
+from bulkmove.sandbox.list_faults import LIST_FAULTS
 
 APIS = ("merchantpro", "external-order", "robosize")
 
@@ -157,6 +158,7 @@ FAULTS = (
     "partial-200",
     "passing-error",
     "short-answer",
+    *LIST_FAULTS,
 )
 WAITS = ("seconds", "date", "reset-time", "none", "rubbish", "past")
 
@@ -212,6 +214,9 @@ class SandboxSettings:
     wait_seconds: float = _set(1.0, "The wait that the fault too-many-429 names.")
     limit_wait: Literal["seconds", "date", "reset-time", "none"] = _set(
         "seconds", "How a strict limit's 429 names its wait."
+    )
+    dates: Literal["zoned", "naive", "utc"] = _set(
+        "zoned", "Dates of orders: with their zone, without one, or in UTC."
     )
     created_after: Literal["inclusive", "exclusive"] = _set(
         "inclusive", "Whether created_after and created_before take the second itself."

@@ -8,6 +8,7 @@ from __future__ import annotations
 import calendar
 from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 _WINTER_S = 7200
 _SUMMER_S = 10800
@@ -34,20 +35,25 @@ def from_wall(wall_s: int) -> int:
 
 
 class ShopClock:
-    """Writes epoch seconds as ISO 8601 with the zone, `2020-03-26T15:47:08+02:00`; remembers days it has written."""
+    """Writes epoch seconds as ISO 8601 with the zone, `2020-03-26T15:47:08+02:00`; remembers days it has written.
 
-    def __init__(self) -> None:
+    `dates` "naive" leaves the zone out, "utc" writes `2020-03-26T13:47:08Z`.
+    """
+
+    def __init__(self, dates: Literal["zoned", "naive", "utc"] = "zoned") -> None:
         self._days: dict[int, str] = {}
+        self._dates = dates
 
     def text(self, epoch_s: int) -> str:
-        offset = offset_s(epoch_s)
+        offset = 0 if self._dates == "utc" else offset_s(epoch_s)
         day, second = divmod(epoch_s + offset, 86400)
         date = self._days.get(day)
         if date is None:
             date = self._days[day] = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)).strftime(
                 "%Y-%m-%d"
             )
-        return f"{date}T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}+0{offset // 3600}:00"
+        zone = {"naive": "", "utc": "Z"}.get(self._dates, f"+0{offset // 3600}:00")
+        return f"{date}T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}{zone}"
 
 
 def parse_time(text: str) -> int | None:

@@ -54,6 +54,7 @@ def make_world(settings: SandboxSettings, *, now: Callable[[], float]) -> World:
         undated=settings.undated,
         stable_ties=settings.stable_ties,
         now=now,
+        dates=settings.dates,
     )
     external = ExternalStore(
         created_at=settings.created_at, items_on_update=settings.items_on_update, now=now

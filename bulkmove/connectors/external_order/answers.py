@@ -6,19 +6,24 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from bulkmove.connectors.drf import DOUBT, loose, refused_row
+from bulkmove.connectors.drf import DOUBT, loose
 from bulkmove.connectors.external_order.names import ID
-from bulkmove.connectors.json_text import as_text
+from bulkmove.connectors.json_text import as_text, whole_number
+from bulkmove.connectors.successes import refused_row
 from bulkmove.model import Verdict, WriteItem, WriteResult
 
 _Keys = Sequence[str | None]
+_LEAST_FAILURE, _LEAST_OF_THE_HOST = 400, 500
 
 
-def settled(items: Sequence[WriteItem], answer: Any, *, key_field: str) -> list[WriteResult]:
+def settled(
+    items: Sequence[WriteItem], answer: Any, *, key_field: str, is_multi: bool = False
+) -> list[WriteResult]:
     """A result for each item; DOUBT for those of which the answer shows nothing.
 
     Rows belong to items by their position where there are as many of both and no key disagrees, else by key:
     the id for updates, the natural key for creates. That the answer brings the rows back is unconfirmed.
+    `is_multi`: it is a 207, whose rows may carry a `status` each.
     """
     rows = _rows_of(answer, len(items))
     if rows is None:
@@ -34,7 +39,10 @@ def settled(items: Sequence[WriteItem], answer: Any, *, key_field: str) -> list[
         places = _places_of_creates(
             wanted, found, is_one_each=len(set(ids)) == len(ids), can_rename=can_rename
         )
-    return [_result(item, rows[places[i]]) if i in places else DOUBT for i, item in enumerate(items)]
+    return [
+        _result(item, rows[places[i]], is_multi=is_multi) if i in places else DOUBT
+        for i, item in enumerate(items)
+    ]
 
 
 def _places_of_updates(wanted: _Keys, found: _Keys) -> dict[int, int]:
@@ -113,12 +121,16 @@ def _rows_of(answer: Any, length: int) -> list[Any] | None:
     return None
 
 
-def _result(item: WriteItem, row: Any) -> WriteResult:
+def _result(item: WriteItem, row: Any, *, is_multi: bool) -> WriteResult:
     """WRITTEN with an id, REJECTED for a row that says `errors`. Other texts in its place can mean anything.
 
     The id of a new row proves that it is there, whatever else is said; that of an update was sent by us.
     """
     target_id = _id_of(row)
+    status = whole_number(row.get("status")) if is_multi and isinstance(row, dict) else None
+    if status is not None and status >= _LEAST_FAILURE:
+        is_refused = status < _LEAST_OF_THE_HOST and (target_id is None or item.target_id is not None)
+        return refused_row(row, item) if is_refused else DOUBT
     error = (row.get("errors") or row.get("error")) if isinstance(row, dict) else None
     if target_id is not None and not (error and item.target_id is not None):
         return WriteResult(Verdict.WRITTEN, target_id=target_id)

@@ -26,6 +26,8 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     "language": (),
 }
 _LANGUAGE = "ro"
+# No name that is documented stands deeper in an answer: a list, its rows, their lines and addresses.
+_DEEPEST = 20
 _OF_LANGUAGES = re.compile(r"[A-Za-z*][A-Za-z0-9*,;=. -]*")
 
 # All documented names that have underscores. `page_size` is no field: public clients alone show it, in this form.
@@ -132,16 +134,18 @@ def _chosen(host: HostSettings, name: str) -> str:
     return str(value)
 
 
-def _translated(value: Any, fields: Mapping[str, str], statuses: Mapping[str, str]) -> Any:
+def _translated(value: Any, fields: Mapping[str, str], statuses: Mapping[str, str], depth: int = 0) -> Any:
+    if depth > _DEEPEST:
+        return value
     if isinstance(value, list):
-        return [_translated(each, fields, statuses) for each in value]
+        return [_translated(each, fields, statuses, depth + 1) for each in value]
     if not isinstance(value, dict):
         return value
     new = {}
     for name, inner in value.items():
         is_status = type(inner) is str and name in _STATUS_NAMES
         new[fields.get(name, name)] = (
-            statuses.get(inner, inner) if is_status else _translated(inner, fields, statuses)
+            statuses.get(inner, inner) if is_status else _translated(inner, fields, statuses, depth + 1)
         )
     return new
 

@@ -17,14 +17,15 @@ from bulkmove.connectors.external_order.names import (
 from bulkmove.connectors.json_text import as_text, normal_number
 from bulkmove.model import JsonObject
 
+_IN_EVERY_LINE = ("product", "quantity", STATUS)
 _TEXT_FIELDS = frozenset({NATURAL_KEY, "address_ru", STATUS})
 
 
 def comparable(row: JsonObject) -> JsonObject:
     """The documented fields of a body or a row, but for the ids that the host gives, in one form.
 
-    Null and empty are one, None, and absent within lines and address; numbers and their texts are one; lines keep
-    their order.
+    Null and empty are one, None, and absent within lines and address; numbers and their texts are one. Lines stand in
+    an order of their own: an update leaves each in the place that the host has for it.
     """
     return {name: _plain(name, row[name]) for name in WRITABLE_FIELDS if name in row and name != ID}
 
@@ -32,11 +33,17 @@ def comparable(row: JsonObject) -> JsonObject:
 def _plain(name: str, value: Any) -> Any:
     if name == ITEMS and isinstance(value, list):
         value = [_plain_part(line, without=ID) if isinstance(line, dict) else line for line in value]
+        value.sort(key=_sorting)
     elif name == ADDRESS and isinstance(value, dict):
         value = _plain_part(value, without=ADDRESS_ID)
     else:
         value = _plain_value(name, value)
     return None if value in ("", [], {}) else value
+
+
+def _sorting(line: Any) -> list[str]:
+    """By what every line has."""
+    return [str(line.get(name)) for name in _IN_EVERY_LINE] if isinstance(line, dict) else [str(line)]
 
 
 def _plain_part(part: JsonObject, *, without: str) -> JsonObject:

@@ -13,9 +13,11 @@ from bulkmove.connectors.external_order.dialect import dialect_of, headers_for
 from bulkmove.connectors.external_order.forms import comparable
 from bulkmove.connectors.external_order.source import ORDERS, ListSource
 from bulkmove.connectors.external_order.updates import changes, encoded_for, with_id
+from bulkmove.connectors.fates import FATES, Fate, Kind, Reply
+from bulkmove.connectors.successes import MULTI_STATUS
 from bulkmove.errors import InDoubtError, RequestFailedError
 from bulkmove.exact import decode_json
-from bulkmove.model import BatchRule, JsonObject, Request, WriteItem, WriteResult
+from bulkmove.model import BatchRule, JsonObject, Request, Verdict, WriteItem, WriteResult
 from bulkmove.protocols import Source, Transport
 from bulkmove.settings import RouteSettings
 
@@ -88,6 +90,11 @@ class OrderTarget:
             return await self._send(items, [with_id(self._dialect, item) for item in items])
         return await self._update(items)
 
+    def _kind_of(self, items: Sequence[WriteItem]) -> Kind:
+        if items[0].target_id is None:
+            return Kind.ARRAY_CREATE
+        return Kind.ARRAY_SET if self._replaces else Kind.ARRAY_UPDATE
+
     async def _update(self, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
         outcomes = await changes(self._transport, self._dialect, self._row_path, items)
         waiting = [(item, out) for item, out in zip(items, outcomes, strict=True) if isinstance(out, bytes)]
@@ -102,26 +109,33 @@ class OrderTarget:
         return [next(sent) if isinstance(out, bytes) else out for out in outcomes]
 
     async def _send(self, items: Sequence[WriteItem], bodies: Sequence[bytes]) -> Sequence[WriteResult]:
-        is_repeatable = items[0].target_id is not None and self._replaces
+        kind = self._kind_of(items)
         request = Request(
             "POST",
             self._list_path,
             body=b"[" + b",".join(bodies) + b"]",
             headers=self._headers,
-            is_repeatable=is_repeatable,
+            is_repeatable=kind.is_repeatable,
             decode=decode_json,
         )
         response = await self._transport.send(request)
         if not response.is_success:
-            results = refusals(self._transport.host.name, request, response, items)
+            results = refusals(self._transport.host.name, request, response, items, kind=kind)
+        elif response.data is None and FATES[Reply.EMPTY][kind] is Fate.WRITTEN:
+            results = [WriteResult(Verdict.WRITTEN, target_id=item.target_id) for item in items]
         else:
-            results = settled(items, self._dialect.read(response.data), key_field=self._natural_key)
+            results = settled(
+                items,
+                self._dialect.read(response.data),
+                key_field=self._natural_key,
+                is_multi=response.status == MULTI_STATUS,
+            )
         if all(result is DOUBT for result in results):
             message = (
                 f"{self._transport.host.name}: POST {self._list_path} answered {response.status}, "
                 "which does not tell what became of the orders"
             )
-            if is_repeatable:
+            if kind.is_repeatable:
                 raise RequestFailedError(message)
             raise InDoubtError(message, sent_at=response.sent_at)
         return results

@@ -9,10 +9,11 @@ import anyio
 import orjson
 
 from bulkmove.connectors.asking import path_with_id
-from bulkmove.connectors.drf import row_refusal
+from bulkmove.connectors.drf import refusals
 from bulkmove.connectors.external_order import names
 from bulkmove.connectors.external_order.dialect import Dialect, headers_for
 from bulkmove.connectors.external_order.forms import holds, with_ids
+from bulkmove.connectors.fates import Kind
 from bulkmove.connectors.json_text import as_text
 from bulkmove.errors import BadAnswerError, BulkmoveError
 from bulkmove.exact import decode_json, encode_json
@@ -69,7 +70,7 @@ async def _read(
     request = Request("GET", path, headers=headers, is_repeatable=True, decode=decode_json)
     response = await transport.send(request)
     if not response.is_success:
-        return row_refusal(transport.host.name, request, response, item)
+        return refusals(transport.host.name, request, response, [item], kind=Kind.UPDATE)[0]
     row = dialect.read(response.data)
     if not isinstance(row, dict) or as_text(row.get(names.ID)) != target_id:
         raise BadAnswerError(

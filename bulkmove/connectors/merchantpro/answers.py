@@ -93,10 +93,3 @@ def page_of(response: Response, record: Callable[[Any], Record]) -> Page | None:
         has_next=links["next"] is not None if isinstance(links, dict) and "next" in links else None,
         date=response.date,
     )
-
-
-def refusal_in(answer: Any) -> Any:
-    """What a 2xx says went wrong all the same, as `{"ok": false}` or `{"error": …}` does; None where nothing did."""
-    if not isinstance(answer, dict):
-        return None
-    return answer.get("error") or ("not ok" if answer.get("ok") is False else None)

@@ -11,9 +11,9 @@ import anyio
 from bulkmove.connectors.asking import paths_of
 from bulkmove.connectors.calls import request_of
 from bulkmove.connectors.deleting import DeleteTarget
-from bulkmove.connectors.drf import loose, refusals, refused_row, row_refusal
+from bulkmove.connectors.drf import loose, refusals
+from bulkmove.connectors.fates import Kind
 from bulkmove.connectors.json_text import as_text
-from bulkmove.connectors.merchantpro.answers import refusal_in
 from bulkmove.connectors.merchantpro.forms import HOSTS_OWN, comparable_order
 from bulkmove.connectors.merchantpro.names import (
     HEADERS,
@@ -26,7 +26,8 @@ from bulkmove.connectors.merchantpro.names import (
 )
 from bulkmove.connectors.merchantpro.operations import OPERATIONS
 from bulkmove.connectors.merchantpro.source import OrderSource, all_orders
-from bulkmove.errors import BulkmoveError, InDoubtError
+from bulkmove.connectors.successes import refusal_in, unclear
+from bulkmove.errors import BulkmoveError
 from bulkmove.model import BatchRule, JsonObject, Request, Verdict, WriteItem, WriteResult
 from bulkmove.protocols import Source, Target, Transport
 from bulkmove.settings import RouteSettings
@@ -128,14 +129,14 @@ class OrderTarget:
         )
         response = await self._transport.send(request)
         if not response.is_success:
-            return refusals(self._transport.host.name, request, response, [item])[0]
-        if (refusal := refusal_in(response.data)) is not None:
-            return refused_row(refusal, item)
+            return refusals(self._transport.host.name, request, response, [item], kind=Kind.CREATE)[0]
+        refusal = refusal_in(self._transport.host.name, request, response, item, kind=Kind.CREATE)
+        if refusal is not None:
+            return refusal
         order = response.data
         target_id = as_text(order.get(ID)) if isinstance(order, dict) else None
         if target_id is None:
-            message = f"{self._transport.host.name}: POST {request.path} answered {response.status} without the new order"
-            raise InDoubtError(message, sent_at=response.sent_at)
+            raise unclear(self._transport.host.name, request, response, kind=Kind.CREATE)
         self._note_key(await self._keeps_key(order, target_id, item))
         return WriteResult(Verdict.WRITTEN, target_id=target_id)
 
@@ -179,7 +180,6 @@ class OrderTarget:
         )
         response = await self._transport.send(request)
         if not response.is_success:
-            return row_refusal(self._transport.host.name, request, response, item)
-        if (refusal := refusal_in(response.data)) is not None:
-            return refused_row(refusal, item)
-        return WriteResult(Verdict.WRITTEN, target_id=target_id)
+            return refusals(self._transport.host.name, request, response, [item], kind=Kind.UPDATE)[0]
+        refusal = refusal_in(self._transport.host.name, request, response, item, kind=Kind.UPDATE)
+        return refusal or WriteResult(Verdict.WRITTEN, target_id=target_id)

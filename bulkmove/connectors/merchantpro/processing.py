@@ -7,13 +7,14 @@ from types import MappingProxyType
 
 from bulkmove.connectors.asking import nearest, paths_of
 from bulkmove.connectors.calls import request_of
-from bulkmove.connectors.drf import refused_row, row_refusal
-from bulkmove.connectors.merchantpro.answers import refusal_in
+from bulkmove.connectors.drf import refusals
+from bulkmove.connectors.fates import Kind
 from bulkmove.connectors.merchantpro.forms import comparable_processing
 from bulkmove.connectors.merchantpro.names import CREATE_INVOICE, HANDLERS, HEADERS, ID, NO_IDS, PATHS
 from bulkmove.connectors.merchantpro.operations import OPERATIONS
 from bulkmove.connectors.merchantpro.orders import NO_SUCH_ORDER
 from bulkmove.connectors.merchantpro.source import OrderSource, all_orders
+from bulkmove.connectors.successes import refusal_in
 from bulkmove.model import BatchRule, JsonObject, Verdict, WriteItem, WriteResult
 from bulkmove.protocols import Source, Transport
 from bulkmove.settings import RouteSettings
@@ -79,10 +80,9 @@ class ProcessingTarget:
         )
         response = await self._transport.send(request)
         if not response.is_success:
-            return row_refusal(self._transport.host.name, request, response, item)
-        if (refusal := refusal_in(response.data)) is not None:
-            return refused_row(refusal, item)
-        return WriteResult(Verdict.WRITTEN, target_id=item.target_id)
+            return refusals(self._transport.host.name, request, response, [item], kind=Kind.PROCESS)[0]
+        refusal = refusal_in(self._transport.host.name, request, response, item, kind=Kind.PROCESS)
+        return refusal or WriteResult(Verdict.WRITTEN, target_id=item.target_id)
 
     async def _has_invoice(self, order_id: str) -> bool:
         request = request_of(OPERATIONS["get-order"], self._order_path, {"id": order_id}, headers=HEADERS)

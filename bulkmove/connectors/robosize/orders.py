@@ -7,7 +7,8 @@ from types import MappingProxyType
 
 from bulkmove.connectors.asking import paths_of
 from bulkmove.connectors.calls import request_of
-from bulkmove.connectors.drf import refusals, row_refusal
+from bulkmove.connectors.drf import refusals
+from bulkmove.connectors.fates import Kind
 from bulkmove.connectors.robosize.answers import changed, created
 from bulkmove.connectors.robosize.forms import DEVICE, ID, NATURAL_KEY, comparable_order
 from bulkmove.connectors.robosize.operations import OPERATIONS, PATHS, WRITE_HEADERS
@@ -74,8 +75,8 @@ class OrderTarget:
         )
         response = await self._transport.send(request)
         if not response.is_success:
-            return refusals(self._transport.host.name, request, response, [item])[0]
-        return created(self._transport, request, response)
+            return refusals(self._transport.host.name, request, response, [item], kind=Kind.CREATE)[0]
+        return created(self._transport, request, response, item)
 
     async def _update(self, item: WriteItem, target_id: str) -> WriteResult:
         try:
@@ -91,7 +92,7 @@ class OrderTarget:
             return _NO_SUCH_ORDER
         response = await self._transport.send(request)
         if not response.is_success:
-            return row_refusal(self._transport.host.name, request, response, item)
+            return refusals(self._transport.host.name, request, response, [item], kind=Kind.UPDATE)[0]
         return changed(self._transport, request, response, item)
 
 

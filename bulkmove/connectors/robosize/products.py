@@ -9,8 +9,9 @@ import orjson
 
 from bulkmove.connectors.asking import paths_of
 from bulkmove.connectors.calls import request_of
-from bulkmove.connectors.drf import joined_refusals, refusals
-from bulkmove.connectors.robosize.answers import created
+from bulkmove.connectors.drf import refusals
+from bulkmove.connectors.fates import Kind
+from bulkmove.connectors.robosize.answers import changed_together, created
 from bulkmove.connectors.robosize.forms import (
     ID,
     IDS_IN_ONE_PATCH,
@@ -20,14 +21,12 @@ from bulkmove.connectors.robosize.forms import (
 )
 from bulkmove.connectors.robosize.operations import OPERATIONS, PATHS, WRITE_HEADERS
 from bulkmove.connectors.robosize.source import ListSource
-from bulkmove.errors import RequestFailedError
 from bulkmove.exact import decode_json
 from bulkmove.model import BatchRule, JsonObject, Verdict, WriteItem, WriteResult
 from bulkmove.protocols import Source, Transport
 from bulkmove.settings import RouteSettings
 
 _CREATE, _UPDATE = OPERATIONS["create-product"], OPERATIONS["update-products"]
-_NO_CONTENT = (204, 205)
 
 
 class ProductTarget:
@@ -85,8 +84,8 @@ class ProductTarget:
         )
         response = await self._transport.send(request)
         if not response.is_success:
-            return refusals(self._transport.host.name, request, response, [item])[0]
-        return created(self._transport, request, response)
+            return refusals(self._transport.host.name, request, response, [item], kind=Kind.CREATE)[0]
+        return created(self._transport, request, response, item)
 
     async def _update(self, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
         if not items[0].body:
@@ -98,9 +97,5 @@ class ProductTarget:
         )
         response = await self._transport.send(request)
         if not response.is_success:
-            return joined_refusals(self._transport.host.name, request, response, items)
-        if not (isinstance(response.data, dict) or response.status in _NO_CONTENT):
-            raise RequestFailedError(
-                f"{self._transport.host.name}: PATCH {request.path} answered {response.status} without its message"
-            )
-        return [WriteResult(Verdict.WRITTEN, target_id=item.target_id) for item in items]
+            return refusals(self._transport.host.name, request, response, items, kind=Kind.JOINED)
+        return changed_together(self._transport, request, response, items)

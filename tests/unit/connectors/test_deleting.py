@@ -98,7 +98,7 @@ async def test_what_was_mapped_to_be_written_is_not_deleted(target: Make) -> Non
         (answer(404, b"<html>"), ConfigError),
         (answer(404, []), ConfigError),
         (answer(405, {}), ConfigError),
-        (answer(410, b"<html>"), BadAnswerError),
+        (answer(410, b"<html>"), ConfigError),
         (answer(423, {}), BadAnswerError),
         (InDoubtError("cut", sent_at=1.0), InDoubtError),
     ],

@@ -284,8 +284,7 @@ async def test_a_400_rejects_the_named_and_holds_the_others(
         answer(400, {"1": {"rrn": ["x"]}, "7": {"rrn": ["x"]}}),
         answer(400, ["no"]),
         answer(400, b"<html>"),
-        answer(413, b"<html>"),
-        answer(422, [{}, {"a": ["b"]}, {}]),
+        answer(422, b"<html>"),
     ],
 )
 async def test_a_refusal_that_names_nobody_holds_all(
@@ -314,7 +313,7 @@ async def test_a_conflict_of_an_array_that_can_be_sent_twice_is_held(
 
 @pytest.mark.parametrize(
     ("status", "error"),
-    [(404, ConfigError), (405, ConfigError), *((n, BadAnswerError) for n in (402, 406, 410, 418, 423, 451))],
+    [*((n, ConfigError) for n in (404, 405, 410)), *((n, BadAnswerError) for n in (402, 406, 418, 423, 451))],
 )
 @pytest.mark.parametrize("body", [b"<html>", b'{"0":{"rrn":["Nope."]}}'])
 @pytest.mark.parametrize("count", [1, 3])
@@ -336,7 +335,7 @@ async def test_a_4xx_that_blames_nothing_that_was_sent_ends_the_run(
         (answer(404, b""), ConfigError),
         (answer(404, b"[]"), ConfigError),
         (answer(405, {}), ConfigError),
-        (answer(410, b"<html>"), BadAnswerError),
+        (answer(410, b"<html>"), ConfigError),
         (answer(423, {}), BadAnswerError),
     ],
 )
@@ -356,7 +355,23 @@ async def test_a_row_that_is_not_there_is_rejected(
     assert (result.verdict, result.cause, len(to.requests)) == (REJECTED, cause, 1)
 
 
-@pytest.mark.parametrize("status", [400, 409, 413, 415, 422])
+@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize("body", [[{}, {"rrn": ["Too long."]}, {}], {"1": {"rrn": ["Too long."]}}])
+async def test_a_refusal_that_names_one_holds_the_others(
+    open_target: Make, three: list[WriteItem], status: int, body: Any
+) -> None:
+    assert verdicts(await open_target(answer(status, body))[0].write(three)) == [HELD, REJECTED, HELD]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+async def test_an_array_that_is_too_large_is_told_from_a_bad_one(
+    open_target: Make, three: list[WriteItem], count: int
+) -> None:
+    results = await open_target(answer(413, b"<html>"))[0].write(three[:count])
+    assert [(each.verdict, each.cause) for each in results] == [(Verdict.TOO_LARGE, "too-large")] * count
+
+
+@pytest.mark.parametrize("status", [400, 409, 415, 422])
 @pytest.mark.parametrize("body", [b"<html>", b'{"detail":"Nope."}', b"[{}]"])
 async def test_an_item_sent_alone_is_the_one_refused(
     open_target: Make, item: Make, status: int, body: bytes

@@ -72,7 +72,7 @@ async def test_any_success_counts(open_target: Opened, item: Make, status: int) 
 @pytest.mark.parametrize("body", [{"ok": True}, [], None, {"id": None}, b""])
 async def test_a_creation_that_names_no_order_is_in_doubt(open_target: Opened, item: Make, body: Any) -> None:
     target, _ = open_target(answer(200, body))
-    with pytest.raises(InDoubtError, match="without the new order"):
+    with pytest.raises(InDoubtError, match="does not tell what became of it"):
         await write(target, item(BODY))
 
 

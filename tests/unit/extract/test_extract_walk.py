@@ -7,6 +7,7 @@ import pytest
 from bulkmove.entries import Span
 from bulkmove.errors import BadAnswerError, UnprovenError
 from bulkmove.extract.facts import ListFacts
+from bulkmove.extract.short import SAME_ANSWERS
 from bulkmove.extract.walk import Walk
 from bulkmove.model import Page, Record
 
@@ -16,6 +17,7 @@ UPPER = 1000
 def _walk(*, reached: int | None = None, limit: int = 4, longest: int = 4, is_numbered: bool = False) -> Walk:
     facts = ListFacts()
     facts.longest = longest
+    facts.short_pages = int(longest < limit)  # the clamp is known
     span = Span(0, reached, UPPER, reached=reached, is_done=False, evidence=0)
     return Walk(span, limit=limit, facts=facts, is_numbered=is_numbered)
 
@@ -136,9 +138,52 @@ def test_a_full_page_is_never_the_end() -> None:
 
 def test_a_short_page_that_more_is_said_to_follow_is_not_the_end() -> None:
     walk = _walk(reached=5)
+    for _ in range(SAME_ANSWERS):
+        assert _take(walk, ("a", 5), ("b", 9), has_next=True)
+        assert walk.span.reached == 5
     assert _take(walk, ("a", 5), ("b", 9), has_next=True)
     assert walk.span.reached == 9
     assert not walk.span.is_done
+
+
+def test_rows_left_out_of_a_page_come_when_it_is_asked_for_again() -> None:
+    walk = _walk()
+    for shown in ([("a", 1), ("c", 5), ("d", 7)], [("b", 2), ("c", 5), ("d", 7)]):
+        assert _take(walk, *shown)
+        assert walk.span.reached is None
+        assert walk.query().after is None
+    assert _take(walk, ("a", 1), ("b", 2), ("c", 5), ("d", 7))
+    assert walk.span.reached == 7
+
+
+def test_no_answer_has_to_be_whole_if_together_they_are() -> None:
+    walk = _walk()
+    assert _take(walk, ("a", 1), ("c", 5), ("d", 7))
+    assert _take(walk, ("a", 1), ("b", 2), ("d", 7))
+    assert walk.span.reached is None
+    assert _take(walk, ("a", 1), ("b", 2), ("c", 5))
+    assert walk.span.reached == 5, "what all of the answers cover"
+
+
+def test_rows_that_are_left_out_for_ever_end_as_unproven() -> None:
+    walk = _walk()
+
+    def ask_for_ever() -> None:
+        for number in range(100):
+            _take(walk, ("a", 1), (f"b{number}", 2), ("c", 3))
+            walk.span.reached is None or pytest.fail("it was believed")
+
+    with pytest.raises(UnprovenError, match="rows left out"):
+        ask_for_ever()
+
+
+def test_a_count_shows_that_the_last_page_lacks_rows() -> None:
+    walk = _walk(reached=5)
+    short = Page((Record("a", 5, None, {}),), total=3, has_next=False)
+    assert walk.take(walk.query(), short)
+    assert not walk.span.is_done
+    assert walk.take(walk.query(), Page(tuple(Record(n, 5 + i, None, {}) for i, n in enumerate("abc")), 3, False))
+    assert walk.span.is_done
 
 
 def test_empty_pages_that_more_is_said_to_follow_end_as_unproven() -> None:

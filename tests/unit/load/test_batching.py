@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from bulkmove.entries import Item, Member
-from bulkmove.load.batching import MAX_BATCH_BYTES, MAX_WAITING, Batch, Batcher, batcher_for, size_after
+from bulkmove.load.batching import (
+    MAX_BATCH_BYTES,
+    MAX_WAITING,
+    Batch,
+    Batcher,
+    SizeLimit,
+    batcher_for,
+    size_after,
+    size_of,
+    within,
+)
 from bulkmove.model import BatchRule
 
 
@@ -28,26 +38,26 @@ def test_a_request_carries_what_its_rule_and_the_user_allow(
     shape: str, wanted: int | None, sizes: list[int]
 ) -> None:
     rule = BatchRule(shape, 3)  # type: ignore[arg-type]
-    batches = batches_of(batcher_for("update", rule, wanted), [item(n) for n in range(7)])
+    batches = batches_of(batcher_for("update", rule, wanted, size=SizeLimit()), [item(n) for n in range(7)])
     assert [len(batch.items) for batch in batches] == sizes
     assert [i.member.source_id for batch in batches for i in batch.items] == [str(n) for n in range(7)]
 
 
 def test_an_array_is_bounded_in_bytes() -> None:
     items = [item(n, b"x" * 200_000) for n in range(10)]
-    batches = batches_of(batcher_for("create", BatchRule("array", 100), None), items)
+    batches = batches_of(batcher_for("create", BatchRule("array", 100), None, size=SizeLimit()), items)
     assert [len(batch.items) for batch in batches] == [4, 4, 2]
     assert all(sum(len(i.encoded) for i in b.items) <= MAX_BATCH_BYTES for b in batches)
 
 
 def test_one_body_beyond_the_bound_goes_alone() -> None:
     items = [item(1), item(2, b"x" * (MAX_BATCH_BYTES + 1)), item(3)]
-    batches = batches_of(batcher_for("create", BatchRule("array", 100), None), items)
+    batches = batches_of(batcher_for("create", BatchRule("array", 100), None, size=SizeLimit()), items)
     assert [[i.member.source_id for i in batch.items] for batch in batches] == [["1"], ["2"], ["3"]]
 
 
 def test_equal_changes_are_joined_across_pages() -> None:
-    batcher = batcher_for("update", BatchRule("joined", 500), None)
+    batcher = batcher_for("update", BatchRule("joined", 500), None, size=SizeLimit())
     batches: list[Batch] = []
     for page in range(10):
         for n in range(100):
@@ -60,7 +70,7 @@ def test_equal_changes_are_joined_across_pages() -> None:
 
 
 def test_what_waits_to_be_joined_is_bounded() -> None:
-    batcher = batcher_for("update", BatchRule("joined", 500), None)
+    batcher = batcher_for("update", BatchRule("joined", 500), None, size=SizeLimit())
     out = 0
     for n in range(MAX_WAITING + 10):
         out += sum(len(batch.items) for batch in batcher.add(item(n, b"%d" % n)))
@@ -80,7 +90,7 @@ def test_attempts_make_requests_smaller_until_a_body_goes_alone(most: int, sizes
 def test_bodies_share_a_request_only_with_those_that_were_tried_as_often(shape: str) -> None:
     rule = BatchRule(shape, 8)  # type: ignore[arg-type]
     items = [item(n, attempts=0 if n < 4 else 2) for n in range(10)]
-    batches = batches_of(batcher_for("update", rule, None), items)
+    batches = batches_of(batcher_for("update", rule, None, size=SizeLimit()), items)
     for batch in batches:
         tried = {i.attempts for i in batch.items}
         assert len(tried) == 1
@@ -90,7 +100,34 @@ def test_bodies_share_a_request_only_with_those_that_were_tried_as_often(shape: 
 
 def test_flushed_once_nothing_is_left() -> None:
     for shape in ("array", "joined"):
-        batcher = batcher_for("update", BatchRule(shape, 8), None)
+        batcher = batcher_for("update", BatchRule(shape, 8), None, size=SizeLimit())
         assert list(batcher.add(item(1))) == []
         assert len(list(batcher.flush())) == 1
         assert list(batcher.flush()) == []
+
+
+def test_what_was_refused_for_its_size_is_never_sent_again_in_that_size() -> None:
+    size = SizeLimit()
+    items = [item(n, b"x" * 999) for n in range(100)]
+    batcher = batcher_for("create", BatchRule("array", 100), None, size=size)
+    assert [len(batch.items) for batch in batches_of(batcher, items)] == [100]
+    size.refused(100_000, count=100)
+    assert [len(batch.items) for batch in batches_of(batcher, items)] == [50, 50]
+    size.refused(50_000, count=50)
+    assert [len(batch.items) for batch in batches_of(batcher, items)] == [25] * 4
+    size.refused(80_000, count=80)
+    assert size.most_bytes == 25_000, "what was learnt is not forgotten"
+
+
+def test_a_body_that_is_too_large_alone_leaves_the_others_their_room() -> None:
+    size = SizeLimit()
+    size.refused(300_000, count=1)
+    assert size.most_bytes == 299_999
+
+
+def test_a_joined_change_is_as_large_as_its_body_and_all_its_ids() -> None:
+    same = [item(n, b"x" * 1000) for n in range(100, 110)]
+    assert size_of(same, "joined") == 1000 + 10 * 6
+    assert [len(part) for part in within(same, "joined", 1030)] == [5, 5]
+    assert [len(part) for part in within(same, "array", 3003)] == [3, 3, 3, 1]
+    assert [len(part) for part in within(same, "array", 1)] == [1] * 10

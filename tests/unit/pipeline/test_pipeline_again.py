@@ -1,0 +1,334 @@
+"""Retries between shops in memory, on a real ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import anyio
+import pytest
+
+from bulkmove.errors import (
+    HostUnavailableError,
+    LedgerRefusedError,
+    RejectRecordError,
+    single_error,
+)
+from bulkmove.ledger import SqliteLedger, open_ledger
+from bulkmove.ledger.again import Asked
+from bulkmove.ledger.failing import Selection
+from bulkmove.model import JsonObject, Listing, Summary, Verdict, WriteItem, WriteResult
+from bulkmove.pipeline.again import retry_migration
+from bulkmove.pipeline.plan import MigrationPlan
+from bulkmove.protocols import MapContext
+from tests.doubles import ARRAY, ONCE, SINGLE, Shop, Trap, apply_all, as_connector
+from tests.trial import Trial, copy_key
+
+
+def rows(count: int) -> list[JsonObject]:
+    return [{"key": f"k{n:03}", "value": n, "at": 1000 + n} for n in range(1, count + 1)]
+
+
+async def retry(
+    trial: Trial,
+    *,
+    remap: bool = False,
+    trap: Trap | None = None,
+    stop: anyio.Event | None = None,
+    **chosen: Any,
+) -> Summary:
+    plan = MigrationPlan(
+        trial.settings, {name: as_connector({"rows": s}) for name, s in trial.shops.items()}, trial.routes
+    )
+    with single_error():
+        async with open_ledger(trial.ledger, synchronous="normal") as ledger:
+            seen = cast("SqliteLedger", trap.around(ledger)) if trap else ledger
+            return await retry_migration(
+                plan,
+                seen,
+                Asked(Selection(**chosen), remap=remap),
+                observer=trial,
+                stop=stop or anyio.Event(),
+            )
+
+
+class Choosy:
+    """A host that refuses some bodies, by their value, until it is mended."""
+
+    def __init__(self, *values: object) -> None:
+        self.bad = set(values)
+
+    async def __call__(self, shop: Shop, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
+        return [
+            WriteResult(Verdict.REJECTED, cause="refused", message="a bad value")
+            if item.body["value"] in self.bad
+            else shop.apply(item)
+            for item in items
+        ]
+
+
+def moving(tmp_path: Path, host: Choosy, count: int = 12, **new: Any) -> Trial:
+    shops = {"old": Shop.of(rows(count), listing=Listing("passes", 5)), "new": Shop(answer=host, **new)}
+    return Trial(tmp_path, shops).route()
+
+
+def sent(trial: Trial) -> list[Any]:
+    return [item.body["value"] for request in trial.shops["new"].requests for item in request]
+
+
+@pytest.mark.parametrize("rules", [SINGLE, ARRAY, ONCE])
+async def test_what_the_host_refused_is_sent_again_as_it_was_mapped_and_nothing_else(
+    tmp_path: Path, rules: Any
+) -> None:
+    host = Choosy(3, 7)
+    trial = moving(tmp_path, host, rules=rules)
+    assert (await trial.run()).routes["rows"].rejected == 2
+    host.bad = {7}
+    trial.mapped.clear()
+    trial.shops["new"].requests.clear()
+    fetched = trial.shops["old"].fetches
+    summary = await retry(trial)
+    assert (summary.exit_code, summary.routes["rows"].written, summary.routes["rows"].rejected) == (3, 11, 1)
+    assert sorted(sent(trial)) == [3, 7]
+    assert (trial.mapped, trial.shops["old"].fetches) == ([], fetched)
+    host.bad = set()
+    assert (await retry(trial)).exit_code == 0
+    assert trial.shops["new"].values("value") == list(range(1, 13))
+    assert (await trial.run()).exit_code == 0
+
+
+async def test_rows_that_somebody_made_meanwhile_are_not_doubled(tmp_path: Path) -> None:
+    host = Choosy(3, 7, 9)
+    trial = moving(tmp_path, host)
+    await trial.run()
+    host.bad = set()
+    new = trial.shops["new"]
+    new.rows["901"] = {"id": "901", "key": "k003", "value": 3}
+    new.rows["902"] = {"id": "902", "key": "k007", "value": "by hand"}
+    new.requests.clear()
+    summary = await retry(trial)
+    assert summary.routes["rows"].written == 11
+    assert sent(trial) == [9]
+    assert [(f.source_id, f.outcome, f.cause) for f in await trial.failures()] == [
+        ("7", "unknown", "differs")
+    ]
+    assert len(new.rows) == 12
+    new.rows["902"]["value"] = 7
+    assert (await retry(trial, causes=("differs",))).exit_code == 0
+
+
+def picky(*bad: int) -> Any:
+    def mapper(record: JsonObject, context: MapContext) -> JsonObject:
+        if record["value"] in bad:
+            raise RejectRecordError("not this one", cause="bad-one")
+        return copy_key(record, context)
+
+    return mapper
+
+
+async def test_what_was_rejected_when_it_was_mapped_is_read_and_mapped_anew(tmp_path: Path) -> None:
+    trial = moving(tmp_path, Choosy())
+    trial.route(mapper=picky(2, 5))
+    assert (await trial.run()).routes["rows"].rejected == 2
+    trial.mapped.clear()
+    trial.route(mapper=picky(5), fingerprint="mended")
+    summary = await retry(trial)
+    assert sorted(trial.mapped) == [("rows", "2"), ("rows", "5")]
+    assert (summary.routes["rows"].written, summary.routes["rows"].rejected) == (11, 1)
+    assert any("the mapping has changed (mapper file)" in note for note in summary.notes)
+    assert (await trial.run()).exit_code == 3, "its fingerprint was taken up"
+    trial.route(fingerprint="mended again")
+    assert (await retry(trial)).exit_code == 0
+    assert trial.shops["new"].values("value") == list(range(1, 13))
+
+
+async def test_a_record_that_left_the_source_is_skipped(tmp_path: Path) -> None:
+    trial = moving(tmp_path, Choosy())
+    trial.route(mapper=picky(2, 5))
+    await trial.run()
+    del trial.shops["old"].rows["5"]
+    trial.route(fingerprint="mended")
+    summary = await retry(trial)
+    assert (summary.exit_code, summary.routes["rows"].skipped, summary.routes["rows"].written) == (0, 1, 11)
+    assert summary.routes["rows"].read == 12
+
+
+async def test_with_remap_a_mended_mapper_makes_the_body_anew(tmp_path: Path) -> None:
+    trial = moving(tmp_path, Choosy(3))
+    await trial.run()
+    trial.shops["new"].requests.clear()
+
+    def halved(record: JsonObject, context: MapContext) -> JsonObject:
+        return {**copy_key(record, context), "value": record["value"] / 2}
+
+    trial.route(mapper=halved, fingerprint="mended")
+    assert (await retry(trial)).exit_code == 3, "without --remap the old body goes"
+    assert (await retry(trial, remap=True)).exit_code == 0
+    assert sent(trial) == [3, 1.5]
+    assert [row["value"] for row in trial.shops["new"].rows.values() if row["key"] == "k003"] == [1.5]
+
+
+async def test_a_record_mapped_anew_to_another_key_gives_its_old_one_free(tmp_path: Path) -> None:
+    """Record 2 took the key of record 3, which was a duplicate then."""
+    host = Choosy(2)
+    trial = moving(tmp_path, host)
+
+    def wrong(record: JsonObject, context: MapContext) -> JsonObject:
+        body = copy_key(record, context)
+        return {**body, "key": "k003"} if record["value"] == 2 else body
+
+    trial.route(mapper=wrong)
+    await trial.run()
+    assert sorted((f.source_id, f.cause) for f in await trial.failures()) == [
+        ("2", "refused"),
+        ("3", "duplicate-key"),
+    ]
+    host.bad = set()
+    trial.route(fingerprint="mended")
+    await retry(trial, remap=True, ids=("2",))
+    assert (await retry(trial)).exit_code == 0
+    assert trial.shops["new"].values("key") == [f"k{n:03}" for n in range(1, 13)]
+
+
+async def test_a_target_that_was_cleared_up_is_looked_at_again(tmp_path: Path) -> None:
+    trial = moving(tmp_path, Choosy())
+    new = trial.shops["new"]
+    for number in ("71", "72"):
+        new.rows[number] = {"id": number, "key": "k004", "value": 0}
+    await trial.run()
+    assert [f.cause for f in await trial.failures()] == ["ambiguous-key"]
+    del new.rows["72"]
+    assert (await retry(trial)).exit_code == 0
+    assert new.rows["71"]["value"] == 4
+    assert len(new.rows) == 12
+
+
+async def test_only_what_is_chosen_is_worked(tmp_path: Path) -> None:
+    host = Choosy(3, 7)
+    trial = moving(tmp_path, host)
+    trial.route(mapper=picky(5))
+    await trial.run()
+    host.bad = set()
+    trial.route(fingerprint="mended")
+    assert (await retry(trial, causes=("refused",), ids=("7",))).routes["rows"].written == 10
+    assert (await retry(trial, causes=("bad-one",))).routes["rows"].written == 11
+    assert [f.source_id for f in await trial.failures()] == ["3"]
+    summary = await retry(trial, causes=("differs",))
+    assert (summary.exit_code, summary.notes) == (3, ("nothing to retry: no failed record is meant",))
+
+
+async def test_other_open_records_of_the_route_are_left_to_the_next_run(tmp_path: Path) -> None:
+    """The route was cut off in its middle: what is pending there is not the retry's work."""
+    host = Choosy(1)
+    trial = moving(tmp_path, host, 20)
+    assert (await trial.run(limit=10)).routes["rows"].rejected == 1
+
+    async def down(shop: Shop, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
+        del shop, items
+        raise HostUnavailableError("down")
+
+    trial.shops["new"].answer = down
+    assert (await trial.run(limit=5)).exit_code == 5
+    host.bad = set()
+    trial.shops["new"].answer = host
+    trial.shops["new"].requests.clear()
+    summary = await retry(trial)
+    assert sent(trial) == [1]
+    assert summary.routes["rows"].pending > 0
+    assert "rows" not in summary.finished
+    assert (await trial.run()).exit_code == 0
+    assert trial.shops["new"].values("value") == list(range(1, 21))
+
+
+async def test_more_than_the_mapping_must_not_change(tmp_path: Path) -> None:
+    trial = moving(tmp_path, Choosy(3))
+    await trial.run()
+    trial.route(mode="create")
+    with pytest.raises(LedgerRefusedError, match="mode"):
+        await retry(trial)
+
+
+async def test_a_record_of_several_bodies_of_which_one_is_written_is_not_mapped_anew(tmp_path: Path) -> None:
+    host = Choosy("b3")
+    trial = moving(tmp_path, host)
+
+    def two(record: JsonObject, context: MapContext) -> list[JsonObject]:
+        del context
+        return [{"key": f"{part}{record['key']}", "value": f"{part}{record['value']}"} for part in "ab"]
+
+    trial.route(mapper=two)
+    await trial.run()
+    host.bad = set()
+    trial.mapped.clear()
+    assert (await retry(trial, remap=True)).exit_code == 0
+    assert trial.mapped == []
+    assert len(trial.shops["new"].rows) == 24
+
+
+async def test_a_refused_update_of_a_row_that_another_record_wrote_since_is_left_alone(
+    tmp_path: Path,
+) -> None:
+    host = Choosy(1)
+    trial = moving(tmp_path, host, 2)
+    trial.shops["new"].rows["77"] = {"id": "77", "key": "x", "value": 0}
+
+    def same_row(record: JsonObject, context: MapContext) -> JsonObject:
+        del context
+        return {"id": "77", "value": record["value"]}
+
+    trial.route(mapper=same_row, batch_size=1)
+    await trial.run()
+    host.bad = set()
+    summary = await retry(trial)
+    assert trial.shops["new"].rows["77"]["value"] == 2
+    assert any("record 1 is left alone: another record wrote row 77" in note for note in summary.notes)
+
+
+async def retry_into(trial: Trial, trap: Trap, *, remap: bool) -> None:
+    """Retry until the trap is sprung and cancel there, or to the end."""
+    async with anyio.create_task_group() as tasks:
+
+        async def watch() -> None:
+            await trap.is_sprung.wait()
+            tasks.cancel_scope.cancel()
+
+        tasks.start_soon(watch)
+        await retry(trial, trap=trap, remap=remap)
+        tasks.cancel_scope.cancel()
+
+
+def all_once(trial: Trial, count: int) -> bool:
+    return trial.shops["new"].values("key") == [f"k{n:03}" for n in range(1, count + 1)]
+
+
+@pytest.mark.parametrize("rules", [SINGLE, ARRAY])
+@pytest.mark.parametrize("remap", [False, True])
+async def test_cancelled_at_any_point_of_a_retry_nothing_is_lost_or_doubled(
+    tmp_path: Path,
+    rules: Any,
+    remap: bool,  # noqa: FBT001  a value of the table
+) -> None:
+    """Whoever goes on, a retry or a run."""
+    for hang_at in range(1, 60):
+        folder = tmp_path / str(hang_at)
+        folder.mkdir()
+        host = Choosy(3, 7)
+        trial = moving(folder, host, rules=rules)
+        trial.route(mapper=picky(5))
+        await trial.run()
+        host.bad = set()
+        trial.route(fingerprint="mended")
+        trap = Trap(hang_at)
+        trial.shops["new"].answer = trap.answering()
+        await retry_into(trial, trap, remap=remap)
+        trial.shops["new"].answer = apply_all
+        if hang_at % 2:
+            await retry(trial)
+        await trial.run()
+        await retry(trial)
+        assert all_once(trial, 12), trap.passed
+        assert await trial.failures() == []
+        if not trap.is_sprung.is_set():
+            return
+    pytest.fail("it never came to its end")
