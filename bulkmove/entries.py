@@ -96,6 +96,28 @@ class Settled(NamedTuple):
     answer: str | None = None
 
 
+class Joined(NamedTuple):
+    """One change of many rows. `unseen`: its fields that never come back on reading, with commas between them."""
+
+    body: bytes
+    unseen: str
+
+
+class Unconfirmed(NamedTuple):
+    """A row that was changed along with others, and was not seen to hold the change yet.
+
+    `resent`: how often it was sent again because the row did not; `shows`: what it showed instead, where that was
+    looked at since.
+    """
+
+    target_id: str
+    source_id: str
+    part: int
+    body: bytes
+    resent: int
+    shows: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Intent:
     """A write that was about to be sent, or was, and that nothing has settled.
@@ -129,7 +151,9 @@ class RouteProgress:
     """How far a route is.
 
     `cutoff`: keys after it belong to a later pass. `expected`: how many records the source told, None where it
-    didn't. `is_read`: all of it was read.
+    didn't. `is_read`: all of it was read. `sent_until`: no request of an earlier run was sent after it; `unsettled_at`:
+    when such a run last sent one that was settled by being sent again, so that the first may land yet (both in epoch
+    seconds of this machine, 0 where there was none).
     """
 
     cutoff: int | None
@@ -137,6 +161,8 @@ class RouteProgress:
     is_finished: bool
     spans: Sequence[Span]
     expected: int | None = None
+    sent_until: float = 0.0
+    unsettled_at: float = 0.0
 
 
 class TargetKey(NamedTuple):

@@ -69,7 +69,7 @@ class Phase:
 class HostSample:
     """A host at a moment, about twice a second.
 
-    `allowed_per_s` is the rate that its windows admit (None: no limit), `paused_s` how long it still rests
+    `allowed_per_s` is the rate that its windows admit, lowered after a 429 (None: no limit), `paused_s` how long it still rests
     and `reason` why.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -24,6 +25,9 @@ _WHOLE_DIGITS = 19
 _MOST_64_BITS = 20  # characters of the longest, -9223372036854775808
 _MOST_DIGITS = 4300  # as Python allows of a whole number's text
 _NO_NUMBER = Decimal("NaN")
+_DEEPEST = 250  # levels, which is about what JSON can be written with
+_LONGEST_LOOKED_THROUGH = 4 * 1024 * 1024
+_STRINGS_AND_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*(?P<end>"?)|[\[\]{}]', re.DOTALL)
 _MINUS = ord("-")
 _BEFORE_NUMBERS = b":[, \t\r\n"
 _AS_MAPPED = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
@@ -32,7 +36,7 @@ _AS_MAPPED = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 def decode_json(body: bytes) -> Json:
     """The value that `body` is. Raises ValueError for what is cut short, HTML, or otherwise not JSON.
 
-    What orjson would change or refuse (long numbers, lone surrogates, numbers beyond a double, NaN) is read
+    What orjson would change or refuse (long numbers, lone surrogates, numbers beyond a double, NaN, deep nesting) is read
     by `json`, so that one odd record does not cost its page. A number that no double, or no 64 bits, hold
     becomes a Decimal: exact, or seen where it can't be sent.
     """
@@ -58,12 +62,39 @@ def _has_long_number(body: bytes) -> bool:
 
 
 def _decode_oddity(body: bytes) -> Json:
+    text = body.decode("utf-8-sig")
     try:
-        return json.loads(
-            body.decode("utf-8-sig"), parse_float=_number, parse_int=_whole, parse_constant=Decimal
-        )
-    except RecursionError as error:
-        raise ValueError("nested too deeply to be an answer") from error
+        return _decode_exactly(text)
+    except RecursionError:
+        return _decode_exactly(_less_deep(text))
+
+
+def _decode_exactly(text: str) -> Json:
+    return json.loads(text, parse_float=_number, parse_int=_whole, parse_constant=Decimal)
+
+
+def _less_deep(text: str) -> str:
+    """The text with NaN for what is nested too deeply to be read: its row is seen where it can't be sent, and no other is lost.
+
+    Raises ValueError for a text that ends within a string, or is so large that looking through it would hold up others.
+    """
+    if len(text) > _LONGEST_LOOKED_THROUGH:
+        raise ValueError("nested too deeply to be an answer")
+    kept: list[str] = []
+    depth = kept_to = 0
+    for token in _STRINGS_AND_BRACKETS.finditer(text):
+        sign = token[0][0]
+        if sign in "[{":
+            if depth == _DEEPEST:
+                kept += (text[kept_to : token.start()], "NaN")
+            depth += 1
+        elif sign in "]}":
+            depth -= 1
+            if depth == _DEEPEST:
+                kept_to = token.end()
+        elif not token["end"]:
+            raise ValueError("ends within a string")
+    return "".join((*kept, text[kept_to:])) if depth <= _DEEPEST else text[:0]
 
 
 def decode_json_or_nothing(body: bytes) -> Json:

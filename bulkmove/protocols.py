@@ -12,6 +12,7 @@ from bulkmove.entries import (
     Entry,
     Intent,
     Item,
+    Joined,
     Kept,
     ListState,
     Member,
@@ -21,6 +22,7 @@ from bulkmove.entries import (
     Settled,
     Span,
     TargetKey,
+    Unconfirmed,
 )
 from bulkmove.events import Event
 from bulkmove.model import (
@@ -424,10 +426,12 @@ class Ledger(Protocol):
         *,
         intent: int | None = None,
         sent: Sent | None = None,
+        joined: Joined | None = None,
     ) -> None:
         """Note outcomes and close the intent; its members without an outcome are free to go again.
 
-        `sent`: the request that was answered so.
+        `sent`: the request that was answered so. `joined`: the change that it made of all that is written, which is
+        kept until it is confirmed (`unconfirmed`).
         """
         ...
 
@@ -458,6 +462,67 @@ class Ledger(Protocol):
         ...
 
     def target_ids(self, route: str, source_id: str) -> tuple[str, ...]: ...
+
+    def sweep(self, route: str, target_list: str) -> KeySweep: ...
+
+    def unconfirmed(self, route: str) -> UnconfirmedChanges: ...
+
+
+class KeySweep(Protocol):
+    """The rows of a list that show a key which a route created a row with, counted by key in bounded memory.
+
+    Between `begin` and `end` the list is read whole, its rows handed to `note`; a sweep that was interrupted begins anew.
+    """
+
+    async def is_due(self) -> bool:
+        """Whether a write of the route was ever in doubt, or a record of it is doubled."""
+        ...
+
+    async def has_created(self) -> bool: ...
+
+    async def reopen(self) -> None:
+        """A finished route with doubled records is unfinished again."""
+        ...
+
+    async def begin(self) -> None: ...
+
+    async def note(self, rows: Sequence[tuple[str, str]]) -> None:
+        """Rows of the list: the key that each shows, and what it is known by."""
+        ...
+
+    async def end(self, key_field: str) -> Mapping[str, int]:
+        """How many bodies became unknown, by cause: doubled, or found-late; and how many are "single again"."""
+        ...
+
+
+class UnconfirmedChanges(Protocol):
+    """What one route changed in many rows at once, and was not seen in each of them yet."""
+
+    async def count(self) -> int: ...
+
+    async def unseen(self) -> Sequence[tuple[str, int]]:
+        """Fields that never come back, and in how many of the changes they are."""
+        ...
+
+    async def of_rows(self, target_ids: Sequence[str]) -> Sequence[Unconfirmed]: ...
+
+    async def confirm(self, target_ids: Sequence[str]) -> None: ...
+
+    async def note_shown(self, shown: Sequence[tuple[str, str]]) -> None:
+        """What rows, by id, showed in place of what was written to them."""
+        ...
+
+    async def following(self, after: str) -> Sequence[Unconfirmed]:
+        """The next of them in the order of their rows' ids, behind `after`; none at the end."""
+        ...
+
+    async def reopen(self, changes: Sequence[Unconfirmed]) -> Sequence[Member]:
+        """Written no longer, they are pending: to be sent again, or settled in another way."""
+        ...
+
+    async def end(self) -> None:
+        """All that is left counts as written; what was kept is erased."""
+        ...
 
 
 Mapped = JsonObject | Iterable[JsonObject] | None

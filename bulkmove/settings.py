@@ -13,6 +13,8 @@ Match = Literal["exact", "normalised"]
 Load = Literal["whole", "on-demand"]
 Missing = Literal["reject", "null", "default"]
 Synchronous = Literal["full", "normal"]
+Confirm = Literal["all", "sample", "none"]
+Sweep = Literal["doubts", "always", "never"]
 LONGEST_CONNECT_S = 10.0
 
 
@@ -128,7 +130,7 @@ class RouteSettings:
     `fields` is the mapping that stands in the configuration itself, as it is written there; `mapper` is then
     empty. `skip_when` belongs to `fields`: a condition under which a record is skipped on purpose.
     `check_bodies`: mapped bodies are held against what the target documents before they are sent. `max_rejected`: the
-    migration's, unless the route has one of its own.
+    migration's, unless the route has one of its own. `confirm`: which changes of many rows at once are read back.
     """
 
     name: str
@@ -146,6 +148,7 @@ class RouteSettings:
     skip_when: str | None = None
     check_bodies: bool = True
     max_rejected: RejectionLimit | None = None
+    confirm: Confirm = "sample"
 
     @property
     def is_self_route(self) -> bool:
@@ -194,4 +197,5 @@ class MigrationSettings:
     lookups: Mapping[str, LookupSettings] = field(default_factory=lambda: MappingProxyType({}))
     decisions: Path | None = None
     synchronous: Synchronous = "full"
+    sweep: Sweep = "doubts"
     max_rejected: RejectionLimit | None = None

@@ -23,18 +23,28 @@ _FALSE = ("", "0", "false", "f", "no", "n", "off")
 
 
 @dataclass(frozen=True, slots=True)
+class RetryRequest:
+    """Which failures a `bulkmove retry` is to work, and whether it maps anew what has a kept body."""
+
+    causes: tuple[str, ...]
+    ids: tuple[str, ...]
+    remap: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What one `bulkmove run` is asked for."""
+    """What one `bulkmove run` is asked for, or a `bulkmove retry` (`again`)."""
 
     file: Path
     ledger: Path | None
     routes: tuple[str, ...]
-    limit: int | None
-    dry_run: bool
-    accept_changes: bool
-    fresh: bool
-    yes: bool
     output: Output
+    limit: int | None = None
+    dry_run: bool = False
+    accept_changes: bool = False
+    fresh: bool = False
+    yes: bool = False
+    again: RetryRequest | None = None
 
 
 @dataclass(slots=True)

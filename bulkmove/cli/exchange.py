@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +22,7 @@ from bulkmove.settings import HostSettings
 HIDDEN = "***"
 # Shorter ones would be found in half of all words.
 _SHORTEST_SECRET = 4
+_DEEPEST = 100
 _WORTH_SEEING = re.compile(
     r"(?i)content-type|content-language|location|allow|date|retry-after|(x-)?ratelimit.*|x-request-id|warning"
 )
@@ -69,13 +70,30 @@ def _signs(sign: str) -> str:
 
 
 def body_of(body: bytes | None) -> tuple[Any, bool]:
-    """A body as a JSON value, or else as text, and whether it is JSON; an empty one is JSON, and None."""
+    """A body as a JSON value, or else as text, and whether it is JSON; an empty one is JSON, and None.
+
+    What is nested more deeply than anyone could read is text.
+    """
     if body is None or not body.strip():
         return None, True
     try:
-        return decode_json(body), True
+        value = decode_json(body)
     except ValueError:
         return body.decode(errors="replace"), False
+    return (value, True) if _is_shallow(value) else (body.decode(errors="replace"), False)
+
+
+def _is_shallow(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [inner for each in level for inner in _within(each)]
+        if not level:
+            return True
+    return False
+
+
+def _within(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def pretty(value: Any) -> str:

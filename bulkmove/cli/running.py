@@ -149,6 +149,10 @@ def run_interruptible(
 
 
 async def _run(migration: Migration, request: RunRequest, observer: Observer) -> Summary:
+    if (again := request.again) is not None:
+        return await migration.retry(
+            observer, routes=request.routes, causes=again.causes, ids=again.ids, remap=again.remap
+        )
     return await migration.run(
         observer,
         routes=request.routes,
@@ -242,13 +246,14 @@ def _report(
 ) -> None:
     for error in errors:
         tell(f"error: {error}")
+    is_retry = request.again is not None
     told = Told(
         summary=summary,
-        finished=standing.finished,
+        finished=dict.fromkeys(summary.finished, True) if is_retry else standing.finished,
         errors=errors,
         no_place=no_place if request.dry_run else {},
         is_dry=request.dry_run,
-        was_finished=not standing.has_moved,
+        was_finished=not standing.has_moved and not is_retry,
         file="" if str(request.file) == "migration.toml" else str(request.file),
     )
     if request.output.as_json:

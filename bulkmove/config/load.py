@@ -38,9 +38,15 @@ _T = TypeVar("_T")
 
 
 def load_migration(
-    path: Path, *, environ: Mapping[str, str] = os.environ, ledger: Path | None = None
+    path: Path,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    ledger: Path | None = None,
+    with_credentials: bool = True,
 ) -> MigrationSettings:
     """Read, check and freeze a migration's file; `ledger` stands for what the file says of it.
+
+    `with_credentials` False: they are not looked up, for who asks the ledger alone.
 
     Raises ConfigError, a line a problem, each with file, key and what to write instead. Reads the files and
     runs the commands that its credentials name; imports no connector and no mapper, and sends nothing.
@@ -53,7 +59,9 @@ def load_migration(
     check_references(expanded, problems)
     if migration is not None:
         check_hosts(migration, directory, problems)
-    credentials = resolve_credentials(document, Surroundings(directory, environ), problems)
+    credentials: Mapping[str, Mapping[str, Secret]] = {}
+    if with_credentials:
+        credentials = resolve_credentials(document, Surroundings(directory, environ), problems)
     problems.raise_any(path)
     if migration is None:  # never: whatever does not fit is a problem
         raise ConfigError(f"{path}: does not fit the schema")
@@ -74,6 +82,7 @@ def load_migration(
         ),
         decisions=directory / migration.decisions,
         synchronous=migration.synchronous,
+        sweep=migration.sweep,
         max_rejected=_rejections(migration.max_rejected),
     )
 
@@ -149,6 +158,7 @@ def _route(name: str, route: schema.Route, migration: schema.Migration) -> Route
         fields=None if route.fields is None else _frozen(as_written(route.fields)),
         skip_when=route.skip_when,
         check_bodies=route.check_bodies,
+        confirm=route.confirm,
         max_rejected=_rejections(
             migration.max_rejected if route.max_rejected is None else route.max_rejected
         ),

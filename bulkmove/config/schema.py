@@ -28,7 +28,7 @@ from bulkmove.config.shapes import (
     Seconds,
     Stream,
 )
-from bulkmove.settings import Mode, Synchronous
+from bulkmove.settings import Confirm, Mode, Sweep, Synchronous
 
 # Its hosts are directories on this machine.
 FILES = "files"
@@ -210,6 +210,10 @@ class Route(BaseModel):
     max_rejected: Rejections | None = None
     """What `max_rejected` of the migration is for this route."""
 
+    confirm: Confirm = "sample"
+    """Whether rows that one request changed together, whose answer tells nothing of each, are read back at the end: all
+    of them; a sample of at most 5 requests, and all where one of it shows something else; or none."""
+
     after: list[str] = []
     """The routes that have to be finished before this one starts. Without it routes run side by side."""
 
@@ -230,6 +234,10 @@ class Migration(BaseModel):
 
     synchronous: Synchronous = "full"
     """full: progress survives a loss of power. normal: faster; it survives a killed process."""
+
+    sweep: Sweep = "doubts"
+    """When the target's list is looked through for rows that were created twice, at the end of a route: doubts: where
+    an answer was ever lost. always: at the end of each route that created rows. never."""
 
     max_rejected: Rejections | None = None
     """How many records of one route a run may reject before it ends (exit code 7), with all progress kept: a number, or

@@ -20,7 +20,7 @@ from bulkmove.settings import (
 # A shorter one would be found in the midst of words that hold no secret.
 _SHORTEST_FOUND_WITHIN_TEXT = 6
 _HIDDEN = "***"
-_MIGRATION_KEYS = ("name", "ledger", "synchronous", "max_rejected", "decisions")
+_MIGRATION_KEYS = ("name", "ledger", "synchronous", "sweep", "max_rejected", "decisions")
 _DEFAULTS_OF_OTHERS = {
     "max_rejected": "any number",
     "rate": "the limits that the API publishes",
@@ -42,6 +42,7 @@ def plain(settings: MigrationSettings) -> dict[str, Any]:
         "name": settings.name,
         "ledger": str(settings.ledger),
         "synchronous": settings.synchronous,
+        "sweep": settings.sweep,
         "max_rejected": _rejections(settings.max_rejected),
         "decisions": str(settings.decisions),
         "hosts": {name: _host(host) for name, host in settings.hosts.items()},
@@ -143,6 +144,7 @@ def _route(route: RouteSettings) -> dict[str, Any]:
         "where": dict(route.where),
         "batch_size": route.batch_size,
         "fields_used": None if route.fields_used is None else list(route.fields_used),
+        "confirm": route.confirm,
         "max_rejected": _rejections(route.max_rejected),
         "after": list(route.after),
         "options": dict(route.options),

@@ -13,6 +13,8 @@ from bulkmove.errors import ConfigError
 from bulkmove.settings import HostSettings
 
 _REMEMBERED = 4096
+# A day within what a date can say: the seconds around it are asked for, in any zone.
+_EARLIEST, _LATEST = -62135596800 + 86400, 253402300799 - 86400
 
 
 def zone_of(host: HostSettings) -> ZoneInfo | None:
@@ -28,7 +30,7 @@ def zone_of(host: HostSettings) -> ZoneInfo | None:
 
 
 def epoch_seconds(text: str, zone: ZoneInfo | None) -> int | None:
-    """The second of an ISO 8601 date or time, fractions cut off; None where the text is none.
+    """The second of an ISO 8601 date or time, fractions cut off; None where the text is none, or at the end of time.
 
     Raises LookupError for a date without a zone where `zone` is None.
     """
@@ -41,9 +43,10 @@ def epoch_seconds(text: str, zone: ZoneInfo | None) -> int | None:
             raise LookupError(text)
         moment = moment.replace(tzinfo=zone)
     try:
-        return math.floor(moment.timestamp())
+        second = math.floor(moment.timestamp())
     except (OverflowError, ValueError):
         return None
+    return second if _EARLIEST < second < _LATEST else None
 
 
 def iso_text(epoch_s: int) -> str:

@@ -10,6 +10,7 @@ import orjson
 from bulkmove.connectors.drf import refusals
 from bulkmove.connectors.fates import Kind
 from bulkmove.connectors.successes import refusal_in
+from bulkmove.errors import RequestFailedError
 from bulkmove.model import BatchRule, JsonObject, Request, Response, Verdict, WriteItem, WriteResult
 from bulkmove.protocols import Source, Transport
 from bulkmove.transport.attempts import noted_attempts
@@ -20,6 +21,8 @@ _RULES = MappingProxyType({"create": BatchRule("single"), "update": BatchRule("s
 _GONE = frozenset({404, 410})
 # In a path they name another place, and an empty one could mean the whole list.
 _NO_IDS = frozenset({"", ".", ".."})
+# So many rows that are not there are asked for again before the address is taken for wrong; they are kept in memory.
+MOST_UNSURE = 1000
 # Mapped to be written, before the route's mode became "delete".
 _NO_DELETION = WriteResult(
     Verdict.REJECTED, cause="no-deletion", message="it was mapped to be written, not to be deleted"
@@ -52,6 +55,7 @@ class DeleteTarget:
         self._rows = rows
         self._comparable = comparable
         self.has_deleted = False
+        self._unsure: set[str] = set()
 
     @property
     def id_field(self) -> str:
@@ -78,8 +82,9 @@ class DeleteTarget:
     async def write(self, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
         """WRITTEN for a 2xx, UNCHANGED for a row that is gone already, which a 404 or 410 with a JSON object says.
 
-        Until a row was deleted, such an answer to a first attempt can as well mean that the address is wrong: then it
-        rejects the row.
+        Until a row was deleted, such an answer to a first attempt can as well mean that the address is wrong. An earlier
+        run may have deleted the row, and ended before that was noted: RequestFailedError, and it is asked again when
+        the others were. Where none could be deleted by then, it rejects the row.
         Raises what `drf.refusals` and Transport.send raise: any other 404 is the path's.
         """
         (item,) = items
@@ -104,8 +109,15 @@ class DeleteTarget:
             self.has_deleted = True
             return WriteResult(Verdict.WRITTEN, target_id=item.target_id)
         if response.status in _GONE and _is_object(response):
-            if self.has_deleted or item.attempts or is_repeated:
+            was_unsure = item.target_id in self._unsure
+            if self.has_deleted or is_repeated or (item.attempts and not was_unsure):
                 return WriteResult(Verdict.UNCHANGED, target_id=item.target_id)
+            if not was_unsure and len(self._unsure) < MOST_UNSURE:
+                self._unsure.add(item.target_id)
+                raise RequestFailedError(
+                    f"{self._transport.host.name}: DELETE {request.path} answered {response.status} before any row was"
+                    " deleted: whether the row is gone shows when another is"
+                )
             message = f"the host answered {response.status}: row {item.target_id} is gone already, or the path {request.path} is wrong"
             return WriteResult(Verdict.REJECTED, cause="not-found", message=message)
         return refusals(self._transport.host.name, request, response, [item], kind=Kind.DELETE)[0]

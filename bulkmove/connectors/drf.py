@@ -13,12 +13,14 @@ from typing import Any
 import orjson
 
 from bulkmove.connectors.fates import FATES, Fate, Kind, Reply, refusal_of
+from bulkmove.connectors.json_text import printable
 from bulkmove.errors import BadAnswerError, BulkmoveError, ConfigError
 from bulkmove.model import Request, Response, Verdict, WriteItem, WriteResult
 
 _MOST_OF_A_MESSAGE = 300
 _QUOTED = re.compile(r'"[^"]*"|“[^”]*”|„[^”“]*[”“]|«[^»]*»')
 _DEEPEST = 6
+_INDEX = re.compile(r"[0-9]{1,9}")
 
 HELD = WriteResult(Verdict.HELD, cause="unnamed")
 _SPARED = WriteResult(Verdict.HELD, cause="named")
@@ -98,7 +100,7 @@ def _named_errors(body: Any, length: int) -> dict[int, Any] | None:
         return {i: entry for i, entry in enumerate(body) if entry}
     if not isinstance(body, dict) or not body:
         return None
-    named = {int(key): error for key, error in body.items() if key.isascii() and key.isdigit()}
+    named = {int(key): error for key, error in body.items() if _INDEX.fullmatch(key)}
     if len(named) != len(body) or max(named) >= length:
         return None
     return {i: error for i, error in named.items() if error}
@@ -115,8 +117,7 @@ def describe(error: Any, item: WriteItem) -> str:
     for path, text in _texts(error, "", 0):
         shown = _without(values, _QUOTED.sub("…", text))
         texts.append(f"{path}: {shown}" if path else shown)
-    said = "; ".join(texts)
-    said = " ".join(said.split())
+    said = printable("; ".join(texts))
     return said if len(said) <= _MOST_OF_A_MESSAGE else said[: _MOST_OF_A_MESSAGE - 1] + "…"
 
 

@@ -83,7 +83,7 @@ class Fate(enum.Enum):
 MEANINGS: Mapping[Fate, str] = MappingProxyType(
     {
         Fate.WRITTEN: "written",
-        Fate.SHOWN: "each body by what is shown of it: written, or rejected; of what nothing is shown, `doubt` or `again`",
+        Fate.SHOWN: "each body by what is shown of it: written, or rejected; of what nothing is shown, `doubt`",
         Fate.REJECTED: "rejected",
         Fate.NAMED: "the named are rejected, the others sent again",
         Fate.HALVED: "sent again in halves, down to the one that is refused alone: rejected",
@@ -140,9 +140,9 @@ FATES: Mapping[Reply, Mapping[Kind, Fate]] = MappingProxyType(
         Reply.OTHER: _all(Fate.ENDS_5),
         Reply.THROTTLED: _all(_AGAIN),
         Reply.FAILED: _unsettled(),
-        Reply.PASSING: _unsettled(),
+        Reply.PASSING:     _row(None, _DOUBT, None, None, _AGAIN, None, _AGAIN, _DOUBT),
         Reply.UNREACHED: _all(_AGAIN),
-        Reply.UNSENT: _unsettled(),
+        Reply.UNSENT:      _row(_DOUBT, _DOUBT, _DOUBT, _AGAIN, _AGAIN, _AGAIN, None, None),
         Reply.LATE: _unsettled(),
         Reply.RESET: _unsettled(),
         Reply.CUT: _unsettled(),

@@ -11,6 +11,8 @@ from bulkmove.exact import is_utf8
 from bulkmove.model import JsonObject
 
 # A text with a leading zero is a name, not a number.
+# Control characters, line and paragraph ends, and what turns the direction of writing.
+_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _PLAIN_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,10})?")
 
 
@@ -24,6 +26,11 @@ def as_text(value: Any) -> str | None:
     if kind is float:
         return repr(value)
     return str(value) if kind is Decimal else None
+
+
+def printable(text: str) -> str:
+    """A host's words as one line that can be kept and shown: nothing in it that steers a terminal, and no half character."""
+    return " ".join(_STEERING.sub(" ", text).encode("utf-8", "replace").decode().split())
 
 
 def whole_number(value: Any) -> int | None:

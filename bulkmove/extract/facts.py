@@ -12,11 +12,14 @@ class ListFacts:
 
     `short_pages`: how many pages were shorter than they should be, and showed the same rows whenever they were asked
     for. Only then is a page that is shorter than was asked for known to be as long as the host sends them.
+    `leaves_rows_out`: rows were missing inside a page and came when it was asked for again; from then on no length but
+    the one that was asked for shows that a page is whole.
     """
 
     def __init__(self) -> None:
         self.longest = 0
         self.short_pages = 0
+        self.leaves_rows_out = False
         self._lies = 0
 
     @property
@@ -33,10 +36,11 @@ class ListFacts:
 
     def full_length(self, page: Page, query: PageQuery) -> int:
         """How many rows the page should hold, by what it says of the list itself; 0 where it says nothing."""
-        longest = min(self.longest, query.limit) if self.short_pages else query.limit
+        is_clamp_known = self.short_pages > 0 and not self.leaves_rows_out
+        longest = min(self.longest, query.limit) if is_clamp_known else query.limit
         if page.total is not None and self.is_total_honest:
             return min(longest, max(0, page.total - query.offset))
-        return longest if page.has_next is True else 0
+        return longest if page.has_next is True or self.leaves_rows_out else 0
 
     def planned(self, page: Page) -> int | None:
         """How many rows the filter holds, as far as that can be planned with."""

@@ -16,12 +16,16 @@ from bulkmove.protocols import Source
 
 @dataclass(frozen=True, slots=True)
 class KeysetResult:
-    """How a reading ended: every span is done. `evidence` are the seconds that agreeing passes closed in this run."""
+    """How a reading ended: every span is done. `evidence` are the seconds that agreeing passes closed in this run.
+
+    `leaves_rows_out`: the host was seen to leave rows out inside pages; they were asked for until nothing new came.
+    """
 
     spans: tuple[Span, ...]
     pages: int
     rows: int
     evidence: tuple[int, ...]
+    leaves_rows_out: bool = False
 
 
 async def read_keyset(
@@ -59,7 +63,7 @@ class _Reading:
         sink: Sink,
         on_split: OnSplit,
     ) -> None:
-        facts = ListFacts()
+        self._facts = facts = ListFacts()
         self._done = [span for span in spans if span.is_done]
         self._waiting = deque(
             SpanReader(source, span, limit=limit, facts=facts, sink=sink)
@@ -83,6 +87,7 @@ class _Reading:
             pages=sum(reader.pages for reader in self._readers),
             rows=sum(reader.rows for reader in self._readers),
             evidence=tuple(sorted(second for reader in self._readers for second in reader.evidence)),
+            leaves_rows_out=self._facts.leaves_rows_out,
         )
 
     def _next_job(self) -> Job | None:

@@ -15,8 +15,9 @@ class OffsetWalk:
     """Where the next page of a walk begins.
 
     `offset`, `limit`: what to ask for next. `slots`: how many places of the list lie before the end of what was
-    read. `has_hole`: the host skipped places, so the walk is not contiguous. Numbered pages keep one limit, the
-    length of the first page, since their offsets are multiples of it.
+    read. `is_end_shown`: its last page was not full, so that not the host's word alone ended it. `has_hole`: the host
+    skipped places, so the walk is not contiguous. Numbered pages keep one limit, the length of the first page, since
+    their offsets are multiples of it.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class OffsetWalk:
         self.slots = start
         self.is_over = False
         self.is_at_end = False
+        self.is_end_shown = False
         self.has_hole = False
 
     def take(self, page: Page) -> None:
@@ -54,6 +56,7 @@ class OffsetWalk:
         if self._facts.shows_end(page, offset=self.offset, overlap=self._overlap):
             self._facts.note_end(page, self.slots)
             self.is_over = self.is_at_end = True
+            self.is_end_shown = rows < self._facts.longest
         elif self._stop is not None and self.slots > self._stop:
             self.is_over = True
         else:

@@ -7,7 +7,7 @@ to be on the next. Numbered pages can't overlap; there only the count and the ag
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 
@@ -21,6 +21,9 @@ from bulkmove.model import Page, PageQuery, Record
 from bulkmove.protocols import Source
 
 RowSink = Callable[[Sequence[Record]], Awaitable[None]]
+
+SAME_PASSES = 5  # passes in a row that saw the same rows, before a count that says otherwise is given up
+LOOKS_BEHIND = 3  # ends behind which more rows were found, before the list's word on its end is given up
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +50,65 @@ async def read_passes(
 
     `sink` gets each row when it is first seen, up to `concurrency()` calls at once; rows without an id are known by
     their content. `tally` is empty, and tells afterwards which of the rows handed on the last pass did not see. An
-    empty list that says so is read once. There is no progress to keep: after a restart the reading starts afresh.
+    empty list that says so is read once. Where nothing but the list's word shows its end, one request looks behind it.
+    There is no progress to keep: after a restart the reading starts afresh.
 
-    Raises UnprovenError after `max_passes`, BadAnswerError where offsets take no effect.
+    Raises UnprovenError after `max_passes`, and where the list's word does not hold, BadAnswerError where offsets take
+    no effect.
     """
     facts = ListFacts()
+    doubts = _Doubts()
     pages = 0
     was_whole = False
     planned: int | None = None
     for number in range(1, max_passes + 1):
         one = _Pass(source, number, limit=limit, concurrency=concurrency, sink=sink, tally=tally, facts=facts)
         await one.read(planned)
-        pages += one.pages
         planned = one.places
         seen = await tally.count(number)
         is_whole = one.is_whole(seen)
         is_empty = is_whole and seen == 0 and one.total == 0
-        if is_whole and (is_empty or (was_whole and await tally.agree(number))):
-            vanished = await tally.size() - seen
-            return PassesResult(rows=seen, passes=number, pages=pages, total=one.total, vanished=vanished)
+        is_same = await tally.agree(number)
+        if is_whole and (is_empty or (was_whole and is_same)):
+            if is_empty or not await one.is_more_behind():
+                pages += one.pages
+                vanished = await tally.size() - seen
+                return PassesResult(rows=seen, passes=number, pages=pages, total=one.total, vanished=vanished)
+            doubts.note_more_behind(seen)
+            is_whole = False
+        pages += one.pages
+        doubts.note(one, seen, is_same=is_same)
         was_whole = is_whole
-    raise UnprovenError(f"the list kept moving: no two of {max_passes} passes over it in a row agreed")
+    raise UnprovenError(
+        f"the list kept moving, or leaves rows out: no two of {max_passes} passes over it in a row agreed ({doubts})"
+    )
+
+
+class _Doubts:
+    """Why passes do not come to an end: a list whose word on itself never holds is given up before all are made."""
+
+    def __init__(self) -> None:
+        self._last = ""
+        self._same = 0
+        self._more = 0
+
+    def __str__(self) -> str:
+        return f"the last one saw {self._last}"
+
+    def note(self, one: _Pass, seen: int, *, is_same: bool) -> None:
+        """A pass that did not end the reading. Raises UnprovenError where the count alone is in the way."""
+        counts = "changing counts" if one.total is None else f"a count of {one.total}"
+        self._last = f"{seen} rows, with {counts if one.has_count else 'no count'}"
+        self._same = self._same + 1 if is_same and one.total not in {None, seen} else 0
+        if self._same + 1 >= SAME_PASSES:
+            raise UnprovenError(
+                f"the list counts {one.total} rows, and {SAME_PASSES} passes over it in a row saw the same {seen}"
+            )
+
+    def note_more_behind(self, seen: int) -> None:
+        self._more += 1
+        if self._more >= LOOKS_BEHIND:
+            raise UnprovenError(f"the list says that it ends after {seen} rows, and shows more behind its end")
 
 
 class _Pass:
@@ -87,6 +128,8 @@ class _Pass:
         self.pages = 0
         self.places = 0
         self.has_moved = False
+        self.is_end_shown = False  # by a page that was not full
+        self._page_limit = limit
         self._source = source
         self._number = number
         self._limit = limit
@@ -109,6 +152,20 @@ class _Pass:
     def total(self) -> int | None:
         return next(iter(self._totals)) if len(self._totals) == 1 else None
 
+    @property
+    def has_count(self) -> bool:
+        return self._totals != {None}
+
+    async def is_more_behind(self) -> bool:
+        """Whether the list shows rows behind the end that it tells of, which no page has shown by being short."""
+        if self.is_end_shown or not self.places:
+            return False
+        length = self._page_limit
+        offset = self.places if self._overlap else -(-self.places // length) * length
+        page = await self._source.fetch(PageQuery(limit=length, offset=offset))
+        self.pages += 1
+        return bool(await self._tally.missing([_name(record) for record in page.records]))
+
     def is_whole(self, seen: int) -> bool:
         """Whether nothing moved, and as many rows were seen as the list counts."""
         if self.has_moved or len(self._totals) != 1:
@@ -122,6 +179,7 @@ class _Pass:
         rows = len(first.records)
         # Pages of a numbered list are as long as its first: what the host clamped to, or all that there is.
         limit = self._limit if self._overlap or not rows else min(rows, self._limit)
+        self._page_limit = limit
         length = planned if first.total is None else first.total
         stride = max(1, rows - self._overlap)
         starts = list(range(0, max(1, (length or 0) - self._overlap), stride)) if rows else [0]
@@ -167,6 +225,7 @@ class _Pass:
         self.has_moved |= walk.has_hole
         if walk.is_at_end:
             self._end = walk.slots if self._end is None else min(self._end, walk.slots)
+            self.is_end_shown |= walk.is_end_shown
         if self._overlap and tail is not None:
             self._note_edge(number, tail[1])
 
@@ -185,9 +244,10 @@ class _Pass:
             self.has_moved |= edge not in names
 
     async def _fetch(self, offset: int, limit: int) -> Page:
-        page = await self._source.fetch(PageQuery(limit=limit, offset=offset))
+        page = _without_repeats(await self._source.fetch(PageQuery(limit=limit, offset=offset)))
         self.pages += 1
-        self._totals.add(page.total)
+        if page.records or page.total is not None or not offset:
+            self._totals.add(page.total)  # a numbered page past the end says nothing
         if self._watch.is_stuck(page.records, must_differ=True):
             raise BadAnswerError("the list answers the same page at every offset")
         return page
@@ -202,6 +262,15 @@ class _Pass:
         # Pages overlap, and in random order a pass sees more than half of all rows; but no list is mostly repeats.
         if self._delivered > 4 * (await self._tally.size() + self._nameless) + 10 * self._limit:
             raise BadAnswerError("the list answers the same rows at every offset")
+
+
+def _without_repeats(page: Page) -> Page:
+    """A row that comes twice in one page, as careless joins have it, takes one place; by its id, where it has one."""
+    named = [record.id for record in page.records if record.id is not None]
+    if len(set(named)) == len(named):
+        return page
+    rows = {place if record.id is None else record.id: record for place, record in enumerate(page.records)}
+    return replace(page, records=tuple(rows.values()))
 
 
 def _name(record: Record) -> str:

@@ -1,13 +1,17 @@
 """Pages shorter than they should be: a host that leaves rows out inside a page is found out by asking again.
 
 A page is as long as was asked for, or as the longest that the host sends, or it ends with the list. One that is
-shorter is asked for again, until what it showed in all is as long, or until it shows the same again and again: then
-the host sends no longer ones, counts rows that it does not show, or counts wrong.
+shorter is asked for again: until it showed the same rows time after time (the host sends no longer pages, counts rows
+that it does not show, or counts wrong), or so often that a row which was never shown would be a wonder, by the share
+of the others that each answer left out. Only rows between the first and the last second of a page tell: those of its
+edges come in any order, and others each time.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 from bulkmove.errors import UnprovenError
 from bulkmove.extract.facts import ListFacts
@@ -15,7 +19,46 @@ from bulkmove.extract.offsets import TRIES
 from bulkmove.model import Page, PageQuery, Record
 
 SAME_ANSWERS = 2  # times that the same rows come again before they are believed to be all
-_SHORT_PAGES = 3  # after so many that showed the same rows again, one such answer is enough
+_KNOWN_TO_BE_SHORT = 3  # short pages that showed the same rows again, before one such answer is enough
+_WONDER = 1e-5  # how likely a row may be never to have been shown
+_WARY = 1.5  # times the share that was seen to be left out, since few answers tell it badly
+
+
+@dataclass(slots=True)
+class _Asked:
+    """The answers to one query. `low`, `high`: the seconds that all of them cover."""
+
+    query: PageQuery
+    rows: dict[str, Record] = field(default_factory=dict)
+    answers: list[frozenset[str]] = field(default_factory=list)
+    low: int | None = None
+    high: int | None = None
+
+    def add(self, rows: dict[str, Record]) -> None:
+        keys = [record.key for record in rows.values() if record.key is not None]
+        if keys:
+            if self.query.offset:  # else the filter is the lower edge
+                self.low = keys[0] if self.low is None else max(self.low, keys[0])
+            self.high = keys[-1] if self.high is None else min(self.high, keys[-1])
+        self.rows |= rows
+        self.answers.append(frozenset(rows))
+
+    def shown(self) -> list[frozenset[str]]:
+        """What each answer showed of the rows that it had to show."""
+        inner = {name for name, row in self.rows.items() if self._is_within(row, edges=0)}
+        return [answer & inner for answer in self.answers]
+
+    def covered(self) -> list[Record]:
+        """All rows that came, in order, as far as every answer reached."""
+        kept = [row for row in self.rows.values() if self._is_within(row, edges=1)]
+        return sorted(kept, key=lambda row: -1 if row.key is None else row.key)
+
+    def _is_within(self, row: Record, *, edges: int) -> bool:
+        """Whether a row lies within the seconds that all answers cover, the edges themselves counted or not."""
+        if row.key is None:
+            return True
+        is_low = self.low is None or row.key > self.low - edges
+        return is_low and (self.high is None or row.key < self.high + edges)
 
 
 class ShortPages:
@@ -23,69 +66,57 @@ class ShortPages:
 
     def __init__(self, facts: ListFacts) -> None:
         self._facts = facts
-        self._query: PageQuery | None = None
-        self._rows: dict[str, Record] = {}
-        self._asked = self._same = 0
-        self._lowest: int | None = None  # the interval that all of the answers cover
-        self._highest: int | None = None
+        self._asked: _Asked | None = None
 
     @property
     def is_asking_again(self) -> bool:
-        return self._query is not None
+        return self._asked is not None
 
     def joined(self, query: PageQuery, page: Page) -> Page | None:
-        """The page with the rows that it showed before; None where it has to be asked for again.
+        """The page, with the rows that it left out and showed before; None where it has to be asked for again.
 
-        Raises UnprovenError where other rows are missing each time.
+        Raises UnprovenError where so many are missing each time that nothing can be told.
         """
         rows = {record.id or repr(record.data): record for record in page.records}
         full = self._facts.full_length(page, query)
         if len(rows) >= full or (not rows and page.has_next):
             # That nothing comes where more is said to follow is the walk's to judge.
-            self._query = None
+            self._asked = None
             return page
-        if query != self._query:
-            self._begin(query)
-        is_news = not rows.keys() <= self._rows.keys()
-        is_same = not is_news and len(rows) == len(self._rows)
-        self._join(rows)
-        self._same = 0 if is_news else self._same + 1
-        if not self._is_settled(full, is_same=is_same):
-            if self._asked > TRIES:
+        if self._asked is None or self._asked.query != query:
+            self._asked = _Asked(query)
+        asked = self._asked
+        asked.add(rows)
+        shown = asked.shown()
+        if len(asked.answers) < self._needed(shown):
+            if len(asked.answers) > TRIES:
                 raise UnprovenError(f"pages come back with rows left out, others each time ({TRIES} tries)")
             return None
-        if is_same and len(self._rows) < full:
+        self._asked = None
+        if len(set(shown)) == 1:
             self._facts.short_pages += 1
-        self._query = None
-        return self._page(page)
+            return page
+        self._facts.leaves_rows_out |= _flickers(shown)
+        return replace(page, records=asked.covered())
 
-    def _begin(self, query: PageQuery) -> None:
-        self._query, self._rows = query, {}
-        self._asked = self._same = 0
-        self._lowest = self._highest = None
+    def _needed(self, shown: list[frozenset[str]]) -> int:
+        """How many answers it takes."""
+        rows = len(frozenset().union(*shown))
+        left_out = 1 - sum(map(len, shown)) / (rows * len(shown)) if rows else 0.0
+        if left_out > 0:
+            share = min(0.99, _WARY * left_out)
+            return max(1 + SAME_ANSWERS, math.ceil(math.log(_WONDER / rows) / math.log(share)))
+        is_known = self._facts.short_pages >= _KNOWN_TO_BE_SHORT and not self._facts.leaves_rows_out
+        return 2 if is_known else 1 + SAME_ANSWERS
 
-    def _join(self, rows: dict[str, Record]) -> None:
-        self._asked += 1
-        keys = [record.key for record in rows.values() if record.key is not None]
-        if keys:
-            self._lowest = keys[0] if self._lowest is None else max(self._lowest, keys[0])
-            self._highest = keys[-1] if self._highest is None else min(self._highest, keys[-1])
-        self._rows |= rows
 
-    def _is_settled(self, full: int, *, is_same: bool) -> bool:
-        if len(self._rows) >= full:
-            return self._same > 0
-        needed = 1 if self._facts.short_pages >= _SHORT_PAGES else SAME_ANSWERS
-        return is_same and self._same >= needed
-
-    def _page(self, page: Page) -> Page:
-        """All rows within the interval that every answer covered, in order."""
-        kept = [
-            record
-            for record in self._rows.values()
-            if record.key is None
-            or self._lowest is None
-            or self._highest is None
-            or self._lowest <= record.key <= self._highest
-        ]
-        return replace(page, records=sorted(kept, key=lambda record: -1 if record.key is None else record.key))
+def _flickers(shown: Iterable[frozenset[str]]) -> bool:
+    """Whether a row came, was left out, and came again: one that was deleted or made meanwhile does not."""
+    before: set[str] = set()
+    left_out: set[str] = set()
+    for answer in shown:
+        if left_out & answer:
+            return True
+        left_out |= before - answer
+        before |= answer
+    return False

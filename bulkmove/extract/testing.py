@@ -43,6 +43,7 @@ class Habits:
     moves_until: int = 10**9  # fetches after which nothing moves any more
     kinds: tuple[Move, ...] = get_args(Move)
     ignores: frozenset[str] = frozenset()  # offset, after, before, sort
+    drops: float = 0.0  # share of the rows of an answer that are left out of it
     filter_grain_s: int = 1  # of the lower bound
     shows_undated: bool = False  # whether rows without a key pass an upper bound
     latency_s: float = 0.0
@@ -118,6 +119,8 @@ class MovingList:
         if "offset" in habits.ignores:
             start = 0
         shown = [row for row in matching[start : start + length] if not row.is_hidden]
+        if habits.drops:
+            shown = [row for row in shown if self.random.random() >= habits.drops]
         has_next = start + length < len(matching)
         return Page(
             records=tuple(Record(row.id, row.key, str(row.version), {"id": row.id}) for row in shown),

@@ -15,16 +15,14 @@ import orjson
 
 from bulkmove.entries import Entry, Intent, Item, Kept, Member
 from bulkmove.errors import LedgerError
-from bulkmove.ledger import changes, tallies
+from bulkmove.ledger import changes, sweeping, tallies
 from bulkmove.ledger.chunks import keep_only, unpack
-from bulkmove.ledger.failing import Selection
+from bulkmove.ledger.failing import NAMELESS, Selection
 from bulkmove.model import State
 
 RETRY = "retry"
 # A record of which a body is in one of these is not mapped anew: its bodies are at the target, or may be.
 _FIXED = (State.WRITTEN, State.SEEN, State.PENDING, State.UNKNOWN)
-# Records that are known by what stands in them: mended, they are others.
-_NAMELESS = ("no-id", "bad-row", "not-derived")
 _NO_ID = (
     "it has no id of its own: mended at the source it is another record, which `bulkmove run --fresh` reads"
 )
@@ -61,13 +59,14 @@ class Plan:
     """What is done with some failed records.
 
     `creates`, `updates`: rejected bodies to be sent again as they were made; `look`: bodies of unknown fate, to be
-    looked for once more; `map`: records to be mapped anew, by source id, each with a body that was rejected.
+    looked for once more; `swept`: how many more are by looking through the target's list; `map`: records to be mapped anew, by source id, each with a body that was rejected.
     `last_id` is where the next slice begins, None where there is none.
     """
 
     creates: list[Member] = field(default_factory=list)
     updates: list[Member] = field(default_factory=list)
     look: list[Member] = field(default_factory=list)
+    swept: int = 0
     map: dict[str, Row] = field(default_factory=dict)
     left: list[Left] = field(default_factory=list)
     last_id: str | None = None
@@ -163,7 +162,7 @@ def _plan_record(
     contested: Mapping[str, int | None],
 ) -> None:
     failed = [row for row in bodies if row.part in chosen]
-    if nameless := [row for row in failed if row.cause in _NAMELESS]:
+    if nameless := [row for row in failed if row.cause in NAMELESS]:
         plan.left.append(Left(source_id, _NO_ID))
         failed = [row for row in failed if row not in nameless]
     rejected = [row for row in failed if row.state is State.REJECTED]
@@ -172,6 +171,9 @@ def _plan_record(
         plan.map[source_id] = rejected[0]
         return
     for row in failed:
+        if row.state is State.UNKNOWN and row.cause == sweeping.DOUBLED:
+            plan.swept += 1
+            continue
         why = _obstacle(row, bodies, contested)
         if why is not None or row.chunk is None:
             plan.left.append(Left(source_id, why or ""))
@@ -185,7 +187,7 @@ def _obstacle(row: Row, bodies: Sequence[Row], contested: Mapping[str, int | Non
     """Why a failed body can't be worked as it was made."""
     if not row.is_ready:
         if row.state is State.UNKNOWN:
-            return "its body was erased (bulkmove purge), so that nothing tells which row it is"
+            return "its body is not kept any more, so that nothing tells which row it is"
         others = ", ".join(sorted({other.state.name.lower() for other in bodies if other.state in _FIXED}))
         return f"it became several bodies, of which one is {others}: it is not mapped anew"
     if row.target_id in contested and row.target_id is not None:
@@ -203,7 +205,7 @@ def reopen(
     The request that settled each becomes one that carried it, so that its story stays whole.
     """
     names = [(route, m.source_id, m.part) for m in members]
-    _note_old_requests(connection, names)
+    _note_past(connection, names)
     before: Counter[State] = Counter()
     for name in names:
         row = connection.execute(
@@ -228,7 +230,15 @@ def reopen(
     connection.execute("UPDATE routes SET is_finished = 0 WHERE id = ?", (route,))
 
 
-def _note_old_requests(connection: sqlite3.Connection, names: Sequence[tuple[int, str, int]]) -> None:
+def _note_past(connection: sqlite3.Connection, names: Sequence[tuple[int, str, int]]) -> None:
+    """What the bodies had become, and by which request: that is taken back, and stays their story."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO former (route, source_id, body, run, at, state, cause, message)"
+        " SELECT r.route, r.source_id, r.body, r.run, coalesce(q.answered_at, iif(p.run = r.run, p.put_at, NULL)), r.state,"
+        " r.cause, r.message FROM records r LEFT JOIN requests q ON q.id = r.request AND q.run = r.run"
+        " LEFT JOIN pages p ON p.id = r.page WHERE r.route = ? AND r.source_id = ? AND r.body = ?",
+        names,
+    )
     connection.executemany(
         "INSERT OR IGNORE INTO tries (route, source_id, body, request)"
         " SELECT route, source_id, body, request FROM records"
@@ -263,7 +273,7 @@ def replace_records(
     entries = [entry for page in pages.values() for entry in page]
     ids = list({entry.source_id for entry in entries})
     old = _old_bodies(connection, route, ids)
-    _release(connection, claims, old, entries)
+    _release(connection, claims, old)
     _drop(connection, route, old)
     was = {row.source_id: row.page for row in old}
     creates: list[Member] = []
@@ -304,11 +314,8 @@ def _old_bodies(connection: sqlite3.Connection, route: int, ids: Sequence[str]) 
     return old
 
 
-def _release(
-    connection: sqlite3.Connection, claims: Claims, old: Sequence[_Old], entries: Iterable[Entry]
-) -> None:
-    """Keys that the records claimed with their old bodies, and no longer do, are anybody's."""
-    wanted = {(entry.key, entry.source_id) for entry in entries if entry.key is not None}
+def _release(connection: sqlite3.Connection, claims: Claims, old: Sequence[_Old]) -> None:
+    """Keys that the records claimed with their old bodies are anybody's; what is claimed again, is so afterwards."""
     names = {(each.source_id, each.part) for each in old}
     held: set[tuple[str, str]] = set()
     for chunk in {each.chunk for each in old if each.chunk is not None}:
@@ -316,15 +323,15 @@ def _release(
         for kept in [] if row is None else unpack(row[0]):
             if (kept.source_id, kept.part) in names and kept.key is not None:
                 held.add((kept.key, kept.source_id))
-    freed = [(claims.list_id, key, claims.route, source_id) for key, source_id in held - wanted]
+    freed = [(claims.list_id, key, claims.route, source_id) for key, source_id in held]
     mine = "list = ? AND key = ? AND route = ? AND source_id = ?"
     connection.executemany(f"DELETE FROM keys WHERE {mine} AND rows = 0", freed)  # noqa: S608  our own names
-    connection.executemany(f"UPDATE keys SET route = NULL, source_id = NULL WHERE {mine}", freed)  # noqa: S608  our own names
+    connection.executemany(f"UPDATE keys SET route = NULL, source_id = NULL, body = NULL WHERE {mine}", freed)  # noqa: S608  our own names
 
 
 def _drop(connection: sqlite3.Connection, route: int, old: Sequence[_Old]) -> None:
     names = [(route, each.source_id, each.part) for each in old]
-    _note_old_requests(connection, names)
+    _note_past(connection, names)
     for table in ("records", "answers"):
         connection.executemany(
             f"DELETE FROM {table} WHERE route = ? AND source_id = ? AND body = ?",  # noqa: S608  our own names

@@ -38,9 +38,10 @@ INSERT INTO spans (route, id, lower, upper, reached, is_done, evidence) VALUES (
 ON CONFLICT (route, id) DO UPDATE SET upper = min(upper, excluded.upper)
 """
 _CLAIM = """
-INSERT INTO keys (list, key, rows, route, source_id) VALUES {rows}
+INSERT INTO keys (list, key, rows, route, source_id, body) VALUES {rows}
 ON CONFLICT (list, key) DO UPDATE
-SET source_id = iif(route IS NULL, excluded.source_id, source_id), route = coalesce(route, excluded.route)
+SET source_id = iif(route IS NULL, excluded.source_id, source_id), body = iif(route IS NULL, excluded.body, body),
+    route = coalesce(route, excluded.route)
 """
 _KEY_READ = """
 INSERT INTO keys (list, key, target_id, rows, fields) VALUES (?, ?, ?, 1, ?)
@@ -122,8 +123,17 @@ def note_page(
 
 
 def claim_keys(connection: sqlite3.Connection, *, list_id: int, route: str, entries: Iterable[Entry]) -> None:
-    rows = [(list_id, e.key, 0, route, e.source_id) for e in entries if e.key is not None]
+    """The bodies claim their keys; those that create a row with it are named, since only they can be doubled."""
+    rows = [
+        (list_id, e.key, 0, route, e.source_id, e.part if _is_create(e) else None)
+        for e in entries
+        if e.key is not None
+    ]
     _execute_rows(connection, _CLAIM, rows)
+
+
+def _is_create(entry: Entry) -> bool:
+    return entry.target_id is None and entry.state is State.PENDING
 
 
 def drop_seen(connection: sqlite3.Connection, *, route: int, chunk: int, source_ids: Sequence[str]) -> None:

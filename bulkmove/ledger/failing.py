@@ -20,6 +20,8 @@ AND (?1 IS NULL OR r.name IN (SELECT value FROM json_each(?1)))
 AND (?2 IS NULL OR coalesce(f.cause, '') IN (SELECT value FROM json_each(?2)))
 AND (?3 IS NULL OR f.source_id IN (SELECT value FROM json_each(?3)))
 """
+# Records that are known by what stands in them: mended, they are others.
+NAMELESS = ("no-id", "bad-row", "not-derived")
 # Kept pages that are taken apart at a time: failures of one page mostly stand near each other.
 _MOST_UNPACKED = 16
 _FAILURES = "FROM records f JOIN routes r ON r.id = f.route"
@@ -149,6 +151,34 @@ def details(connection: sqlite3.Connection, selection: Selection = ALL) -> Itera
             sent_at=sent_at,
             attempts=attempts,
         )
+
+
+def lacking_records(
+    connection: sqlite3.Connection,
+    route: str,
+    selection: Selection,
+    *,
+    after: str | None = None,
+    among: Sequence[str] | None = None,
+    most: int,
+) -> list[str]:
+    """Ids of chosen failures of a route whose source record is not kept, behind the id `after`; or those `among` these."""
+    rows = connection.execute(
+        f"SELECT DISTINCT f.source_id {_FAILURES} {CHOSEN} AND r.name = ?4 AND (?5 IS NULL OR f.source_id > ?5)"  # noqa: S608  our own names
+        " AND (?6 IS NULL OR f.source_id IN (SELECT value FROM json_each(?6)))"
+        " AND coalesce(f.cause, '') NOT IN (SELECT value FROM json_each(?8))"
+        " AND NOT EXISTS (SELECT 1 FROM sources s WHERE s.route = f.route AND s.source_id = f.source_id)"
+        " ORDER BY f.source_id LIMIT ?7",
+        (
+            *selection.parameters,
+            route,
+            after,
+            None if among is None else orjson.dumps(list(among)).decode(),
+            most,
+            orjson.dumps(NAMELESS).decode(),
+        ),
+    )
+    return [row[0] for row in rows]
 
 
 class _KeptPages:

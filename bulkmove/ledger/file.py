@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import sqlite3
+import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 
@@ -17,7 +18,7 @@ PRIVATE = 0o600
 # Bounded, so that memory does not grow with the ledger; the operating system caches the rest of the file.
 WRITE_CACHE_KIB = 8192
 LOOK_UP_CACHE_KIB = 4096
-_SQLITE_START = b"SQLite format 3\0"
+_SHORTEST_BYTES = 512  # of a database of SQLite
 APPLICATION_ID = int.from_bytes(b"bmv1", "big")
 
 
@@ -44,11 +45,22 @@ def locked(ledger: Path) -> Iterator[None]:
             raise LedgerLockedError(
                 f"{ledger}: another run holds this ledger (process {holder}); wait for it, or stop it"
             )
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        _sign(path, descriptor)
         yield
     finally:
         os.close(descriptor)
+
+
+def _sign(path: Path, descriptor: int) -> None:
+    """Say in the lock who holds it. Raises LedgerError, as where the disk is full."""
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    except OSError as error:
+        raise LedgerError(
+            f"{path}: can't be written ({error.strerror}); make room or choose another place with --ledger, and run"
+            " again: nothing that was acknowledged is lost"
+        ) from error
 
 
 def is_locked(ledger: Path) -> bool:
@@ -115,22 +127,38 @@ def connect(path: Path, *, synchronous: str = "full", read_only: bool = False) -
 
 
 def _refuse_other_files(path: Path) -> None:
-    """SQLite takes the shortest of files for empty databases, and would write over them."""
+    """SQLite takes the shortest of files for empty databases, and would write over them.
+
+    Nobody but SQLite opens the file for that: closing it would end the locks that this process holds on it (POSIX),
+    and another program that looks into the ledger would then take it for left, and delete its log.
+    """
     try:
-        with path.open("rb") as file:
-            start = file.read(len(_SQLITE_START))
+        found = path.stat()
     except FileNotFoundError:
         return
     except OSError as error:
         raise LedgerError(f"{path}: can't be read ({error.strerror}); name another with --ledger") from error
-    if start and start != _SQLITE_START:
+    if not stat.S_ISREG(found.st_mode) or 0 < found.st_size < _SHORTEST_BYTES:
         raise LedgerError(f"{path}: is not a bulkmove ledger; name another with --ledger")
+    if found.st_size:
+        _read_start(path)
+
+
+def _read_start(path: Path) -> None:
+    try:
+        with closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        ) as connection:
+            connection.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.Error as error:
+        raise LedgerError(_explain(path, error)) from error
 
 
 def _make_private(path: Path) -> None:
     """Create the file with mode 0600 before SQLite does: the files beside it (-wal, -shm) take its mode."""
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE))
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE))
         path.chmod(PRIVATE)
     except OSError as error:
         raise LedgerError(

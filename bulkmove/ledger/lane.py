@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 import anyio
 from anyio import to_thread
 
+from bulkmove import clock
 from bulkmove.errors import LedgerError
 from bulkmove.ledger.file import explained
 
@@ -152,7 +152,7 @@ class WriteLane:
             for change in changes:
                 change(connection)
             if self.run_id is not None:
-                connection.execute("UPDATE runs SET alive_at = ? WHERE id = ?", (time.time(), self.run_id))
+                connection.execute("UPDATE runs SET alive_at = ? WHERE id = ?", (clock.now(), self.run_id))
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             self._roll_back()

@@ -6,78 +6,136 @@ Ids, hashes, outcomes and causes stay, and so does whatever has no outcome yet.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import orjson
+
+from bulkmove.errors import LedgerError
 from bulkmove.ledger.chunks import keep_only, unpack
 from bulkmove.model import OPEN_STATES
 
 _OPEN = ", ".join(str(state.value) for state in OPEN_STATES)
-_SETTLED = (
-    "NOT EXISTS (SELECT 1 FROM records r WHERE r.route = {table}.route AND r.source_id = {table}.source_id"
-    f" AND r.state IN ({_OPEN}))"
+# ?1: the name of the one route that is meant, or NULL.
+_MEANT = "(?1 IS NULL OR route = (SELECT id FROM routes WHERE name = ?1))"
+_TABLES = (("sources", "record"), ("answers", "answer"))
+_MESSAGES = f"{_MEANT} AND message IS NOT NULL AND state NOT IN ({_OPEN})"
+_OPEN_OF = (
+    f"SELECT source_id, body FROM records WHERE route = ? AND state IN ({_OPEN})"  # noqa: S608  our own names
+    " AND source_id IN (SELECT value FROM json_each(?))"
 )
-_ANY_ROUTE = "(?1 IS NULL OR route = (SELECT id FROM routes WHERE name = ?1))"
 
 
 @dataclass(frozen=True, slots=True)
 class Erasable:
-    """What of settled records is kept, or was: bodies, source records, answers of hosts and messages; and bytes in all.
+    """What is kept of settled records: bodies, source records, answers of hosts, messages; and how many bytes in all.
 
     `unknown`: bodies of unknown fate among them, which can't be looked for any more once they are erased.
     """
 
-    bodies: int
-    records: int
-    answers: int
-    messages: int
-    bytes: int
-    unknown: int
+    bodies: int = 0
+    records: int = 0
+    answers: int = 0
+    messages: int = 0
+    unknown: int = 0
+    bytes: int = 0
 
     @property
     def is_nothing(self) -> bool:
         return not (self.bodies or self.records or self.answers or self.messages)
 
 
-def erasable(connection: sqlite3.Connection, route: str | None, *, messages: bool) -> Erasable:
-    """What `erase` would erase. `messages`: those too, which may quote values."""
-    bodies = size = 0
-    for _, _, wanted, kept, blob in _chunks(connection, route):
-        bodies += kept - wanted
-        size += len(blob) * (kept - wanted) // max(kept, 1)
-    records, answers = _count(connection, "sources", "record", route), _count(connection, "answers", "answer", route)
-    said = (0, 0)
-    if messages:
-        said = connection.execute(
-            f"SELECT count(*), coalesce(sum(length(message)), 0) FROM records WHERE {_ANY_ROUTE}"  # noqa: S608  our own names
-            f" AND message IS NOT NULL AND state NOT IN ({_OPEN})",
-            (route,),
-        ).fetchone()
-    (unknown,) = connection.execute(
-        f"SELECT count(*) FROM records WHERE {_ANY_ROUTE} AND state = 6 AND state >= 5 AND chunk IS NOT NULL",  # noqa: S608  our own names
-        (route,),
-    ).fetchone()
-    return Erasable(
-        bodies=bodies,
-        records=records[0],
-        answers=answers[0],
-        messages=said[0],
-        bytes=size + records[1] + answers[1] + said[1],
-        unknown=unknown,
+def _settled(table: str) -> str:
+    return (
+        f"{_MEANT} AND NOT EXISTS (SELECT 1 FROM records r WHERE r.route = {table}.route"  # noqa: S608  our own names
+        f" AND r.source_id = {table}.source_id AND r.state IN ({_OPEN}))"
     )
 
 
-def _count(connection: sqlite3.Connection, table: str, column: str, route: str | None) -> tuple[int, int]:
-    found: tuple[int, int] = connection.execute(
-        f"SELECT count(*), coalesce(sum(length({column})), 0) FROM {table} WHERE {_ANY_ROUTE}"  # noqa: S608  our own names
-        f" AND {_SETTLED.format(table=table)}",
+def erasable(connection: sqlite3.Connection, route: str | None, *, messages: bool) -> Erasable:
+    """What `erase` would erase. `messages`: those too; they may quote values."""
+    bodies = size = 0
+    for chunk in _chunks(connection, route):
+        erased = chunk.bodies - len(chunk.open)
+        bodies += erased
+        size += len(chunk.blob) * erased // max(chunk.bodies, 1)
+    counts: list[int] = []
+    wanted = [(table, column, _settled(table)) for table, column in _TABLES]
+    for table, column, condition in [*wanted, ("records", "message", _MESSAGES)]:
+        count, length = connection.execute(
+            f"SELECT count(*), coalesce(sum(length({column})), 0) FROM {table} WHERE {condition}",  # noqa: S608  our own names
+            (route,),
+        ).fetchone()
+        is_meant = messages or column != "message"
+        counts.append(count if is_meant else 0)
+        size += length if is_meant else 0
+    (unknown,) = connection.execute(
+        f"SELECT count(*) FROM records WHERE {_MEANT} AND state >= 5 AND state = 6 AND chunk IS NOT NULL",  # noqa: S608  our own names
         (route,),
     ).fetchone()
-    return found
+    records, answers, said = counts
+    return Erasable(bodies, records, answers, said, unknown, size)
 
 
-def _chunks(
-    connection: sqlite3.Connection, route: str | None
-) -> list[tuple[int, list[tuple[str, int]], int, int, bytes]]: ...
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    id: int
+    blob: bytes
+    bodies: int
+    open: list[tuple[str, int]]
 
 
-def erase(connection: sqlite3.Connection, route: str | None, *, messages: bool) -> None: ...
+def _chunks(connection: sqlite3.Connection, route: str | None) -> Iterator[_Chunk]:
+    """The kept pages that hold a body with an outcome."""
+    numbers = connection.execute(f"SELECT id, open FROM chunks WHERE {_MEANT}", (route,)).fetchall()  # noqa: S608  our own names
+    for number, is_open in numbers:
+        of, blob = connection.execute("SELECT route, bodies FROM chunks WHERE id = ?", (number,)).fetchone()
+        names = [(kept.source_id, kept.part) for kept in unpack(blob)]
+        still: list[tuple[str, int]] = []
+        if is_open:
+            ids = orjson.dumps(sorted({source_id for source_id, _ in names})).decode()
+            still = list(set(names) & set(connection.execute(_OPEN_OF, (of, ids)).fetchall()))
+        if len(still) < len(names):
+            yield _Chunk(number, blob, len(names), still)
+
+
+def purge(connection: sqlite3.Connection, route: str | None, *, messages: bool) -> None:
+    """Erase it, and write the file anew, so that its bytes are nowhere in it.
+
+    Raises LedgerError where something else holds the file open, so that its old pages can't be given up; what was to
+    be erased is no part of the ledger any more then.
+    """
+    connection.execute("PRAGMA secure_delete = ON")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        _erase(connection, route, messages=messages)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    # What was given up before, by a run, still stands in free pages.
+    connection.execute("VACUUM")
+    is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if is_busy:
+        raise LedgerError(
+            "it is erased from the ledger, but another program reads the file and keeps its old pages: end that, and"
+            " purge again"
+        )
+
+
+def _erase(connection: sqlite3.Connection, route: str | None, *, messages: bool) -> None:
+    for chunk in _chunks(connection, route):
+        if chunk.open:
+            blob = keep_only(chunk.blob, chunk.open)
+            connection.execute("UPDATE chunks SET bodies = ?, kept = 0 WHERE id = ?", (blob, chunk.id))
+        else:
+            connection.execute("DELETE FROM chunks WHERE id = ?", (chunk.id,))
+    connection.execute(
+        f"UPDATE records SET chunk = NULL WHERE {_MEANT} AND state >= 5 AND chunk IS NOT NULL",  # noqa: S608  our own names
+        (route,),
+    )
+    for table, _ in _TABLES:
+        connection.execute(f"DELETE FROM {table} WHERE {_settled(table)}", (route,))  # noqa: S608  our own names
+    if messages:
+        connection.execute(f"UPDATE former SET message = NULL WHERE {_MEANT}", (route,))  # noqa: S608  our own names
+        connection.execute(f"UPDATE records SET message = NULL WHERE {_MESSAGES}", (route,))  # noqa: S608  our own names

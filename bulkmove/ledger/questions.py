@@ -57,7 +57,7 @@ def fingerprints(connection: sqlite3.Connection) -> dict[str, str]:
     return dict(connection.execute("SELECT name, fingerprint FROM routes ORDER BY id").fetchall())
 
 
-def progress(connection: sqlite3.Connection, route: int) -> RouteProgress:
+def progress(connection: sqlite3.Connection, route: int, alive_margin_s: float = 0.0) -> RouteProgress:
     cutoff, expected, is_read, is_finished = connection.execute(
         "SELECT cutoff, expected, is_read, is_finished FROM routes WHERE id = ?", (route,)
     ).fetchone()
@@ -68,9 +68,37 @@ def progress(connection: sqlite3.Connection, route: int) -> RouteProgress:
             (route,),
         )
     ]
+    sent_until, unsettled_at = _earlier_writes(connection, route, alive_margin_s)
     return RouteProgress(
-        cutoff=cutoff, is_read=bool(is_read), is_finished=bool(is_finished), spans=spans, expected=expected
+        cutoff=cutoff,
+        is_read=bool(is_read),
+        is_finished=bool(is_finished),
+        spans=spans,
+        expected=expected,
+        sent_until=sent_until,
+        unsettled_at=unsettled_at,
     )
+
+
+def _earlier_writes(
+    connection: sqlite3.Connection, route: int, alive_margin_s: float
+) -> tuple[float, float]:
+    """When the run before the newest can have sent something last, and something that may land after its repetition did.
+
+    Times of another machine's clock say nothing here: what it sent counts as sent when this run began.
+    """
+    runs = connection.execute(
+        "SELECT started_at, alive_at, machine FROM runs ORDER BY id DESC LIMIT 2"
+    ).fetchall()
+    if len(runs) < 2:
+        return 0.0, 0.0
+    (started_at, _, here), (_, alive_at, there) = runs
+    (unsettled_at,) = connection.execute(
+        "SELECT max(failed_at) FROM records WHERE route = ? AND attempts > 0 AND state NOT IN (3, 4)", (route,)
+    ).fetchone()
+    if here != there:
+        return started_at, 0.0 if unsettled_at is None else started_at
+    return alive_at + alive_margin_s, unsettled_at or 0.0
 
 
 def next_open_chunk(
@@ -132,19 +160,21 @@ def items(connection: sqlite3.Connection, route: int, members: Sequence[Member])
 def intents(connection: sqlite3.Connection, route: int, run: int, alive_margin_s: float) -> list[Intent]:
     """What nothing has settled.
 
-    What an ended run left unparked was sent no later than it was last alive. Times of another machine's clock
-    say nothing here: what it sent counts as sent when this run began.
+    What an ended run left unparked was sent no later than it was last alive. Its clock may have been set since: times
+    are counted from the start of the machine's uptime. Those of another machine, or of an uptime before this one, say
+    nothing here: what was sent then counts as sent when this run began.
     """
     rows = connection.execute(
-        "SELECT i.id, i.sent_at, i.is_parked, i.refusal, i.members, r.id = m.id, r.machine = m.machine, r.alive_at,"
-        " m.started_at FROM intents i JOIN runs r ON r.id = i.run JOIN runs m ON m.id = ? WHERE i.route = ? ORDER BY i.id",
-        (run, route),
+        "SELECT i.id, i.refusal, i.members, i.sent_at, iif(i.is_parked OR r.id = m.id, i.sent_at, r.alive_at + ?),"
+        " iif(r.machine = m.machine, m.up_since - r.up_since, NULL), m.started_at"
+        " FROM intents i JOIN runs r ON r.id = i.run JOIN runs m ON m.id = ? WHERE i.route = ? ORDER BY i.id",
+        (alive_margin_s, run, route),
     )
     found: list[Intent] = []
-    for intent, sent_at, is_parked, refusal, members, is_mine, is_here, alive_at, started_at in rows:
-        last_sent = sent_at if is_parked or is_mine else max(sent_at, alive_at + alive_margin_s)
-        if not is_here and sent_at:
-            last_sent = max(last_sent, started_at)
+    for intent, refusal, members, sent_at, at_the_latest, set_by_s, started_at in rows:
+        last_sent = max(sent_at, at_the_latest)
+        if last_sent:
+            last_sent = max(last_sent, started_at) if set_by_s is None else last_sent + set_by_s
         found.append(Intent(intent, last_sent, [Member(*each) for each in orjson.loads(members)], refusal))
     return found
 

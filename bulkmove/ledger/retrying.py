@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from bulkmove import clock
 from bulkmove.entries import Entry, Intent, Member, Refusal
 from bulkmove.ledger import again
 from bulkmove.ledger.again import Asked, Claims, Plan
@@ -79,7 +79,7 @@ class Retrying:
             again.replace_records,
             route=self._route,
             run=self._ledger.run,
-            put_at=time.time(),
+            put_at=clock.now(),
             pages=pages,
             claims=Claims(self._ledger.number_of_list(target_list), self._name),
             intent=self._ledger.reserve_request(),

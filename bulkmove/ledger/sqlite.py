@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,10 +10,12 @@ from typing import TypeVar
 
 import anyio
 
+from bulkmove import clock
 from bulkmove.entries import (
     Entry,
     Intent,
     Item,
+    Joined,
     Kept,
     ListState,
     Member,
@@ -26,9 +27,10 @@ from bulkmove.entries import (
     TargetKey,
 )
 from bulkmove.errors import LedgerError
-from bulkmove.ledger import again, balance, changes, gone, questions, spending, tallies
+from bulkmove.ledger import again, balance, changes, confirming, gone, questions, spending, tallies
 from bulkmove.ledger.file import explained, this_machine
 from bulkmove.ledger.lane import ReadLane, WriteLane
+from bulkmove.ledger.looking_back import LedgerSweep, LedgerUnconfirmed, RouteInLedger
 from bulkmove.model import Counts, State
 
 # A run that is going says so in the ledger at least this often; what it sent, it sent no later than that.
@@ -66,14 +68,14 @@ class SqliteLedger:
 
     async def begin_run(self, kind: str = "run") -> None:
         """A new run, or retry: its number marks what it writes, its last sign of life dates what it may have sent."""
-        now = time.time()
+        now = clock.now()
         runs = await self._reader.run(questions.last_run)
         self._run = 1 if runs is None else runs[0] + 1
-        row = (self._run, now, now, kind)
+        row = (self._run, now, now, clock.UP_SINCE, kind)
 
         def change(connection: sqlite3.Connection) -> None:
             connection.execute(
-                "INSERT INTO runs (id, started_at, alive_at, kind, machine) VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO runs (id, started_at, alive_at, up_since, kind, machine) VALUES (?, ?, ?, ?, ?, ?)",
                 (*row, this_machine()),
             )
             changes.forget_attempts(connection)
@@ -83,7 +85,7 @@ class SqliteLedger:
         self.writer.run_id = self._run
 
     async def end_run(self, exit_code: int) -> None:
-        row = (time.time(), exit_code, self._run)
+        row = (clock.now(), exit_code, self._run)
         await self._put(lambda c: c.execute("UPDATE runs SET ended_at = ?, exit_code = ? WHERE id = ?", row))
 
     async def stay_alive(self) -> None:
@@ -127,7 +129,9 @@ class SqliteLedger:
         )
 
     async def progress(self, route: str) -> RouteProgress:
-        return await self._reader.run(partial(questions.progress, route=self._routes[route]))
+        return await self._reader.run(
+            partial(questions.progress, route=self._routes[route], alive_margin_s=_ALIVE_MARGIN_S)
+        )
 
     async def mark(
         self,
@@ -220,7 +224,7 @@ class SqliteLedger:
         number, run = self._routes[route], self._run
         ids = {e.source_id for e in entries}
         claims = {e.key: (route, e.source_id) for e in entries if e.key is not None}
-        now = time.time()
+        now = clock.now()
         records = len(ids) if was_raw_chunk is None else 0
 
         def change(connection: sqlite3.Connection) -> None:
@@ -280,7 +284,7 @@ class SqliteLedger:
         skipped: list[int] = []
 
         def change(connection: sqlite3.Connection) -> None:
-            skipped.append(gone.skip(connection, route=number, run=run, page=page, put_at=time.time()))
+            skipped.append(gone.skip(connection, route=number, run=run, page=page, put_at=clock.now()))
 
         await self._put(change)
         return skipped[-1]
@@ -380,7 +384,7 @@ class SqliteLedger:
     async def open_intent(self, route: str, members: Sequence[Member]) -> int:
         """Durable when it returns: from then on the members count as sent until `settle`."""
         number = self.reserve_request()
-        intent = Intent(id=number, sent_at=time.time(), members=members)
+        intent = Intent(id=number, sent_at=clock.now(), members=members)
         row = partial(
             changes.save_intent, intent=intent, route=self._routes[route], run=self._run, is_parked=False
         )
@@ -394,6 +398,7 @@ class SqliteLedger:
         *,
         intent: int | None = None,
         sent: Sent | None = None,
+        joined: Joined | None = None,
     ) -> None:
         """Note outcomes and close their intent, in one transaction. Members without an outcome are free again."""
         number, run = self._routes[route], self._run
@@ -402,6 +407,8 @@ class SqliteLedger:
             changes.settle(connection, route=number, run=run, settled=settled, sent=sent)
             if sent is not None:
                 changes.note_request(connection, route=number, run=run, sent=sent)
+            if sent is not None and joined is not None:
+                confirming.note(connection, route=number, settled=settled, joined=joined, request=sent.id)
             if intent is not None:
                 changes.close_intent(connection, intent)
 
@@ -434,7 +441,7 @@ class SqliteLedger:
 
     async def count_attempt(self, route: str, members: Sequence[Member], *, sent: Sent | None = None) -> None:
         """A repeatable write of these bodies failed; they stay pending."""
-        number, now = self._routes[route], time.time()
+        number, now = self._routes[route], clock.now()
 
         def change(connection: sqlite3.Connection) -> None:
             changes.count_attempt(connection, route=number, members=members, at=now)
@@ -510,6 +517,16 @@ class SqliteLedger:
     async def change(self, change: Callable[[sqlite3.Connection], object]) -> None:
         """Make a change in one transaction; durable when this returns."""
         await self._put(change)
+
+    def sweep(self, route: str, target_list: str) -> LedgerSweep:
+        return LedgerSweep(self._of(route), self._lists[target_list])
+
+    def unconfirmed(self, route: str) -> LedgerUnconfirmed:
+        return LedgerUnconfirmed(self._of(route))
+
+    def _of(self, route: str) -> RouteInLedger:
+        number = self._routes[route]
+        return RouteInLedger(number, route, self._run, self.writer, self._reader, self.reserve_chunk)
 
     async def _put(self, change: Callable[[sqlite3.Connection], object], *, wait: bool = True) -> None:
         await self.writer.put(change, wait=wait)

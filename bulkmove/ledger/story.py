@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -54,6 +54,16 @@ class DoubtNote(NamedTuple):
     is_parked: bool
 
 
+class FormerNote(NamedTuple):
+    """An outcome of the body that a retry took back. `at`: when it came about, where that was noted."""
+
+    run: int
+    at: float | None
+    state: State
+    cause: str | None
+    message: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class BodyNote:
     """One body of the record. `body`, `key`: where the bytes are kept; `run`: the one that noted its state."""
@@ -71,6 +81,7 @@ class BodyNote:
     requests: Sequence[RequestNote]
     doubts: Sequence[DoubtNote]
     answer: str | None
+    former: Sequence[FormerNote]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +105,7 @@ def story(connection: sqlite3.Connection, route: str, source_id: str) -> Story |
         return None
     (number,) = row
     rows = connection.execute(
-        "SELECT body, state, target_id, digest, attempts, cause, message, run, request, chunk, page, version"
+        "SELECT body, state, target_id, digest, attempts, cause, message, run, request, chunk, coalesce(page, -route), version"
         " FROM records WHERE route = ? AND source_id = ? ORDER BY body",
         (number, source_id),
     ).fetchall()
@@ -109,7 +120,9 @@ def story(connection: sqlite3.Connection, route: str, source_id: str) -> Story |
         "SELECT 1 FROM gone WHERE route = ? AND source_id = ? AND run > 0", (number, source_id)
     ).fetchone()
     named = {page.run for page in pages} | {body.run for body in bodies}
-    named |= {each.run for body in bodies for each in (*body.requests, *body.doubts)}
+    for body in bodies:
+        named |= {each.run for each in body.requests} | {each.run for each in body.doubts}
+        named |= {each.run for each in body.former}
     return Story(
         route=route,
         source_id=source_id,
@@ -136,9 +149,7 @@ def _pages(connection: sqlite3.Connection, last: int | None) -> list[PageNote]:
     return found[::-1]
 
 
-def _body(
-    connection: sqlite3.Connection, route: int, source_id: str, row: tuple[object, ...]
-) -> BodyNote:
+def _body(connection: sqlite3.Connection, route: int, source_id: str, row: Sequence[Any]) -> BodyNote:
     part, state, target_id, digest, attempts, cause, message, run, request, chunk, _, _ = row
     kept = None
     if chunk is not None:
@@ -149,26 +160,35 @@ def _body(
         "SELECT answer FROM answers WHERE route = ? AND source_id = ? AND body = ?", (route, source_id, part)
     ).fetchone()
     return BodyNote(
-        part=part,  # type: ignore[arg-type]  as SQLite has it
+        part=part,
         state=State(state),
-        target_id=target_id,  # type: ignore[arg-type]
+        target_id=target_id,
         key=None if kept is None else kept.key,
-        digest=digest,  # type: ignore[arg-type]
+        digest=digest,
         body=None if kept is None else kept.body,
-        attempts=attempts,  # type: ignore[arg-type]
-        cause=cause,  # type: ignore[arg-type]
-        message=message,  # type: ignore[arg-type]
-        run=run,  # type: ignore[arg-type]
+        attempts=attempts,
+        cause=cause,
+        message=message,
+        run=run,
         requests=_requests(connection, route, source_id, part, request),
         doubts=_doubts(connection, route, source_id, part),
         answer=None if answer is None else answer[0],
+        former=_former(connection, route, source_id, part),
     )
 
 
+def _former(connection: sqlite3.Connection, route: int, source_id: str, part: int) -> list[FormerNote]:
+    rows = connection.execute(
+        "SELECT run, at, state, cause, message FROM former WHERE route = ? AND source_id = ? AND body = ? ORDER BY run",
+        (route, source_id, part),
+    )
+    return [FormerNote(run, at, State(state), cause, message) for run, at, state, cause, message in rows]
+
+
 def _requests(
-    connection: sqlite3.Connection, route: int, source_id: str, part: object, last: object
+    connection: sqlite3.Connection, route: int, source_id: str, part: int, last: int | None
 ) -> list[RequestNote]:
-    tried = {
+    tried: set[int] = {
         row[0]
         for row in connection.execute(
             "SELECT request FROM tries WHERE route = ? AND source_id = ? AND body = ?",
@@ -176,16 +196,17 @@ def _requests(
         )
     }
     numbers = sorted(tried | ({last} if last is not None else set()))
-    found = [
-        connection.execute(
+    found: list[RequestNote] = []
+    for number in numbers:
+        row = connection.execute(
             "SELECT id, run, sent_at, answered_at, bodies, said FROM requests WHERE id = ?", (number,)
         ).fetchone()
-        for number in numbers
-    ]
-    return [RequestNote(*row, is_last=row[0] == last and row[0] not in tried) for row in found if row]
+        if row is not None:
+            found.append(RequestNote._make((*row, number == last and number not in tried)))
+    return found
 
 
-def _doubts(connection: sqlite3.Connection, route: int, source_id: str, part: object) -> list[DoubtNote]:
+def _doubts(connection: sqlite3.Connection, route: int, source_id: str, part: int) -> list[DoubtNote]:
     found: list[DoubtNote] = []
     for number, run, sent_at, is_parked, members in connection.execute(
         "SELECT id, run, sent_at, is_parked, members FROM intents WHERE route = ? ORDER BY id", (route,)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from bulkmove.entries import Item, Member, Refusal, Sent, Settled
+from bulkmove import clock
+from bulkmove.entries import Item, Joined, Member, Refusal, Sent, Settled
 from bulkmove.errors import (
     BulkmoveError,
     CredentialsError,
@@ -30,6 +30,7 @@ class Lane:
     `is_atomic` asks what is known of the list by now; `on_settled` is told every outcome that an answer gave;
     `is_stopping` asks whether what is not on its way yet shall stay where it is; `settle_s` is how long the host
     may still work on an attempt that it gave no answer to; `size` is what is known of the requests that it takes.
+    `confirms`: changes of many rows at once are kept until each row was seen to hold its own.
     """
 
     route: str
@@ -42,6 +43,7 @@ class Lane:
     is_stopping: Callable[[], bool] = lambda: False
     settle_s: float = 0.0
     size: SizeLimit = field(default_factory=SizeLimit)
+    confirms: bool = False
 
     def rule(self, batch: Batch) -> BatchRule:
         return self.target.rules[batch.action]
@@ -99,10 +101,15 @@ async def _deliver_repeatable(batch: Batch, lane: Lane) -> list[Member]:
             await lane.ledger.count_attempt(lane.route, members, sent=sent)
             return members
     sent = _sent(lane.ledger.reserve_request(), batch, attempts)
-    await _settle(lane, answer.settled, sent=sent)
+    if any(each.is_unsettled for each in attempts):
+        # A later run shall know that an attempt may land after the one that settled these.
+        await lane.ledger.count_attempt(lane.route, members)
+    await _settle(lane, answer.settled, sent=sent, joined=_joined(batch, lane))
     left = [item.member for item in answer.doubtful]
     if left:
-        await lane.ledger.count_attempt(lane.route, left, sent=sent)
+        # Sent again, it would be answered the same way: only the list tells.
+        intent = await lane.ledger.open_intent(lane.route, left)
+        await lane.ledger.park(lane.route, left, intent=intent, sent_at=sent.sent_at, sent=sent)
     return left + await _again(batch, answer, lane)
 
 
@@ -121,7 +128,7 @@ async def _deliver_once(batch: Batch, lane: Lane) -> list[Member]:
     is_certain = not answer.held or lane.is_atomic() is True
     if answer.doubtful or not is_certain:
         return await _park(answer, lane, intent=intent, sent=sent)
-    await _settle(lane, answer.settled, intent=intent, sent=sent)
+    await _settle(lane, answer.settled, intent=intent, sent=sent, joined=_joined(batch, lane))
     return await _again(batch, answer, lane)
 
 
@@ -141,12 +148,12 @@ async def _note_failed(
             await lane.ledger.settle(lane.route, (), intent=intent)
         case _:
             # A redirect, or an answer of something else than the host: who knows what it did before.
-            await lane.ledger.park(lane.route, members, intent=intent, sent_at=time.time(), sent=sent)
+            await lane.ledger.park(lane.route, members, intent=intent, sent_at=clock.now(), sent=sent)
 
 
 def _sent(number: int, batch: Batch, attempts: Sequence[Attempt]) -> Sent:
     """The request for the ledger: its last attempt is what was answered; a write may look at rows before it."""
-    now = time.time()
+    now = clock.now()
     sent_at, said = (attempts[-1].sent_at, attempts[-1].said) if attempts else (now, "nothing was sent")
     if len(attempts) > 1:
         said = f"{said}, at attempt {len(attempts)}"
@@ -161,7 +168,7 @@ async def _park(answer: Sorted, lane: Lane, *, intent: int, sent: Sent) -> list[
         lane.route,
         doubtful,
         intent=intent,
-        sent_at=time.time(),
+        sent_at=clock.now(),
         settled=answer.settled,
         refusal=refusal,
         sent=sent,
@@ -188,9 +195,20 @@ async def _learn_size(items: Sequence[Item], shape: Shape, lane: Lane) -> None:
     await lane.ledger.set_max_bytes(lane.target_list, lane.size.most_bytes)
 
 
-async def _settle(lane: Lane, settled: Sequence[Settled], *, sent: Sent, intent: int | None = None) -> None:
-    await lane.ledger.settle(lane.route, settled, intent=intent, sent=sent)
+async def _settle(
+    lane: Lane, settled: Sequence[Settled], *, sent: Sent, joined: Joined | None, intent: int | None = None
+) -> None:
+    await lane.ledger.settle(lane.route, settled, intent=intent, sent=sent, joined=joined)
     lane.on_settled(settled)
+
+
+def _joined(batch: Batch, lane: Lane) -> Joined | None:
+    """The change that is to be confirmed, where the answer told nothing of each row."""
+    if not lane.confirms or lane.rule(batch).shape != "joined":
+        return None
+    item = batch.items[0]
+    unseen = sorted(item.body.keys() & lane.target.never_returned)
+    return Joined(item.encoded, ", ".join(unseen))
 
 
 async def _write(batch: Batch, lane: Lane) -> Sequence[WriteResult]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+from bulkmove import clock
 from bulkmove.entries import Item
 from bulkmove.load.batching import Batch, Batcher, batcher_for
 from bulkmove.load.delivery import Lane, deliver
@@ -47,6 +47,7 @@ class Loader:
         self._rows_on_the_way: set[str] = set()
         self._rows_left_open: set[str] = set()
         self._rows_held: dict[str, tuple[float, bytes]] = {}
+        self._first_held_until = self._second_held_until = 0.0
         self._outstanding = 0
         self._idle = anyio.Event()
         self._idle.set()
@@ -54,6 +55,11 @@ class Loader:
     def begin_round(self) -> None:
         """What stayed open is about to be put again, first things first."""
         self._rows_left_open.clear()
+
+    def heed_earlier(self, *, sent_until: float, unsettled_at: float) -> None:
+        """What earlier runs sent may land yet, on top of another body of its row (see `RouteProgress`)."""
+        self._second_held_until = sent_until + self._lane.settle_s
+        self._first_held_until = unsettled_at + self._lane.settle_s
 
     def leave_open(self, item: Item) -> None:
         """The item stays where it is, and with it whatever is put for its row afterwards."""
@@ -98,7 +104,7 @@ class Loader:
     async def _may_go(self, target_id: str, encoded: bytes) -> bool:
         if target_id in self._rows_on_the_way:
             await self.flush()
-        if target_id in self._rows_held and not await self._outwait(target_id, encoded):
+        if not await self._outwait(target_id, encoded):
             return False
         if target_id in self._rows_left_open:
             return False
@@ -107,21 +113,25 @@ class Loader:
 
     async def _outwait(self, target_id: str, encoded: bytes) -> bool:
         """Wait until an attempt that nothing settled can't land on top of another body; False where the run stops."""
-        held_until, held_body = self._rows_held[target_id]
-        while encoded != held_body and (rest_s := held_until - time.time()) > 0:
+        held_until, held_body = self._rows_held.get(target_id, (self._first_held_until, b""))
+        while encoded != held_body and (rest_s := held_until - clock.now()) > 0:
             if self._lane.is_stopping():
                 return False
             await anyio.sleep(min(rest_s, LOOK_UP_EVERY_S))
+        if target_id not in self._rows_held and clock.now() < self._second_held_until:
+            # An earlier run may have sent this body, too.
+            self._rows_held[target_id] = (self._second_held_until, encoded)
         return True
 
     def _hold_rows(self, batch: Batch, unsettled_at: float | None) -> None:
-        now = time.time()
+        if unsettled_at is None:
+            return
+        now = clock.now()
         if len(self._rows_held) > MOST_HELD:
             self._rows_held = {row: held for row, held in self._rows_held.items() if held[0] > now}
-        if unsettled_at is not None:
-            for item in batch.items:
-                if item.target_id is not None:
-                    self._rows_held[item.target_id] = (unsettled_at + self._lane.settle_s, item.encoded)
+        for item in batch.items:
+            if item.target_id is not None:
+                self._rows_held[item.target_id] = (unsettled_at + self._lane.settle_s, item.encoded)
 
     def _note_rows(self, batch: Batch, open_members: set[tuple[str, int]]) -> None:
         for item in batch.items:

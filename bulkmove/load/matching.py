@@ -10,7 +10,7 @@ from typing import NamedTuple
 import orjson
 
 from bulkmove.entries import Entry, TargetKey
-from bulkmove.exact import canonical_json, decode_json, is_utf8
+from bulkmove.exact import canonical_json, decode_json, is_utf8, name_of_content
 from bulkmove.model import JsonObject, State
 from bulkmove.protocols import Target
 from bulkmove.settings import Mode
@@ -137,11 +137,28 @@ def _entry(body: Body, state: State, *, target_id: str | None = None, key: str |
 
 def field_hashes(target: Target, row: JsonObject) -> str:
     """A short hash of each field of a row, as JSON text: enough to see what is unchanged, and no personal data."""
-    return orjson.dumps({name: _hash(value) for name, value in target.comparable(row).items()}).decode()
+    shown = _comparable(target, row)
+    return orjson.dumps({name: _hash(value) for name, value in shown.items() if is_utf8(name)}).decode()
+
+
+def _comparable(target: Target, row: JsonObject) -> JsonObject:
+    """What a row shows; nothing where a host nests it so deeply that no body could equal it."""
+    try:
+        return target.comparable(row)
+    except RecursionError:
+        return {}
 
 
 def _hash(value: object) -> str:
-    return hashlib.blake2b(canonical_json(value), digest_size=8).hexdigest()
+    try:
+        content = canonical_json(value)
+    except (
+        TypeError,
+        ValueError,
+        RecursionError,
+    ):  # half a character, or nested too deeply: no body holds it
+        content = name_of_content(value).encode()
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
 def _equals_hashes(body: Body, target: Target, fields: str | None) -> bool:
@@ -155,7 +172,7 @@ def _equals_hashes(body: Body, target: Target, fields: str | None) -> bool:
 def _equals_row(body: Body, target: Target, row: JsonObject) -> bool:
     if body.fields.keys() & target.never_returned:
         return False
-    shown = target.comparable(row)
+    shown = _comparable(target, row)
     written = target.comparable(decode_json(body.encoded))
     return all(name in shown and shown[name] == value for name, value in written.items())
 
@@ -165,13 +182,19 @@ def row_holds(target: Target, body: JsonObject, row: JsonObject) -> bool:
 
     What the host adds of its own, also within nested objects, is no difference.
     """
-    shown = target.comparable(row)
-    return all(_holds(shown[name], value) for name, value in target.comparable(body).items() if name in shown)
+    return not fields_that_differ(target, body, row)
+
+
+def fields_that_differ(target: Target, body: JsonObject, row: JsonObject) -> list[str]:
+    """The fields of a body that a row read back shows with another value."""
+    shown = _comparable(target, row)
+    written = target.comparable(body)
+    return [name for name, value in written.items() if name in shown and not _holds(shown[name], value)]
 
 
 def shows_any(target: Target, body: JsonObject, row: JsonObject) -> bool:
     """Whether a row read back has any field that tells of the body; else it is evidence for nothing."""
-    return not target.comparable(row).keys().isdisjoint(target.comparable(body))
+    return not _comparable(target, row).keys().isdisjoint(target.comparable(body))
 
 
 def _holds(shown: object, written: object) -> bool:

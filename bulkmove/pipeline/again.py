@@ -26,9 +26,8 @@ from bulkmove.pipeline.job import RouteJob, Run, RunOptions
 from bulkmove.pipeline.keys import read_keys
 from bulkmove.pipeline.opening import OpenHost, open_host
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan, changed_keys
-from bulkmove.pipeline.route import list_open, loader_of, note_finished
+from bulkmove.pipeline.route import finish_writing, list_open, loader_of, note_finished
 from bulkmove.pipeline.runner import summarise, work_routes
-from bulkmove.pipeline.settling import settle_all
 from bulkmove.pipeline.whole import read_list
 from bulkmove.protocols import FindsById, Observer, SeesDeletions, StagedTarget
 
@@ -59,7 +58,7 @@ class Survey:
 
     def add(self, plan: Plan) -> None:
         self.sent += len(plan.creates) + len(plan.updates)
-        self.looked_for += len(plan.look)
+        self.looked_for += len(plan.look) + plan.swept
         self.mapped.update(row.cause for row in plan.map.values())
         for left in plan.left:
             count, ids = self.left.get(left.why, (0, []))
@@ -182,6 +181,7 @@ async def retry_route(job: RouteJob, ledger: SqliteLedger, retrying: Retrying, s
     if not isinstance(job.target, StagedTarget):
         ledger.work_on_retried_alone(job.name)
     await _reopen_kept(job, retrying)
+    await ledger.sweep(job.name, job.target_list.name).reopen()
     if survey.mapped and not job.stop.is_set():
         await _map_anew(job, ledger, retrying, survey)
     counts = await ledger.counts(job.name)
@@ -189,11 +189,11 @@ async def retry_route(job: RouteJob, ledger: SqliteLedger, retrying: Retrying, s
     job.budget.handle(counts.pending)
     if counts.written and isinstance(job.target, SeesDeletions):
         job.target.has_deleted = True
-    job.target_list.is_atomic = (await ledger.list_state(job.target_list.name)).is_atomic
+    job.target_list.learn(await ledger.list_state(job.target_list.name))
     with single_error():
         async with list_open(job):
             async with loader_of(job) as loader:
-                await settle_all(job, loader)
+                await finish_writing(job, loader)
             await note_finished(job)
     counts = await ledger.counts(job.name)
     is_finished = (await ledger.progress(job.name)).is_finished

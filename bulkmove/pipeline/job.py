@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import Protocol
 
 import anyio
 
+from bulkmove import clock
 from bulkmove.entries import Entry, ListState, Settled
 from bulkmove.errors import BulkmoveError
 from bulkmove.events import Event, Note, RecordsSettled
@@ -25,7 +25,7 @@ from bulkmove.model import Record, State
 from bulkmove.pipeline.budget import ErrorBudget
 from bulkmove.pipeline.plan import MigrationPlan
 from bulkmove.protocols import Derive, Ledger, Mapper, Observer, Source, Target
-from bulkmove.settings import HostSettings, RouteSettings
+from bulkmove.settings import HostSettings, RouteSettings, Sweep
 from bulkmove.transport import HostTransport
 
 
@@ -72,7 +72,7 @@ class RouteJob:
     a record has to have failed before it is set aside. `limit`: the most records still to be mapped in this run, None without a limit. `stop` is set when the run
     is to end early, `enough` when the limit is reached. `derive`: makes the stream's rows of what its source reads.
     `check_body`: holds a body against what the target documents. `served_at`: when the target last did what was
-    asked (epoch seconds). `budget`: how many records this run may reject.
+    asked (epoch seconds). `sweep`: when its list is looked through for doubles. `budget`: how many records this run may reject.
     """
 
     settings: RouteSettings
@@ -95,6 +95,7 @@ class RouteJob:
     check_body: BodyCheck | None = None
     onlooker: Onlooker | None = None
     served_at: float = 0.0
+    sweep: Sweep = "doubts"
     budget: ErrorBudget = field(default_factory=lambda: ErrorBudget("", None))
     enough: anyio.Event = field(default_factory=anyio.Event)
 
@@ -130,7 +131,7 @@ class RouteJob:
         for state, count in totals.items():
             self.emit(RecordsSettled(self.name, state.name.lower(), count))
         if State.WRITTEN in totals or State.UNCHANGED in totals:
-            self.served_at = time.time()
+            self.served_at = clock.now()
 
 
 @dataclass(frozen=True, slots=True)

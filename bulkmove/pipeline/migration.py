@@ -9,19 +9,34 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import anyio
+from anyio import to_thread
 
 from bulkmove.config import load_migration
-from bulkmove.errors import LedgerError, single_error
-from bulkmove.ledger import open_ledger, questions, tallies
-from bulkmove.ledger.file import connect, explained, is_locked, locked, refuse_foreign, schema_version
+from bulkmove.errors import ConfigError, LedgerError, single_error
+from bulkmove.events import Note
+from bulkmove.ledger import failing, open_ledger, questions, tallies
+from bulkmove.ledger.again import Asked
+from bulkmove.ledger.failing import Group, Selection
+from bulkmove.ledger.file import connect, explained, is_locked, locked, migrate
+from bulkmove.ledger.looking import looked_at
+from bulkmove.ledger.purging import Erasable, erasable, purge
+from bulkmove.ledger.story import story
 from bulkmove.model import Counts, Failure, JsonObject, Summary
+from bulkmove.pipeline.again import retry_migration
+from bulkmove.pipeline.causes import hint
+from bulkmove.pipeline.explaining import Explained, explain
+from bulkmove.pipeline.exporting import form_of, found_records, write_failures
+from bulkmove.pipeline.hosts import OnPause
 from bulkmove.pipeline.job import RunOptions
 from bulkmove.pipeline.plan import plan_migration
 from bulkmove.pipeline.preview import Preview, preview_migration
+from bulkmove.pipeline.refetching import refetch
 from bulkmove.pipeline.runner import FAILURES, run_migration
+from bulkmove.pipeline.selecting import check_routes, selected, unknown_record
 from bulkmove.pipeline.trying import Tried, ids_in, try_mapping
 from bulkmove.protocols import Observer
 from bulkmove.settings import MigrationSettings
@@ -96,7 +111,7 @@ class Migration:
         not loaded, so that their values do not resolve. Raises ConfigError, and what the look-ups' hosts raise.
         """
         plan = plan_migration(self.settings, only=(route,))
-        with single_error(), _reading(self.settings.ledger) as connection:
+        with single_error(), looked_at(self.settings.ledger) as connection:
             return await try_mapping(plan, route, rows, ids_of=ids_in(connection), offline=offline)
 
     def status(self) -> Summary:
@@ -104,7 +119,7 @@ class Migration:
         counts: dict[str, Counts] = {}
         finished: set[str] = set()
         last_exit: int | None = None
-        with _reading(self.settings.ledger) as connection:
+        with looked_at(self.settings.ledger) as connection:
             if connection is not None:
                 routes = questions.routes(connection)
                 counts = {name: tallies.counts(connection, number) for name, number in routes.items()}
@@ -127,15 +142,144 @@ class Migration:
             return last_exit
         return FAILURES if any(c.rejected or c.unknown for c in counts.values()) else 0
 
-    def failures(self, route: str | None = None) -> Iterator[Failure]:
-        """Every record that was rejected, or whose fate is unknown."""
-        with _reading(self.settings.ledger) as connection:
+    async def retry(
+        self,
+        observer: Observer | None = None,
+        *,
+        routes: Sequence[str] = (),
+        causes: Sequence[str] = (),
+        ids: Sequence[str] = (),
+        remap: bool = False,
+    ) -> Summary:
+        """Put failed records to work again, and nothing else: all, or those of these routes, causes and source ids.
+
+        What was rejected with its body kept is sent again as it was mapped, once the target's list was read and does
+        not hold it; what has no body, and with `remap` all that was rejected, is read and mapped anew. What is of
+        unknown fate is looked for once more. Raises ConfigError for a route, cause or id that is not there, and what
+        `run` raises; a mended mapping is taken up.
+        """
+        path = self.settings.ledger
+        with looked_at(path, is_newest=True) as connection:
+            if connection is None:
+                check_routes(self.settings, routes)
+                if observer is not None:
+                    observer.on_event(Note(f"nothing to retry: there is no ledger at {path} yet"))
+                return Summary(exit_code=0, routes={})
+            selection = selected(connection, self.settings, routes=routes, causes=causes, ids=ids)
+        plan = plan_migration(self.settings, only=tuple(routes))
+        with single_error():
+            try:
+                async with open_ledger(path, synchronous=self.settings.synchronous) as ledger:
+                    asked = Asked(selection, remap=remap)
+                    return await retry_migration(plan, ledger, asked, observer=observer, stop=self._stop)
+            finally:
+                self._stop = anyio.Event()
+
+    def failures(
+        self, route: str | None = None, *, causes: Sequence[str] = (), ids: Sequence[str] = ()
+    ) -> Iterator[Failure]:
+        """Every record that was rejected, or whose fate is unknown; those of a route, of these causes and source ids.
+
+        Raises ConfigError for a route, a cause or an id that is not there.
+        """
+        with looked_at(self.settings.ledger) as connection:
             if connection is not None:
-                yield from questions.failures(connection, route)
+                yield from failing.failures(connection, self._selection(connection, route, causes, ids))
+
+    def failure_groups(
+        self, route: str | None = None, *, causes: Sequence[str] = (), ids: Sequence[str] = ()
+    ) -> list[Group]:
+        """The failures by route, outcome and cause. Raises what `failures` raises."""
+        with looked_at(self.settings.ledger) as connection:
+            if connection is None:
+                return []
+            return failing.groups(connection, self._selection(connection, route, causes, ids))
+
+    async def export_failures(
+        self,
+        file: Path,
+        route: str | None = None,
+        *,
+        causes: Sequence[str] = (),
+        ids: Sequence[str] = (),
+        records: bool = False,
+        on_pause: OnPause | None = None,
+    ) -> int:
+        """Write the failures to a .jsonl or .csv file (0600), each with its record, body and answer; how many.
+
+        `records`: source records that the ledger did not keep are read from their hosts. Raises what `failures` raises,
+        ConfigError where the file can't be written, and with `records` what reading raises.
+        """
+        form_of(file)
+        with looked_at(self.settings.ledger, is_newest=True) as connection:
+            if connection is None:
+                raise ConfigError(f"{self.settings.ledger}: there is no ledger yet: nothing was run")
+            selection = self._selection(connection, route, causes, ids)
+            async with found_records() as found:
+                if records:
+                    plan = plan_migration(self.settings, only=selection.routes)
+                    await refetch(plan, connection, selection, found, on_pause=on_pause)
+                details = failing.details(connection, selection)
+                write = partial(write_failures, file, details, hint=hint, record_of=found.record_of)
+                return await to_thread.run_sync(write)
+
+    def _selection(
+        self,
+        connection: sqlite3.Connection,
+        route: str | None,
+        causes: Sequence[str],
+        ids: Sequence[str],
+    ) -> Selection:
+        routes = () if route is None else (route,)
+        return selected(connection, self.settings, routes=routes, causes=causes, ids=ids)
+
+    def explain(self, route: str, source_id: str) -> Explained:
+        """One record's story, from the ledger alone, also while a run is going.
+
+        Raises ConfigError, with the nearest, for a route or a record that is not there.
+        """
+        path = self.settings.ledger
+        with looked_at(path, is_newest=True) as connection:
+            check_routes(self.settings, [route], connection)
+            if connection is None:
+                raise ConfigError(f"{path}: there is no ledger yet: nothing was run")
+            found = story(connection, route, source_id)
+            if found is None:
+                raise unknown_record(connection, source_id, [route])
+            return explain(found, is_going=is_locked(path))
+
+    def purgeable(self, route: str | None = None, *, messages: bool = False) -> Erasable:
+        """What `purge` would erase. Raises ConfigError for a route that is not there."""
+        with looked_at(self.settings.ledger, is_newest=True) as connection:
+            if route is not None:
+                check_routes(self.settings, [route], connection)
+            return Erasable() if connection is None else erasable(connection, route, messages=messages)
+
+    def purge(self, route: str | None = None, *, messages: bool = False) -> Erasable:
+        """Erase bodies, source records and answers of hosts (with `messages` those too) of all that has an outcome.
+
+        Their bytes are nowhere in the ledger's files then; ids, hashes, outcomes and causes stay. Raises
+        LedgerLockedError while a run is going.
+        """
+        path = self.settings.ledger
+        if not path.exists():
+            return Erasable()
+        try:
+            with (
+                locked(path),
+                closing(connect(path, synchronous=self.settings.synchronous)) as connection,
+            ):
+                migrate(connection, path)
+                check_routes(self.settings, () if route is None else [route], connection)
+                erased = erasable(connection, route, messages=messages)
+                purge(connection, route, messages=messages)
+        except sqlite3.Error as error:
+            raise explained(path, error) from error
+        return erased
 
     def in_doubt(self) -> int:
         """How many requests nothing has settled."""
-        with _reading(self.settings.ledger) as connection:
+        with looked_at(self.settings.ledger) as connection:
             return 0 if connection is None else questions.open_requests(connection)
 
     def put_ledger_aside(self) -> Path | None:
@@ -155,20 +299,6 @@ class Migration:
             except OSError as error:
                 raise LedgerError(f"{path}: can't be renamed ({error.strerror})") from error
         return aside
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection | None]:
-    """The ledger, to be looked at beside a run that may be going; None where there is none yet."""
-    if not path.exists():
-        yield None
-        return
-    with closing(connect(path, read_only=True)) as connection:
-        refuse_foreign(connection, path)
-        try:
-            yield connection if schema_version(connection) else None
-        except sqlite3.Error as error:
-            raise explained(path, error) from error
 
 
 @contextmanager

@@ -124,6 +124,7 @@ async def open_job(run: Run, route: RoutePlan) -> RouteJob:
         derive=route.source.derive,
         check_body=body_checker(route.target, settings.mode) if settings.check_bodies else None,
         onlooker=run.options.onlooker,
+        sweep=run.plan.settings.sweep,
         budget=ErrorBudget(settings.name, settings.max_rejected if run.options.onlooker is None else None),
     )
 

@@ -61,6 +61,14 @@ async def read_sorted(job: RouteJob, take: Take) -> None:
                 route=job.name,
             )
         )
+    if result.leaves_rows_out:
+        job.emit(
+            Note(
+                f"route {job.name}: {job.settings.source} leaves rows out of its pages, others each time; each page was"
+                " asked for until nothing new came, which is evidence, not proof",
+                route=job.name,
+            )
+        )
     await _name_undated(job)
 
 

@@ -13,12 +13,15 @@ from bulkmove.events import Phase, RouteFinished, RouteStarted
 from bulkmove.extract.tally import Tally
 from bulkmove.load.delivery import Lane
 from bulkmove.load.loader import Loader, open_loader
+from bulkmove.load.rehearsal import RehearsedTarget
 from bulkmove.model import Record
+from bulkmove.pipeline.confirming import confirm
 from bulkmove.pipeline.gone import name_gone, skip_gone
 from bulkmove.pipeline.intake import map_stored, store, take
 from bulkmove.pipeline.job import RouteJob
 from bulkmove.pipeline.reading import Take, read_sorted, read_unsorted
 from bulkmove.pipeline.settling import resend_open, settle_all
+from bulkmove.pipeline.sweeping import sweep
 from bulkmove.protocols import SeesDeletions, StagedTarget
 
 # Appends take turns: while one is made durable, the next is made ready, and each holds a batch in memory.
@@ -33,6 +36,7 @@ async def run_route(job: RouteJob) -> bool:
     """
     await job.ledger.check_balance(job.name, whole=False)
     await job.ledger.revive_unknown(job.name)
+    await job.ledger.sweep(job.name, job.target_list.name).reopen()
     progress = await job.ledger.progress(job.name)
     counts = await job.ledger.counts(job.name)
     expected = counts.read if progress.is_read else progress.expected
@@ -69,7 +73,12 @@ async def list_open(job: RouteJob) -> AsyncIterator[None]:
 
 async def note_finished(job: RouteJob) -> None:
     progress = await job.ledger.progress(job.name)
-    is_done = progress.is_read and not (await job.ledger.counts(job.name)).pending
+    is_done = (
+        progress.is_read
+        and not (await job.ledger.counts(job.name)).pending
+        and not await job.ledger.unconfirmed(job.name).count()
+        and await sweep(job)
+    )
     await job.ledger.check_balance(job.name, whole=is_done)
     if not is_done:
         return
@@ -82,10 +91,18 @@ async def _work(job: RouteJob, *, is_read: bool) -> None:
     if job.is_self_route and not await _read_then_map(job, is_read=is_read) and job.stop.is_set():
         return
     async with loader_of(job) as loader:
+        progress = await job.ledger.progress(job.name)
+        loader.heed_earlier(sent_until=progress.sent_until, unsettled_at=progress.unsettled_at)
         await resend_open(job, loader)
         if not job.is_self_route and not is_read:
             await _stream(job, loader)
-        await (loader.drain() if job.stop.is_set() else settle_all(job, loader))
+        await (loader.drain() if job.stop.is_set() else finish_writing(job, loader))
+
+
+async def finish_writing(job: RouteJob, loader: Loader) -> None:
+    """Until nothing of the route is open; at its end, what no answer told of is looked at once more."""
+    await settle_all(job, loader)
+    await confirm(job, loader)
 
 
 def loader_of(job: RouteJob) -> AbstractAsyncContextManager[Loader]:
@@ -107,6 +124,7 @@ def _lane(job: RouteJob) -> Lane:
         is_stopping=job.stop.is_set,
         settle_s=job.target_host.settle_s,
         size=job.target_list.size,
+        confirms=job.settings.confirm != "none" and not isinstance(job.target, RehearsedTarget),
     )
 
 

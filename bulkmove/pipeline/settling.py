@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 
 import anyio
 
+from bulkmove import clock
 from bulkmove.entries import Intent
 from bulkmove.errors import HostUnavailableError, UnprovenError
 from bulkmove.events import Phase
@@ -57,7 +57,7 @@ def _groups(intents: Sequence[Intent]) -> Iterator[list[Intent]]:
 
 async def _wait_until(job: RouteJob, due: float) -> bool:
     """False where the run is to stop instead."""
-    if (rest_s := due - time.time()) > 0:
+    if (rest_s := due - clock.now()) > 0:
         job.emit(Phase(job.name, f"waiting {rest_s:.0f} s until writes in doubt have settled"))
         with anyio.move_on_after(rest_s):
             await job.stop.wait()
@@ -127,7 +127,7 @@ async def resend_open(job: RouteJob, loader: Loader) -> int:
         for item in items if len(free) < len(items) else ():
             if (item.member.source_id, item.member.part) in doubtful:
                 loader.leave_open(item)
-        now = time.time()
+        now = clock.now()
         spent = [
             item
             for item in free
@@ -161,7 +161,9 @@ async def settle_all(job: RouteJob, loader: Loader) -> None:
         await loader.flush()
         if not intents and not sent:
             return
-        idle_rounds = 0 if job.served_at > served_at else idle_rounds + 1
+        # A refusal is an answer: what was refused goes in ever smaller requests, until the bad body is alone.
+        was_refused = any(intent.refusal is not None for intent in intents)
+        idle_rounds = 0 if was_refused or job.served_at > served_at else idle_rounds + 1
         if idle_rounds >= MOST_IDLE_ROUNDS:
             await _blame(job, len(intents) + sent)
 
@@ -175,7 +177,7 @@ async def _blame(job: RouteJob, still_open: int) -> None:
         failing = [item for item in items if item.failed_at is not None and item.failed_at < job.served_at]
         if failing:
             wait_s = max(
-                0.0, max(item.failed_at or 0.0 for item in failing) + job.attempts_over_s - time.time()
+                0.0, max(item.failed_at or 0.0 for item in failing) + job.attempts_over_s - clock.now()
             )
             if min(item.attempts for item in failing) >= MOST_ATTEMPTS:
                 with anyio.move_on_after(wait_s):

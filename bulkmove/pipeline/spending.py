@@ -5,12 +5,12 @@ A run that was killed may have sent for up to a tenth of a second, or ten reques
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Mapping
 
 import anyio
 
+from bulkmove import clock
 from bulkmove.ledger import SqliteLedger
 from bulkmove.pipeline.opening import place_of
 from bulkmove.settings import HostSettings
@@ -69,7 +69,7 @@ class SpendingBook:
             now = {at: before.get(at, 0) + count for at, count in sums.items()}
             self._saved[place] = now
             if changed := {at: count for at, count in now.items() if saved.get(at) != count}:
-                oldest = time.time() - max(host.longest_window_s for host in hosts)
+                oldest = clock.now() - max(host.longest_window_s for host in hosts)
                 await self._ledger.save_spent(place, changed, forget_before=oldest)
 
 

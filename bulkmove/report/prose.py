@@ -26,6 +26,14 @@ def hung(text: str, width: int | None, *, indent: str = INDENT) -> str:
     )
 
 
+def wrapped(text: str, width: int | None, *, break_words: bool = False) -> list[str]:
+    """The text as lines of at most `width`, one at least; None breaks nothing."""
+    if width is None:
+        return [text]
+    room = max(width, _NARROWEST)
+    return textwrap.wrap(text, room, break_long_words=break_words, break_on_hyphens=False) or [""]
+
+
 def width_of(stream: TextIO) -> int | None:
     """The columns of the terminal that the stream is, COLUMNS where that is set; None where it is no terminal."""
     try:

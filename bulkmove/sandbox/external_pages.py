@@ -11,7 +11,7 @@ from bulkmove.sandbox.calls import Answer, Call, whole_number
 Paging = Literal["page", "limit-offset"]
 
 _DEFAULT_SIZE = 100
-_MOST = 5000
+MOST_A_PAGE = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,12 @@ class Slice:
     previous_changes: dict[str, int] | None
 
 
-def slice_of(call: Call, total: int, paging: Paging) -> Slice | None:
-    """The slice of a list of `total` rows; None for a page that is not there. An offset past the end is empty."""
-    return _by_page(call, total) if paging == "page" else _by_offset(call, total)
+def slice_of(call: Call, total: int, paging: Paging, *, most: int = MOST_A_PAGE) -> Slice | None:
+    """The slice of a list of `total` rows, `most` at most; None for a page that is not there.
+
+    An offset past the end is empty.
+    """
+    return _by_page(call, total, most) if paging == "page" else _by_offset(call, total, most)
 
 
 def page_answer(call: Call, body: bytes, *, total: int, at: Slice, is_envelope: bool) -> Answer:
@@ -38,13 +41,13 @@ def page_answer(call: Call, body: bytes, *, total: int, at: Slice, is_envelope: 
     )
 
 
-def _size(call: Call, name: str) -> int:
+def _size(call: Call, name: str, most: int) -> int:
     size = whole_number(call.query.get(name)) or _DEFAULT_SIZE
-    return min(size, _MOST) if size > 0 else _DEFAULT_SIZE
+    return min(size if size > 0 else _DEFAULT_SIZE, most)
 
 
-def _by_page(call: Call, total: int) -> Slice | None:
-    size, page = _size(call, "page_size"), drf.page_number(call)
+def _by_page(call: Call, total: int, most: int) -> Slice | None:
+    size, page = _size(call, "page_size", most), drf.page_number(call)
     if page is None or (page > 1 and (page - 1) * size >= total):
         return None
     return Slice(
@@ -55,8 +58,8 @@ def _by_page(call: Call, total: int) -> Slice | None:
     )
 
 
-def _by_offset(call: Call, total: int) -> Slice:
-    size = _size(call, "limit")
+def _by_offset(call: Call, total: int, most: int) -> Slice:
+    size = _size(call, "limit", most)
     offset = max(whole_number(call.query.get("offset")) or 0, 0)
     return Slice(
         begin=min(offset, total),

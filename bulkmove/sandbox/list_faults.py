@@ -4,7 +4,8 @@ the call is heard otherwise     ignored-offset, ignored-filter, ignored-sort (me
 rows of the page                dropped-rows (others each time), hidden-rows (always the same), doubled-rows,
                                 unsorted-page, empty-page (the links say that more follows), same-page (the first
                                 page that was ever asked for, whatever is asked)
-what is said of the list        count-high, count-low, count-odd (another each time), count-none, next-null, next-none
+what is said of the list        count-high, count-low, count-odd (another each time), count-none, next-null, next-none,
+                                ends-early (half the count, and no next from there on)
 the host's clock                date-ahead, date-behind (both by hours), date-none
 """
 
@@ -33,6 +34,7 @@ LIST_FAULTS = (
     *sorted(_HEARD),
     "dropped-rows", "hidden-rows", "doubled-rows", "unsorted-page", "empty-page", "same-page",
     "count-high", "count-low", "count-odd", "count-none", "next-null", "next-none",
+    "ends-early",
     "date-ahead", "date-behind", "date-none",
 )  # fmt: skip
 
@@ -66,26 +68,35 @@ class ListFaults:
                 answer.body = self.first.setdefault(call.path, answer.body)
             else:
                 page = orjson.loads(answer.body)
-                answer.body = orjson.dumps(_spoilt(name, page, dice))
+                answer.body = orjson.dumps(_spoilt(name, page, dice, place=_place(call)))
         return answer
 
 
-def _spoilt(name: str, page: Any, dice: random.Random) -> Any:
+def _place(call: Call) -> int:
+    """Where the page that is asked for begins."""
+    query = call.query
+    start = whole_number(query.get("start", query.get("offset")))
+    if start is not None:
+        return start
+    return ((whole_number(query.get("page")) or 1) - 1) * (whole_number(query.get("page_size")) or 0)
+
+
+def _spoilt(name: str, page: Any, dice: random.Random, *, place: int) -> Any:
     rows: list[Json] = page if isinstance(page, list) else page["data" if "data" in page else "results"]
     if name == "dropped-rows" and rows:
-        lost = {dice.randrange(len(rows))} | {place for place in range(len(rows)) if dice.random() < 0.05}
-        rows[:] = [row for place, row in enumerate(rows) if place not in lost]
+        lost = {dice.randrange(len(rows))} | {number for number in range(len(rows)) if dice.random() < 0.05}
+        rows[:] = [row for number, row in enumerate(rows) if number not in lost]
     elif name == "hidden-rows":
         rows[:] = [row for row in rows if not is_hidden(row)]
     elif name == "doubled-rows" and rows:
-        place = dice.randrange(len(rows))
-        rows.insert(place, rows[place])
+        doubled = dice.randrange(len(rows))
+        rows.insert(doubled, rows[doubled])
     elif name == "unsorted-page":
         dice.shuffle(rows)
     elif name == "empty-page":
         rows.clear()
     elif isinstance(page, dict):
-        _misstate(name, page, dice)
+        _misstate(name, page, dice, end=place + len(rows))
     return page
 
 
@@ -95,7 +106,7 @@ def is_hidden(row: Json) -> bool:
     return zlib.crc32(str(row_id).encode()) % 10 == 0
 
 
-def _misstate(name: str, page: Json, dice: random.Random) -> None:
+def _misstate(name: str, page: Json, dice: random.Random, *, end: int) -> None:
     counts, total = (page["meta"]["count"], "total") if "meta" in page else (page, "count")
     links = page["meta"]["links"] if "meta" in page else page
     said = counts[total]
@@ -105,6 +116,10 @@ def _misstate(name: str, page: Json, dice: random.Random) -> None:
         del links["next"]
     elif name == "next-null":
         links["next"] = None
+    elif name == "ends-early":
+        counts[total] = said // 2
+        if end >= said // 2:
+            links["next"] = None
     else:
         odd = dice.randint(0, 2 * said + 3)
         counts[total] = {"count-high": said + said // 2 + 3, "count-low": said // 2}.get(name, odd)

@@ -241,6 +241,7 @@ class SandboxSettings:
     strict_references: bool = _set(
         False, "Refuse shops, products, promo codes and places that the target does not have."
     )
+    external_max_size: int = _set(5000, "Longest page of external-order; more is cut to it without a word.")
     robosize_max_limit: int = _set(200, "Longest page of Robosize; more is cut to it without a word.")
     robosize_order: Literal["id", "updated"] = _set(
         "id", "How Robosize lists: by id, or what was changed last at the end."

@@ -3,10 +3,15 @@
 opening.py   nests the layers, in one function; what its user holds
 retry.py     what becomes of a request: returned, tried again, or given up
 gated.py     a slot around each attempt
-gate.py      one decision over windows, concurrency and pauses, first come first served
-meters.py    what the gate asks: slots of a window, and the log that keeps its promise
+circuit.py   the host held after repeated failures or a 429, probed by one request, resumed, or given up
 health.py    what a host did lately, and when that is enough
-waits.py     how long to wait: Retry-After and its kin, backoff
+retry_budget.py  how many retries a host gets
+gate.py      one decision over windows, concurrency, pace and pauses, first come first served
+meters.py    what the gate asks: slots of a window, and the log that keeps its promise
+pace.py      how much of its rate a host gets after a 429
+spent.py     what was let out, for windows that outlive a run
+hints.py     what a host tells of its limits: RateLimit headers
+waits.py     how long to wait: Retry-After, backoff
 client.py    one attempt over aiohttp
 tls.py       why no secure connection came about
 answers.py   what comes back from an attempt, and what it means

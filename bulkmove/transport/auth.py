@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from base64 import b64decode
 from collections.abc import Mapping
-from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import metadata
 from urllib.parse import quote
 
@@ -17,6 +15,7 @@ from bulkmove.errors import ConfigError
 from bulkmove.model import Request
 from bulkmove.protocols import Signature
 from bulkmove.settings import HostSettings
+from bulkmove.transport.hiding import without_secrets
 
 USER_AGENT = f"bulkmove/{metadata.version('bulkmove')}"
 CACHED_PATHS = 512
@@ -54,27 +53,6 @@ def signed_headers(host: HostSettings, sign: Signature) -> CIMultiDict[str]:
     return headers
 
 
-def without_secrets(sign: Signature, text: str) -> str:
-    """The text with `***` for whatever of the credentials stands in it, also as HTTP Basic spells them."""
-    for secret in _secrets_of(sign):
-        text = text.replace(secret, "***")
-    return text
-
-
-def _secrets_of(sign: Signature) -> list[str]:
-    """Longest first, so that none is cut in two by a shorter one."""
-    found: set[str] = set()
-    for value in (*sign.headers.values(), *sign.params.values()):
-        scheme, _, rest = value.partition(" ")
-        found.add(rest or value)
-        if scheme == "Basic":
-            with suppress(ValueError):
-                found.update(b64decode(rest).decode().split(":", 1))
-    return sorted(
-        {form for text in found if text for form in (text, quote(text, safe=""))}, key=len, reverse=True
-    )
-
-
 class SignedAddress:
     """Makes URLs: the host's address, a request's path, its query and the signature's."""
 
@@ -82,6 +60,7 @@ class SignedAddress:
         self.base = host_address(host)
         self._prefix = self.base.raw_path.rstrip("/")
         self._params = dict(sign.params)
+        self._without_secrets = partial(without_secrets, sign)
         self._joined = lru_cache(CACHED_PATHS)(self._join)
 
     def url_of(self, request: Request) -> URL:
@@ -97,9 +76,10 @@ class SignedAddress:
         return URL(str(self.base.origin()) + whole, encoded=True)
 
     def target_of_redirect(self, request: Request, headers: Mapping[str, str]) -> str:
-        """Where a redirect points, without its query, which may hold credentials."""
+        """Where a redirect points, without its query, and without a credential in its path."""
         try:
             url = self._joined(request.path).join(URL(headers["Location"]))
-            return str(url.origin().with_path(url.path))[:_LONGEST_SHOWN]
+            shown = str(url.origin().with_path(url.path))
+            return self._without_secrets(shown)[:_LONGEST_SHOWN]
         except (KeyError, ValueError):
             return "an address that it doesn't name"

@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 import anyio
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from bulkmove.errors import ConfigError
 from bulkmove.model import Json, Request, Response
@@ -22,6 +22,7 @@ from bulkmove.transport.auth import USER_AGENT, SignedAddress, signed_headers
 from bulkmove.transport.bodies import UnusableBodyError, whole_body
 from bulkmove.transport.connections import connector_of
 from bulkmove.transport.failing import Stage, failure_of, no_first_byte, proxy_failure, told
+from bulkmove.transport.hiding import hiding
 from bulkmove.transport.proxies import proxy_of
 from bulkmove.transport.waits import http_date
 
@@ -54,12 +55,14 @@ class Client:
         *,
         address: SignedAddress,
         headers: CIMultiDict[str],
+        hide: Callable[[bytes], bytes],
         wall_clock: Callable[[], float],
     ) -> None:
         self._host = host
         self._session = session
         self._address = address
         self._headers = headers
+        self._hide = hide
         self._wall_clock = wall_clock
         self._most_bytes = host.max_response_bytes
         self._deadlines = deadlines_of(host)
@@ -125,10 +128,14 @@ class Client:
             return proxy_failure(status)
         data: Json = None
         failure: str | None = None
+        is_success = 200 <= status < 300
+        if isinstance(body, bytes) and not (is_success and request.method == "GET"):
+            # Its words come into messages and the ledger. What is read of a list is data: it does not, and stays as it is.
+            body = self._hide(body)
         if isinstance(body, str):
             failure = None if _is_meant_by_status(status) else body
             body = b""
-        elif request.decode is not None and 200 <= status < 300 and status not in _NO_CONTENT:
+        elif request.decode is not None and is_success and status not in _NO_CONTENT:
             try:
                 data = request.decode(body)
             except ValueError:  # its text may hold parts of the body
@@ -136,7 +143,7 @@ class Client:
                 failure = f"answered {status} with a body that can't be used ({kind}, {len(body)} bytes)"
         response = Response(
             status=status,
-            headers=answer.headers,
+            headers=_readable(answer),
             body=body,
             data=data,
             sent_at=sent_at,
@@ -160,6 +167,14 @@ class Client:
         if text != self._last_date[0]:
             self._last_date = (text, http_date(text))
         return self._last_date[1]
+
+
+def _readable(answer: aiohttp.ClientResponse) -> CIMultiDictProxy[str]:
+    """The headers. Bytes that are no text, which aiohttp keeps as half characters, could be neither kept nor shown."""
+    if all(value.isascii() for _, value in answer.raw_headers):
+        return answer.headers
+    pairs = [(name, value.encode("utf-8", "replace").decode()) for name, value in answer.headers.items()]
+    return CIMultiDictProxy(CIMultiDict(pairs))
 
 
 def shown_type(content_type: str) -> str:
@@ -228,4 +243,6 @@ async def open_client(
         if hasattr(session, "_retry_connection"):
             # aiohttp resends idempotent requests on a dropped connection by itself, past the gate.
             session._retry_connection = False  # noqa: SLF001  # no public switch; a test watches it
-        yield Client(host, session, address=address, headers=headers, wall_clock=wall_clock)
+        yield Client(
+            host, session, address=address, headers=headers, hide=hiding(sign), wall_clock=wall_clock
+        )

@@ -12,12 +12,12 @@ from bulkmove.events import HostSample
 from bulkmove.model import Request, Response
 from bulkmove.protocols import Signature
 from bulkmove.settings import HostSettings, Window
-from bulkmove.transport.auth import without_secrets
 from bulkmove.transport.circuit import HostCircuit
 from bulkmove.transport.client import open_client
 from bulkmove.transport.gate import Gate
 from bulkmove.transport.gated import Attempting, GatedClient
 from bulkmove.transport.health import HostHealth
+from bulkmove.transport.hiding import without_secrets
 from bulkmove.transport.retry import Retrying, RetryRules
 from bulkmove.transport.retry_budget import RetryBudget
 from bulkmove.transport.spent import Spending, Spent, on_clock

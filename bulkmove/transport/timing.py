@@ -9,12 +9,17 @@ from dataclasses import dataclass
 
 import anyio
 
+from bulkmove.clock import now
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """`clock` never goes back and starts anywhere; `wall_clock` is seconds since the epoch; `chance` is in [0, 1)."""
+    """`clock` never goes back and starts anywhere; `wall_clock` is seconds since the epoch; `chance` is in [0, 1).
+
+    Neither is moved where somebody sets the machine's clock.
+    """
 
     clock: Callable[[], float] = time.monotonic
-    wall_clock: Callable[[], float] = time.time
+    wall_clock: Callable[[], float] = now
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     chance: Callable[[], float] = random.random

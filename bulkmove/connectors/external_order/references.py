@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from bulkmove.connectors.asking import known_filters
 from bulkmove.connectors.external_order.source import Listed, ListSource
+from bulkmove.errors import BadAnswerError
 from bulkmove.model import JsonObject, PageQuery
 from bulkmove.protocols import Search, Transport
 from bulkmove.settings import RouteSettings
@@ -41,6 +42,7 @@ FILTERS: Mapping[str, frozenset[str]] = MappingProxyType(
 
 # What a search for a code or a name finds is short.
 _FOUND_A_PAGE = 100
+_MOST_FOUND = 10_000
 
 
 def reference_source(stream: str, transport: Transport, route: RouteSettings) -> ListSource:
@@ -53,7 +55,8 @@ def reference_source(stream: str, transport: Transport, route: RouteSettings) ->
 def product_search(transport: Transport) -> Search:
     """Products by id, code or name, as the host finds them: parts of a name among them.
 
-    A bare array that is shorter than what was asked for is taken for all.
+    A bare array that is shorter than what was asked for is taken for all. It raises BadAnswerError for a search that
+    finds far more than any word would.
     """
 
     async def search(text: str) -> Sequence[JsonObject]:
@@ -68,7 +71,11 @@ def product_search(transport: Transport) -> Search:
             found += rows
             if not (len(rows) == limit if page.has_next is None else page.has_next):
                 return found
-            limit = min(limit, len(rows))
+            if len(found) > _MOST_FOUND:
+                host = transport.host.name
+                raise BadAnswerError(f"{host}: a search for a product finds more than {_MOST_FOUND} rows")
+            if not offset:  # numbered pages go on as they began, whatever the length of later ones
+                limit = min(limit, len(rows))
             offset += limit
 
     return search

@@ -32,6 +32,10 @@ class Listed:
     dated_by: str | None = None
 
 
+# Beyond it a number of seconds, or of parts of them, is no date.
+_NO_MOMENT = 10**16
+_NO_MOMENT_DIGITS = 17
+
 ORDERS = Listed(
     "list-orders", names.ID, MappingProxyType({"ordering": names.CREATED_AT}), dated_by=names.CREATED_AT
 )
@@ -173,11 +177,11 @@ def key_reader(host: HostSettings) -> Callable[[Any], int | None]:
     def read(value: Any) -> int | None:
         kind = type(value)
         if kind is int:
-            return int(value)
+            return int(value) if abs(value) < _NO_MOMENT else None
         if kind is float:
-            return int(value // 1)
+            return int(value // 1) if abs(value) < _NO_MOMENT else None
         if kind is str and value.isascii() and value.isdigit():
-            return int(value)
+            return int(value) if len(value) < _NO_MOMENT_DIGITS else None
         return read_date(value)
 
     return read

@@ -15,7 +15,7 @@ from bulkmove.connectors.external_order.source import ORDERS, ListSource
 from bulkmove.connectors.external_order.updates import changes, encoded_for, with_id
 from bulkmove.connectors.fates import FATES, Fate, Kind, Reply
 from bulkmove.connectors.successes import MULTI_STATUS
-from bulkmove.errors import InDoubtError, RequestFailedError
+from bulkmove.errors import InDoubtError
 from bulkmove.exact import decode_json
 from bulkmove.model import BatchRule, JsonObject, Request, Verdict, WriteItem, WriteResult
 from bulkmove.protocols import Source, Transport
@@ -130,12 +130,10 @@ class OrderTarget:
                 key_field=self._natural_key,
                 is_multi=response.status == MULTI_STATUS,
             )
-        if all(result is DOUBT for result in results):
-            message = (
+        if all(result is DOUBT for result in results) and not kind.is_repeatable:
+            raise InDoubtError(
                 f"{self._transport.host.name}: POST {self._list_path} answered {response.status}, "
-                "which does not tell what became of the orders"
+                "which does not tell what became of the orders",
+                sent_at=response.sent_at,
             )
-            if kind.is_repeatable:
-                raise RequestFailedError(message)
-            raise InDoubtError(message, sent_at=response.sent_at)
         return results

@@ -83,7 +83,7 @@ class FileSource:
         return Record(
             id=as_text(row.data.get(self._id_field)),
             key=None,
-            version=version if type(version) is str and version else None,
+            version=as_text(version) if type(version) is str else None,
             data={**row.data, ROW: str(row.number)} if self._with_row else row.data,
         )
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from bulkmove.connectors.json_text import part, whole_number
+from bulkmove.connectors.json_text import part, printable, whole_number
 from bulkmove.model import Page, Record, Response
 
 _PASSING = "operation could not be completed"
 _PASSING_STATUSES = frozenset({400, 405, 500})
 _LONGEST_WAIT_S = 86_400.0
 _MOST_OF_A_MESSAGE = 200
+_SECONDS = re.compile(r"[0-9]{1,12}")
 
 UNDEFINED_FILTER = "undefined_filter"
 
@@ -35,8 +37,8 @@ def failure_of(response: Response) -> Failure:
         return Failure("", "", None)
     name, message = error.get("name"), error.get("message")
     return Failure(
-        name if isinstance(name, str) else "",
-        message[:_MOST_OF_A_MESSAGE] if isinstance(message, str) else "",
+        printable(name)[:_MOST_OF_A_MESSAGE] if isinstance(name, str) else "",
+        printable(message)[:_MOST_OF_A_MESSAGE] if isinstance(message, str) else "",
         error.get("details"),
     )
 
@@ -56,7 +58,7 @@ def wait_from_body(response: Response) -> float | None:
     """
     details = failure_of(response).details
     reset = details.get("reset_time") if isinstance(details, dict) else None
-    if isinstance(reset, str) and reset.isascii() and reset.isdigit():
+    if isinstance(reset, str) and _SECONDS.fullmatch(reset):
         reset = int(reset)
     if isinstance(reset, bool) or not isinstance(reset, int | float):
         return None

@@ -64,6 +64,9 @@ CREATE TABLE spent (
     PRIMARY KEY (host, at)
 ) WITHOUT ROWID;
 
+-- When the machine's uptime began, by its clock as this run took it: what makes the times of two runs comparable.
+ALTER TABLE runs ADD COLUMN up_since REAL;
+
 -- page: the one that put the record down; request: the last that carried it and was answered.
 ALTER TABLE records ADD COLUMN page INTEGER;
 ALTER TABLE records ADD COLUMN request INTEGER;

@@ -9,7 +9,7 @@ import pytest
 
 from bulkmove.connectors.deleting import DeleteTarget
 from bulkmove.connectors.scripted import ScriptedTransport, answer
-from bulkmove.errors import BadAnswerError, ConfigError, InDoubtError
+from bulkmove.errors import BadAnswerError, ConfigError, InDoubtError, RequestFailedError
 from bulkmove.exact import decode_json_or_nothing
 from bulkmove.model import Request, Response, Verdict, WriteItem
 from bulkmove.protocols import SeesDeletions
@@ -65,10 +65,25 @@ async def test_a_row_that_is_gone_already_is_unchanged(target: Make, status: int
 
 
 async def test_that_all_rows_are_gone_may_mean_a_wrong_path_and_is_no_success(target: Make) -> None:
-    made, _ = target(answer(404, {"detail": "Not found."}))
-    (result,) = await made.write([row()])
+    gone = answer(404, {"detail": "Not found."})
+    made, _ = target(gone, gone)
+    with pytest.raises(RequestFailedError, match="before any row was deleted"):
+        await made.write([row()])
+    (result,) = await made.write([row()._replace(attempts=1)])
     assert (result.verdict, result.cause) == (Verdict.REJECTED, "not-found")
     assert "the path /rows/7 is wrong" in (result.message or "")
+
+
+async def test_a_row_that_an_earlier_run_may_have_deleted_is_gone_once_another_was_deleted(
+    target: Make,
+) -> None:
+    gone = answer(404, {"detail": "Not found."})
+    made, _ = target(gone, answer(204, b""), gone)
+    with pytest.raises(RequestFailedError):
+        await made.write([row()])
+    await made.write([row("8")])
+    (result,) = await made.write([row()._replace(attempts=1)])
+    assert result.verdict is Verdict.UNCHANGED
 
 
 async def test_a_deletion_that_was_tried_before_may_have_done_it(target: Make) -> None:

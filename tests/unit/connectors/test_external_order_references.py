@@ -182,7 +182,6 @@ def items_route(route: Make) -> Callable[..., Any]:
     [
         (answer(204, b""), Verdict.WRITTEN),
         (answer(200, {"ok": True}), Verdict.WRITTEN),
-        (answer(404, {"detail": "Not found."}), Verdict.REJECTED),
         (answer(400, {"detail": "The order is closed."}), Verdict.REJECTED),
     ],
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from bulkmove import clock
 from bulkmove.entries import Entry, Member, Settled
 from bulkmove.ledger import SqliteLedger
 from bulkmove.model import Counts, State
@@ -47,6 +48,20 @@ async def test_what_an_ended_run_left_open_is_dated_by_its_last_sign_of_life(
     async with opened() as ledger:
         [intent] = await ledger.intents("r")
         assert intent.sent_at >= later
+
+
+@pytest.mark.parametrize("set_by_s", [-3600.0, 3600.0])
+async def test_a_clock_that_is_set_between_two_runs_does_not_make_a_send_older_or_younger(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, set_by_s: float
+) -> None:
+    async with opened() as ledger:
+        members = await put_down(ledger, "a")
+        number = await ledger.open_intent("r", members)
+        await ledger.park("r", members, intent=number, sent_at=clock.now() - 7)
+    monkeypatch.setattr(clock, "UP_SINCE", clock.UP_SINCE + set_by_s)
+    async with opened() as ledger:
+        [intent] = await ledger.intents("r")
+        assert 7 <= clock.now() - intent.sent_at < 60
 
 
 async def test_what_was_parked_keeps_its_own_time(opened: Opened, path: Path) -> None:

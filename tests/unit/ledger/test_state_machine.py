@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
-from contextlib import closing, suppress
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -305,7 +305,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if kept is not None and kept.state in {State.PENDING, State.SEEN}:
             return
         self.portal.call(self.ledger.counts, ROUTE)
-        member = Member(*name, 1)
+        member = Member(*name, kept.chunk if kept is not None else 1)
         with pytest.raises(LedgerError):
             self.portal.call(self.fail_on, [Settled(member, State.WRITTEN)])
         with suppress(LedgerError), single_error():

@@ -62,8 +62,18 @@ def test_a_key_that_is_another_s_own_is_not_ours_in_another_spelling() -> None:
     assert doubts.alike_keys() == ["Ab1"]
     [settled] = doubts.judge([create("a", "aB1")])
     assert settled.state is State.UNKNOWN
-    doubts.forget_alike({"Ab1"})
+    doubts.forget_alike({"Ab1": 1})
     assert doubts.judge([create("a", "aB1")]) == []
+
+
+def test_of_more_rows_than_others_have_under_a_key_one_may_be_ours_in_another_spelling() -> None:
+    doubts = Doubts(ShopTarget(Shop()), "key")
+    doubts.add([create("a", "aB1")])
+    doubts.show({"id": "7", "key": "Ab1", "value": 1})
+    doubts.show({"id": "8", "key": "Ab1", "value": 1})
+    doubts.forget_alike({"Ab1": 1})
+    [settled] = doubts.judge([create("a", "aB1")])
+    assert (settled.state, settled.cause) == (State.UNKNOWN, "differs")
 
 
 def test_absence_proves_nothing_where_the_host_may_drop_keys() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import anyio
 import pytest
@@ -15,7 +15,7 @@ from bulkmove.errors import (
     RejectRecordError,
     single_error,
 )
-from bulkmove.ledger import SqliteLedger, open_ledger
+from bulkmove.ledger import open_ledger
 from bulkmove.ledger.again import Asked
 from bulkmove.ledger.failing import Selection
 from bulkmove.model import JsonObject, Listing, Summary, Verdict, WriteItem, WriteResult
@@ -43,7 +43,7 @@ async def retry(
     )
     with single_error():
         async with open_ledger(trial.ledger, synchronous="normal") as ledger:
-            seen = cast("SqliteLedger", trap.around(ledger)) if trap else ledger
+            seen = trap.around(ledger) if trap else ledger
             return await retry_migration(
                 plan,
                 seen,

@@ -1,0 +1,57 @@
+"""`bulkmove retry`: records that failed, put to work again."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from bulkmove.cli.choosing import cause_option, ids_option
+from bulkmove.cli.ending import EndingCommand, RetryRequest, RunRequest, last_line
+from bulkmove.cli.exits import exits
+from bulkmove.cli.options import Output, ledger_option, migration_file, output_options
+
+
+@click.command("retry", cls=EndingCommand)
+@migration_file
+@click.option(
+    "--route", "routes", metavar="NAME", multiple=True, help="Of this route alone; may be repeated."
+)
+@cause_option
+@ids_option
+@click.option("--remap", is_flag=True, help="Map anew what was rejected, also where its body is kept.")
+@ledger_option
+@output_options
+def command(
+    *,
+    file: Path,
+    routes: tuple[str, ...],
+    causes: tuple[str, ...],
+    ids: tuple[str, ...],
+    remap: bool,
+    ledger: Path | None,
+    output: Output,
+) -> None:
+    """Put the failed records of FILE (default: migration.toml) to work again, and nothing else: all, or those chosen.
+
+    What a host refused is sent again as it was mapped, once its list was read and does not hold it; what has no
+    body, and with --remap all that was rejected, is read at its source and mapped anew. What is of unknown fate is
+    looked for once more. A mended mapping is taken up. Cut off anywhere, retry or run goes on.
+
+    Ends as run does: 0 when all is accounted for, 3 when records are still rejected or unknown, 2 for a mistake in
+    the configuration or a name that is not there, 5, 6, 7, 11, 130 or 143.
+    """
+    request = RunRequest(
+        file=file,
+        ledger=ledger,
+        routes=routes,
+        output=output,
+        again=RetryRequest(causes=causes, ids=ids, remap=remap),
+    )
+    with last_line(output) as ending:
+        with exits():
+            from bulkmove.cli.running import perform
+
+            code = perform(request, ending)
+        sys.exit(code)

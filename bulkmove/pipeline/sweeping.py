@@ -1,0 +1,75 @@
+"""The last look at a list that a route created rows on: whether a lost answer, after all, left a row twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import anyio
+
+from bulkmove.errors import single_error
+from bulkmove.events import Note, Phase
+from bulkmove.exact import name_of_content
+from bulkmove.load.matching import as_text
+from bulkmove.load.rehearsal import RehearsedTarget
+from bulkmove.model import Record
+from bulkmove.pipeline.job import RouteJob
+from bulkmove.pipeline.keys import read_target
+from bulkmove.pipeline.whole import RowsSink
+from bulkmove.protocols import StagedTarget
+
+
+async def sweep(job: RouteJob) -> bool:
+    """Find the keys of this route's rows that the list shows more than once; False where the run stops instead.
+
+    What was in doubt was settled when its host could be done with it: a host that took longer shows here. A body that
+    is there twice becomes unknown, cause `doubled`, and one that was before is written where one row is left. Nothing is
+    done to a file, on which nothing comes late. Raises UnprovenError where the list can't be read whole, and what the
+    transport raises.
+    """
+    swept = job.ledger.sweep(job.name, job.target_list.name)
+    if job.sweep == "never" or isinstance(job.target, StagedTarget | RehearsedTarget):
+        return True
+    if not (job.sweep == "always" or await swept.is_due()) or not await swept.has_created():
+        return True
+    job.emit(Phase(job.name, "looking for rows that are there twice"))
+    await swept.begin()
+
+    async def note(records: Sequence[Record]) -> None:
+        await swept.note(
+            [
+                (key, record.id if record.id is not None else name_of_content(record.data))
+                for record in records
+                if (key := as_text(record.data.get(job.rules.natural_key))) is not None
+            ]
+        )
+
+    if not await read_until_stopped(job, note):
+        return False
+    told = await swept.end(job.rules.natural_key)
+    job.emit(Phase(job.name, ""))
+    if found := told.get("doubled", 0) + told.get("found-late", 0):
+        job.emit(
+            Note(
+                f"route {job.name}: {found} of its records are on {job.settings.target} more than once, or although they"
+                " were set aside; `bulkmove failures` names the rows: delete what is too much, then run again",
+                route=job.name,
+            )
+        )
+    return True
+
+
+async def read_until_stopped(job: RouteJob, sink: RowsSink) -> bool:
+    """Read the target's list whole while no route writes to it; False where the run stopped before its end."""
+    is_whole = False
+    with single_error():
+        async with job.target_list.gate.reading(), anyio.create_task_group() as tasks:
+
+            async def stop() -> None:
+                await job.stop.wait()
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(stop, name=f"{job.name} looking back until")
+            await read_target(job, sink)
+            is_whole = True
+            tasks.cancel_scope.cancel()
+    return is_whole
