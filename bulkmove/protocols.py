@@ -415,6 +415,10 @@ class Ledger(Protocol):
 
     async def open_intent(self, route: str, members: Sequence[Member]) -> int: ...
 
+    async def make_durable(self, members: Sequence[Member]) -> None:
+        """Return when these bodies are: also what needs no intent is not sent before."""
+        ...
+
     def reserve_request(self) -> int:
         """The number of a write request that needs no intent; an intent's number is its request's."""
         ...

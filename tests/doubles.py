@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -272,6 +273,11 @@ class _TrappedLedger:
         await self._trap.at("before a page is put down")
         await self._ledger.add_page(*args, **settings)
         await self._trap.at("after a page is put down")
+
+    async def change(self, change: Callable[[sqlite3.Connection], object]) -> None:
+        await self._trap.at("before a change")
+        await self._ledger.change(change)
+        await self._trap.at("after a change")
 
     async def open_intent(self, route: str, members: Sequence[Member]) -> int:
         await self._trap.at("before the intent")

@@ -29,6 +29,8 @@ def command(*, file: Path, ledger: Path | None, output: Output) -> None:
         summary = migration.status()
         if output.as_json:
             routes = {name: counts.as_dict() for name, counts in summary.routes.items()}
+            for note in summary.notes:
+                click.echo(orjson.dumps({"type": "note", "text": note}))
             line = {"type": "summary", "exit": summary.exit_code, "routes": routes}
             click.echo(orjson.dumps(line))
             return
@@ -44,6 +46,8 @@ def command(*, file: Path, ledger: Path | None, output: Output) -> None:
             return
         if summary.exit_code is None:
             click.echo("a run is going")
+        for note in summary.notes:
+            click.echo(note)
         where = "" if str(file) == "migration.toml" else str(file)
         for line_text in next_steps(summary, finished=finished, file=where):
             click.echo(line_text)

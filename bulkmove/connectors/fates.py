@@ -64,38 +64,20 @@ class Reply(enum.Enum):
 
 
 class Fate(enum.Enum):
-    """What follows for the bodies of a write."""
+    """What follows for the bodies of a write. What can't be repeated stays in doubt where a run or route ends with 2 or 5."""
 
     WRITTEN = "written"
-    SHOWN = "shown"
+    SHOWN = "shown"  # each body by what is shown of it; that of which nothing is shown is in doubt
     REJECTED = "rejected"
-    NAMED = "named"
-    HALVED = "halved"
-    SMALLER = "smaller"
-    GONE = "gone"
-    AGAIN = "again"
-    DOUBT = "doubt"
+    NAMED = "named"  # the named are rejected, the others sent again
+    HALVED = "halved"  # sent again in halves, down to the one that is refused alone
+    SMALLER = "smaller"  # sent again in smaller requests, down to the one that is too large
+    GONE = "gone"  # unchanged, once a deletion showed that the address is right; rejected where none does
+    AGAIN = "again"  # surely not applied, or repeatable without effect
+    DOUBT = "doubt"  # the target is read back first; one that 409 or 415 refuses alone is rejected
     ENDS_2 = "ends 2"
     ENDS_5 = "ends 5"
     ENDS_6 = "ends 6"
-
-
-MEANINGS: Mapping[Fate, str] = MappingProxyType(
-    {
-        Fate.WRITTEN: "written",
-        Fate.SHOWN: "each body by what is shown of it: written, or rejected; of what nothing is shown, `doubt`",
-        Fate.REJECTED: "rejected",
-        Fate.NAMED: "the named are rejected, the others sent again",
-        Fate.HALVED: "sent again in halves, down to the one that is refused alone: rejected",
-        Fate.SMALLER: "sent again in smaller requests; one that is refused alone is rejected, cause `too-large`",
-        Fate.GONE: "unchanged, since the row is gone already; rejected where this route has deleted nothing yet",
-        Fate.AGAIN: "sent again: surely not applied, or repeatable without effect",
-        Fate.DOUBT: "in doubt: the target is read back before anything is sent again; refused alone, with 409 or 415, it is rejected",
-        Fate.ENDS_2: "the run ends with 2; the records stay pending, in doubt where the write can't be repeated",
-        Fate.ENDS_5: "the route ends with 5; the records stay pending, in doubt where the write can't be repeated",
-        Fate.ENDS_6: "the run ends with 6; the records stay pending",
-    }
-)
 
 
 def _row(*fates: Fate | None) -> Mapping[Kind, Fate]:
@@ -149,6 +131,7 @@ FATES: Mapping[Reply, Mapping[Kind, Fate]] = MappingProxyType(
     }
 )
 # fmt: on
+
 
 _BY_STATUS: Mapping[int, Reply] = MappingProxyType(
     {

@@ -52,8 +52,8 @@ async def _check_filter(source: Source, page: Page, lower: int | None, upper: in
     alone = await source.fetch(
         PageQuery(limit=source.listing.page_limit, after=keys[0] - 1, before=keys[0] + 1)
     )
-    if alone.records or alone.has_next:
-        return
+    if alone.records or alone.has_next or alone.total:
+        return  # a row that is counted is not left out by the filter
     again = await _first_page(source, lower, upper)
     if [(row.id, row.key) for row in again.records] == [(row.id, row.key) for row in page.records]:
         raise BadAnswerError(

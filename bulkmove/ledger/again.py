@@ -15,7 +15,7 @@ import orjson
 
 from bulkmove.entries import Entry, Intent, Item, Kept, Member
 from bulkmove.errors import LedgerError
-from bulkmove.ledger import changes, sweeping, tallies
+from bulkmove.ledger import changes, failing, sweeping, tallies
 from bulkmove.ledger.chunks import keep_only, unpack
 from bulkmove.ledger.failing import NAMELESS, Selection
 from bulkmove.model import State
@@ -114,20 +114,11 @@ def plan_slice(
 
     `among`: of these records alone.
     """
-    _, causes, ids = asked.selection.parameters
-    here = None if among is None else orjson.dumps(list(among)).decode()
     chosen: dict[str, set[int]] = defaultdict(set)
-    rows = connection.execute(
-        "SELECT source_id, body FROM records WHERE route = ?1 AND state >= 5 AND run < ?2"
-        " AND source_id IN (SELECT DISTINCT source_id FROM records WHERE route = ?1 AND state >= 5 AND run < ?2"
-        "  AND (?3 IS NULL OR source_id > ?3)"
-        "  AND (?4 IS NULL OR coalesce(cause, '') IN (SELECT value FROM json_each(?4)))"
-        "  AND (?5 IS NULL OR source_id IN (SELECT value FROM json_each(?5)))"
-        "  AND (?6 IS NULL OR source_id IN (SELECT value FROM json_each(?6))) ORDER BY source_id LIMIT ?7)"
-        " AND (?4 IS NULL OR coalesce(cause, '') IN (SELECT value FROM json_each(?4)))",
-        (route, before_run, after, causes, ids, here, most),
+    failed = failing.places(
+        connection, route, asked.selection, before_run=before_run, after=after, among=among, most=most
     )
-    for source_id, part in rows:
+    for source_id, part in failed:
         chosen[source_id].add(part)
     plan = Plan(last_id=max(chosen, default=None))
     bodies = _bodies(connection, route, list(chosen))

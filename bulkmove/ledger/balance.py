@@ -84,7 +84,8 @@ def _outcomes(connection: sqlite3.Connection, route: int) -> Iterator[str]:
     tallied, counted = tallies.bodies(connection, route), tallies.counted(connection, route)
     for state in State:
         if tallied[state] != counted[state]:
-            yield f"{tallied[state]} bodies are {state.name.lower()}, and there are {counted[state]}"
+            said = "have no outcome" if state is State.PENDING else f"are {state.name.lower()}"
+            yield f"{tallied[state]} bodies {said}, and there are {counted[state]}"
     orphan = connection.execute(
         "SELECT source_id FROM records AS r INDEXED BY further_bodies WHERE route = ?1 AND body > 0"
         " AND NOT EXISTS (SELECT 1 FROM records WHERE route = ?1 AND source_id = r.source_id AND body = r.body - 1)"

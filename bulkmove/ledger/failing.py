@@ -22,6 +22,7 @@ AND (?3 IS NULL OR f.source_id IN (SELECT value FROM json_each(?3)))
 """
 # Records that are known by what stands in them: mended, they are others.
 NAMELESS = ("no-id", "bad-row", "not-derived")
+_GIVEN = "(SELECT value FROM json_each(?))"
 # Kept pages that are taken apart at a time: failures of one page mostly stand near each other.
 _MOST_UNPACKED = 16
 _FAILURES = "FROM records f JOIN routes r ON r.id = f.route"
@@ -153,32 +154,51 @@ def details(connection: sqlite3.Connection, selection: Selection = ALL) -> Itera
         )
 
 
-def lacking_records(
+def places(
     connection: sqlite3.Connection,
-    route: str,
-    selection: Selection,
+    route: int,
+    selection: Selection = ALL,
     *,
+    before_run: int | None = None,
     after: str | None = None,
     among: Sequence[str] | None = None,
+    lacks_record: bool = False,
     most: int,
-) -> list[str]:
-    """Ids of chosen failures of a route whose source record is not kept, behind the id `after`; or those `among` these."""
+) -> list[tuple[str, int]]:
+    """Chosen failed bodies, by source id and place, of the next `most` records of a route behind the id `after`.
+
+    `before_run`: of those that failed before it. `among`: of these records alone. `lacks_record`: of those whose source
+    record is not kept, and could be read again.
+    """
+    # Only what is asked stands in the statement: with it, SQLite finds its way along the index.
+    parts: list[tuple[str, object]] = [("source_id > ?", after or "")]
+    parts += [
+        (f"source_id IN {_GIVEN}", _array(ids)) for ids in (selection.ids or None, among) if ids is not None
+    ]
+    which: list[tuple[str, object]] = []
+    if before_run is not None:
+        which.append(("run < ?", before_run))
+    if selection.causes:
+        which.append((f"coalesce(cause, '') IN {_GIVEN}", _array(selection.causes)))
+    if lacks_record:
+        which.append((f"coalesce(cause, '') NOT IN {_GIVEN}", _array(NAMELESS)))
+        parts.append(("source_id NOT IN (SELECT source_id FROM sources WHERE route = ?)", route))
+    ids = _conditions([*parts, *which])
     rows = connection.execute(
-        f"SELECT DISTINCT f.source_id {_FAILURES} {CHOSEN} AND r.name = ?4 AND (?5 IS NULL OR f.source_id > ?5)"  # noqa: S608  our own names
-        " AND (?6 IS NULL OR f.source_id IN (SELECT value FROM json_each(?6)))"
-        " AND coalesce(f.cause, '') NOT IN (SELECT value FROM json_each(?8))"
-        " AND NOT EXISTS (SELECT 1 FROM sources s WHERE s.route = f.route AND s.source_id = f.source_id)"
-        " ORDER BY f.source_id LIMIT ?7",
-        (
-            *selection.parameters,
-            route,
-            after,
-            None if among is None else orjson.dumps(list(among)).decode(),
-            most,
-            orjson.dumps(NAMELESS).decode(),
-        ),
+        "SELECT source_id, body FROM records WHERE route = ? AND state >= 5"  # noqa: S608  our own words
+        f" AND source_id IN (SELECT DISTINCT source_id FROM records WHERE route = ? AND state >= 5{ids[0]}"
+        f" ORDER BY source_id LIMIT ?){_conditions(which)[0]} ORDER BY source_id, body",
+        (route, route, *ids[1], most, *_conditions(which)[1]),
     )
-    return [row[0] for row in rows]
+    return rows.fetchall()
+
+
+def _array(values: Sequence[str]) -> str:
+    return orjson.dumps(list(values)).decode()
+
+
+def _conditions(parts: Sequence[tuple[str, object]]) -> tuple[str, list[object]]:
+    return "".join(f" AND {text}" for text, _ in parts), [value for _, value in parts]
 
 
 class _KeptPages:

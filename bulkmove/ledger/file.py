@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import sqlite3
 import stat
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from importlib import resources
@@ -18,19 +20,24 @@ PRIVATE = 0o600
 # Bounded, so that memory does not grow with the ledger; the operating system caches the rest of the file.
 WRITE_CACHE_KIB = 8192
 LOOK_UP_CACHE_KIB = 4096
+_MOMENTS, _MOMENT_S = 5, 0.01
+_ROOM_BYTES = 1 << 20
 _SHORTEST_BYTES = 512  # of a database of SQLite
 APPLICATION_ID = int.from_bytes(b"bmv1", "big")
 
 
 def lock_path(ledger: Path) -> Path:
-    return ledger.with_name(ledger.name + ".lock")
+    """Beside the file itself: all symbolic links to a ledger lead to one lock, as they lead to one log of SQLite's."""
+    real = Path(os.path.realpath(ledger))
+    return real.with_name(real.name + ".lock")
 
 
 @contextmanager
 def locked(ledger: Path) -> Iterator[None]:
     """Hold the ledger for one run. The operating system frees the lock when the process ends, however it ends.
 
-    Raises LedgerLockedError, with the other run's process id, where it is held.
+    Raises LedgerLockedError, with the other run's process id, where it is held, and LedgerError for a file that has two
+    names, each of which would have a lock of its own.
     """
     path = lock_path(ledger)
     try:
@@ -40,15 +47,37 @@ def locked(ledger: Path) -> Iterator[None]:
             f"{path}: can't be written ({error.strerror}); choose another place with --ledger"
         ) from error
     try:
-        if not _try_lock(descriptor):
+        if not _lock(descriptor):
             holder = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
             raise LedgerLockedError(
                 f"{ledger}: another run holds this ledger (process {holder}); wait for it, or stop it"
             )
         _sign(path, descriptor)
+        _refuse_hard_links(ledger)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Whether the lock is ours now. Who only looks whether a run is going holds it for a moment, and is waited for."""
+    for _ in range(_MOMENTS):
+        if _try_lock(descriptor):
+            return True
+        time.sleep(_MOMENT_S)
+    return _try_lock(descriptor)
+
+
+def _refuse_hard_links(ledger: Path) -> None:
+    try:
+        names = ledger.stat().st_nlink
+    except OSError:
+        return  # there is none yet, or opening it will say what is wrong
+    if names > 1:
+        raise LedgerError(
+            f"{ledger}: is a file of {names} names (hard links), under each of which another run could begin; "
+            "copy it to a file of its own, and name that with --ledger"
+        )
 
 
 def _sign(path: Path, descriptor: int) -> None:
@@ -151,14 +180,16 @@ def _read_start(path: Path) -> None:
         ) as connection:
             connection.execute("PRAGMA schema_version").fetchone()
     except sqlite3.Error as error:
-        raise LedgerError(_explain(path, error)) from error
+        # Without its log, a database whose last checkpoint was cut short is not whole; with it, it is.
+        if getattr(error, "sqlite_errorname", "") != "SQLITE_CORRUPT":
+            raise LedgerError(_explain(path, error)) from error
 
 
 def _make_private(path: Path) -> None:
     """Create the file with mode 0600 before SQLite does: the files beside it (-wal, -shm) take its mode."""
     try:
         with suppress(FileExistsError):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE))
+            os.close(os.open(os.path.realpath(path), os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE))
         path.chmod(PRIVATE)
     except OSError as error:
         raise LedgerError(
@@ -168,6 +199,8 @@ def _make_private(path: Path) -> None:
 
 def _explain(path: Path, error: sqlite3.Error) -> str:
     text = str(error)
+    if "disk I/O error" in text and _is_full(path):
+        text = "database or disk is full"  # SQLite says so of its tables alone, not of the files beside them
     if "not a database" in text:
         return f"{path}: is not a bulkmove ledger; name another with --ledger"
     if "full" in text:
@@ -175,6 +208,13 @@ def _explain(path: Path, error: sqlite3.Error) -> str:
     if "readonly" in text or "unable to open" in text:
         return f"{path}: can't be opened or written ({text})"
     return f"{path}: {text}"
+
+
+def _is_full(path: Path) -> bool:
+    try:
+        return shutil.disk_usage(path.parent).free < _ROOM_BYTES
+    except OSError:
+        return False
 
 
 def explained(path: Path, error: sqlite3.Error) -> LedgerError:

@@ -9,9 +9,11 @@ import sqlite3
 from collections.abc import Sequence
 
 from bulkmove.ledger import tallies
+from bulkmove.ledger.file import schema_version
 from bulkmove.model import State
 
 CAUSE = "gone-at-source"
+_NAMED_SINCE = 2  # the first schema that does
 MESSAGE = "deleted at the source before it was mapped"
 _NOT_AGAIN = """
 SELECT source_id FROM gone WHERE route = ?1 AND run = 0
@@ -50,7 +52,9 @@ def skip(connection: sqlite3.Connection, *, route: int, run: int, page: int, put
 
 
 def named(connection: sqlite3.Connection, route: int, most: int) -> tuple[int, list[str]]:
-    """How many are gone, and the first so many names."""
+    """How many are gone, and the first so many names. A ledger that is only looked at may be older than names are."""
+    if schema_version(connection) < _NAMED_SINCE:
+        return 0, []
     count: int = connection.execute(
         "SELECT count(*) FROM gone WHERE route = ? AND run > 0", (route,)
     ).fetchone()[0]

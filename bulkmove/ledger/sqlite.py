@@ -58,6 +58,7 @@ class SqliteLedger:
         # Handed to the writer and not yet durable: look-ups on the read connection would miss them.
         self._new_ids: dict[str, set[str]] = {}
         self._new_claims: dict[str, dict[str, tuple[str, str]]] = {}
+        self._new_chunks: set[int] = set()
         self._retried_alone: set[str] = set()
 
     def _next_id(self, table: str) -> int:
@@ -244,20 +245,32 @@ class SqliteLedger:
         await self.writer.put(
             change,
             wait=False,
-            before=partial(self._remember, route, ids, target_list, claims),
-            after=partial(self._forget, route, ids, target_list, claims),
+            before=partial(self._remember, route, chunk, ids, target_list, claims),
+            after=partial(self._forget, route, chunk, ids, target_list, claims),
         )
 
     def _remember(
-        self, route: str, ids: set[str], target_list: str | None, claims: dict[str, tuple[str, str]]
+        self,
+        route: str,
+        chunk: int,
+        ids: set[str],
+        target_list: str | None,
+        claims: dict[str, tuple[str, str]],
     ) -> None:
+        self._new_chunks.add(chunk)
         self._new_ids.setdefault(route, set()).update(ids)
         if target_list is not None:
             self._new_claims.setdefault(target_list, {}).update(claims)
 
     def _forget(
-        self, route: str, ids: set[str], target_list: str | None, claims: dict[str, tuple[str, str]]
+        self,
+        route: str,
+        chunk: int,
+        ids: set[str],
+        target_list: str | None,
+        claims: dict[str, tuple[str, str]],
     ) -> None:
+        self._new_chunks.discard(chunk)
         self._new_ids[route] -= ids
         if target_list is not None:
             for key in claims:
@@ -374,6 +387,11 @@ class SqliteLedger:
 
     async def items(self, route: str, members: Sequence[Member]) -> list[Item]:
         return await self._reader.run(partial(questions.items, route=self._routes[route], members=members))
+
+    async def make_durable(self, members: Sequence[Member]) -> None:
+        """Return when these bodies are: also what needs no intent is not sent before."""
+        if any(member.chunk in self._new_chunks for member in members):
+            await self._put(lambda _: None)
 
     def reserve_request(self) -> int:
         """The number of a write request that needs no intent; an intent's number is its request's."""

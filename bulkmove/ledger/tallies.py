@@ -22,11 +22,11 @@ ON CONFLICT (route, state) DO UPDATE SET bodies = bodies + excluded.bodies
 """
 _SEVERAL = "SELECT DISTINCT source_id FROM records INDEXED BY further_bodies WHERE route = ?1 AND body > 0"
 _BODIES_OF_SEVERAL = f"""
-SELECT state, count(*) FROM ({_SEVERAL}) AS s JOIN records AS r ON r.route = ?1 AND r.source_id = s.source_id GROUP BY state
+SELECT state, count(*) FROM ({_SEVERAL}) AS s CROSS JOIN records AS r ON r.route = ?1 AND r.source_id = s.source_id GROUP BY state
 """  # noqa: S608  our own names
 _WORST_OF_SEVERAL = f"""
 SELECT worst, count(*) FROM
-(SELECT max(r.state) AS worst FROM ({_SEVERAL}) AS s JOIN records AS r ON r.route = ?1 AND r.source_id = s.source_id
+(SELECT max(r.state) AS worst FROM ({_SEVERAL}) AS s CROSS JOIN records AS r ON r.route = ?1 AND r.source_id = s.source_id
  GROUP BY r.source_id)
 GROUP BY worst
 """  # noqa: S608  our own names

@@ -57,13 +57,16 @@ def _share(item: Item, shape: Shape) -> int:
     return len(item.encoded) + _BETWEEN_BODIES
 
 
-def within(items: Sequence[Item], shape: Shape, most_bytes: int) -> Iterator[Sequence[Item]]:
-    """The items in their order, in as many requests as the limit of size asks for; one alone may be larger."""
+def within(items: Sequence[Item], shape: Shape, limit: SizeLimit) -> Iterator[Sequence[Item]]:
+    """The items in their order, in as many requests as the limit of size asks for; one alone may be larger.
+
+    Of what is learnt between two of them the next one knows.
+    """
     part: list[Item] = []
     size = 0
     for item in items:
         share = _share(item, shape)
-        if part and size + share > most_bytes:
+        if part and size + share > limit.most_bytes:
             yield part
             part = []
         if not part:

@@ -85,7 +85,7 @@ async def _deliver(batch: Batch, lane: Lane) -> list[Member]:
     """As one request, or as several where the host is known to refuse one so large."""
     rule = lane.rule(batch)
     left: list[Member] = []
-    for items in within(batch.items, rule.shape, lane.size.most_bytes):
+    for items in within(batch.items, rule.shape, lane.size):
         part = Batch(batch.action, items)
         left += await (_deliver_repeatable if rule.is_repeatable else _deliver_once)(part, lane)
     return left
@@ -93,6 +93,7 @@ async def _deliver(batch: Batch, lane: Lane) -> list[Member]:
 
 async def _deliver_repeatable(batch: Batch, lane: Lane) -> list[Member]:
     members = [item.member for item in batch.items]
+    await lane.ledger.make_durable(members)
     with noted_attempts() as attempts:
         try:
             answer = await _sort(batch, await _write(batch, lane), attempts, lane)

@@ -40,6 +40,7 @@ class Doubts:
     _found: dict[Member, dict[str, bool]] = field(default_factory=dict)
     _alike: dict[Member, dict[str, str]] = field(default_factory=dict)
     _silent: set[Member] = field(default_factory=set)
+    _updates: set[Member] = field(default_factory=set)
     rows: int = 0
     rows_with_key: int = 0
 
@@ -47,6 +48,7 @@ class Doubts:
         for item in items:
             self._found[item.member] = {}
             if item.target_id is not None:
+                self._updates.add(item.member)
                 self._by_id.setdefault(item.target_id, []).append(item)
             elif item.key is not None:
                 self._by_key[item.key] = item
@@ -80,7 +82,9 @@ class Doubts:
             }
 
     def is_found(self, member: Member) -> bool:
-        return bool(self._found.get(member))
+        """Whether the body was written: a row is there for a create, or holds what an update says."""
+        rows = self._found.get(member, {})
+        return any(rows.values()) if member in self._updates else bool(rows)
 
     def judge(self, items: Sequence[Item], *, was_rejected: bool = False) -> list[Settled]:
         """Outcomes for what the list shows; the rest is proven not written and may go again.

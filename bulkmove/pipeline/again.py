@@ -125,7 +125,7 @@ async def _surveys(plan: MigrationPlan, ledger: SqliteLedger, asked: Asked) -> d
     known = await ledger.fingerprints()
     surveys: dict[str, Survey] = {}
     for name in plan.routes:
-        if name not in known:
+        if name not in known or (asked.selection.routes and name not in asked.selection.routes):
             continue
         retrying, survey, after = Retrying(ledger, name, asked), Survey(), None
         while (found := await retrying.plan(after=after)).last_id is not None:

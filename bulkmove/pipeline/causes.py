@@ -32,6 +32,8 @@ _HINTS = (
     ("refused", "mend the mapper or the data, then retry --remap"),
     ("kept-failing", "look at the record; ask the host"),
     ("found-twice", "look at the target, and delete one of the rows"),
+    ("doubled found-late", "look at the target, delete what is too much, then run again"),
+    ("not-applied", "look at the target; ask the host"),
     ("not-shown", "look at the target, and decide"),
     ("differs", "look at the target: make the row what it shall be, or delete it"),
 )  # fmt: skip

@@ -70,11 +70,12 @@ async def confirm(job: RouteJob, loader: Loader) -> None:
     what the transport raises.
     """
     changes = job.ledger.unconfirmed(job.name)
-    if isinstance(job.target, RehearsedTarget) or not (count := await changes.count()):
+    if isinstance(job.target, RehearsedTarget) or job.target.rules["update"].shape != "joined":
         return
     if not (await job.ledger.progress(job.name)).is_read or (await job.ledger.counts(job.name)).pending:
         return
-    if job.settings.confirm == "none":
+    count = await changes.count()
+    if job.settings.confirm == "none" or not count:
         await changes.end()
         return
     await _note_unseen(job, changes, count)
@@ -106,7 +107,8 @@ async def _sample_is_good(job: RouteJob, changes: UnconfirmedChanges, count: int
         page = await source.fetch(PageQuery(limit=limit))
         await seen.show(page.records)
         looked_at = len(page.records)
-        for offset in _spread(page.total, len(page.records), limit):
+        step = min(limit, looked_at) if source.listing.can_overlap else limit
+        for offset in _spread(page.total, step):
             if job.stop.is_set() or seen.differing:
                 break
             page = await source.fetch(PageQuery(limit=limit, offset=offset))
@@ -123,22 +125,20 @@ async def _sample_is_good(job: RouteJob, changes: UnconfirmedChanges, count: int
     return not seen.differing and not job.stop.is_set()
 
 
-def _spread(total: int | None, first: int, limit: int) -> list[int]:
-    """Offsets of further pages, as far apart as can be; a page may hold fewer rows than were asked for."""
-    if total is None or not first or first >= total:
+def _spread(total: int | None, step: int) -> list[int]:
+    """Offsets of further pages of so many rows, as far apart as can be."""
+    if total is None or not step or step >= total:
         return []
-    size = min(limit, first)
-    pages = -(-total // size)
+    pages = -(-total // step)
     further = min(MOST_SAMPLED_PAGES, pages) - 1
-    return [(pages - 1) * number // further * size for number in range(1, further + 1)] if further else []
+    return [(pages - 1) * number // further * step for number in range(1, further + 1)]
 
 
 async def _confirm_all(job: RouteJob, loader: Loader, changes: UnconfirmedChanges) -> None:
     """Read the list whole, again and again, until each change is confirmed or given up."""
     while not job.stop.is_set() and (count := await changes.count()):
         job.emit(Phase(job.name, f"confirming {count:,} changes"))
-        seen = Seen(job, changes)
-        if not await read_until_stopped(job, seen.show):
+        if not await read_until_stopped(job, Seen(job, changes).show, spared_by='confirm = "none"'):
             return
         if not await _put_right(job, changes):
             await changes.end()

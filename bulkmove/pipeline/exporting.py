@@ -122,8 +122,9 @@ def _csv_lines(rows: Iterable[Row]) -> Iterator[bytes]:
 
 
 def _csv_line(cells: Iterable[str]) -> bytes:
+    # With "\n" at the end of lines, it would let a "\r" within a cell stand without quotes.
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
+    csv.writer(text, lineterminator="\r\n").writerow(cells)
     return text.getvalue().encode("utf-8", "backslashreplace")
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
 
 from bulkmove.entries import Member, Settled
 from bulkmove.events import Note
 from bulkmove.extract.tally import Tally
+from bulkmove.ledger import gone, questions
 from bulkmove.model import State
 from bulkmove.pipeline.job import RouteJob
+from bulkmove.settings import RouteSettings
 
-CAUSE = "gone-at-source"
 _A_LOOK = 2_000  # ids asked for at a time
 _NAMED = 5  # ids in a note; the ledger has all of them
 
@@ -39,8 +41,7 @@ async def _skip_vanished(job: RouteJob, tally: Tally) -> None:
 
 
 def _gone(name: str, chunk: int) -> Settled:
-    message = "deleted at the source before it was mapped"
-    return Settled(Member(name, 0, chunk), State.SKIPPED, cause=CAUSE, message=message)
+    return Settled(Member(name, 0, chunk), State.SKIPPED, cause=gone.CAUSE, message=gone.MESSAGE)
 
 
 async def name_gone(job: RouteJob, tally: Tally) -> None:
@@ -64,6 +65,15 @@ async def _tell(job: RouteJob, what: str) -> None:
     count, ids = await job.ledger.gone_at_source(job.name, _NAMED)
     if count:
         job.emit(Note(f"route {job.name}: {told(count, ids, source=str(job.settings.source))} {what}", route=job.name))
+
+
+def gone_notes(connection: sqlite3.Connection, routes: Mapping[str, RouteSettings]) -> Iterator[str]:
+    """What left the sources while they were read, a sentence a route, from a ledger that is looked at."""
+    for name, number in questions.routes(connection).items():
+        count, ids = gone.named(connection, number, _NAMED)
+        if count:
+            source = str(routes[name].source) if name in routes else "its source"
+            yield f"route {name}: {told(count, ids, source=source)} while it was read"
 
 
 def told(count: int, ids: Sequence[str], *, source: str) -> str:

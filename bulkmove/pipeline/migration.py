@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import replace
@@ -16,10 +15,11 @@ import anyio
 from anyio import to_thread
 
 from bulkmove.config import load_migration
-from bulkmove.errors import ConfigError, LedgerError, single_error
+from bulkmove.errors import ConfigError, single_error
 from bulkmove.events import Note
 from bulkmove.ledger import failing, open_ledger, questions, tallies
 from bulkmove.ledger.again import Asked
+from bulkmove.ledger.aside import put_aside
 from bulkmove.ledger.failing import Group, Selection
 from bulkmove.ledger.file import connect, explained, is_locked, locked, migrate
 from bulkmove.ledger.looking import looked_at
@@ -30,6 +30,7 @@ from bulkmove.pipeline.again import retry_migration
 from bulkmove.pipeline.causes import hint
 from bulkmove.pipeline.explaining import Explained, explain
 from bulkmove.pipeline.exporting import form_of, found_records, write_failures
+from bulkmove.pipeline.gone import gone_notes
 from bulkmove.pipeline.hosts import OnPause
 from bulkmove.pipeline.job import RunOptions
 from bulkmove.pipeline.plan import plan_migration
@@ -115,13 +116,18 @@ class Migration:
             return await try_mapping(plan, route, rows, ids_of=ids_in(connection), offline=offline)
 
     def status(self) -> Summary:
-        """How far the migration is, from the ledger alone; also while a run is going (exit code None)."""
+        """How far the migration is, from the ledger alone; also while a run is going (exit code None).
+
+        Its notes name what left the sources while they were read.
+        """
         counts: dict[str, Counts] = {}
         finished: set[str] = set()
         last_exit: int | None = None
+        notes: list[str] = []
         with looked_at(self.settings.ledger) as connection:
             if connection is not None:
                 routes = questions.routes(connection)
+                notes = list(gone_notes(connection, self.settings.routes))
                 counts = {name: tallies.counts(connection, number) for name, number in routes.items()}
                 finished = {
                     n for n, number in routes.items() if questions.progress(connection, number).is_finished
@@ -131,7 +137,10 @@ class Migration:
         for name in self.settings.routes:
             counts.setdefault(name, Counts())
         return Summary(
-            exit_code=self._status_code(counts, last_exit), routes=counts, finished=frozenset(finished)
+            exit_code=self._status_code(counts, last_exit),
+            routes=counts,
+            notes=tuple(notes),
+            finished=frozenset(finished),
         )
 
     def _status_code(self, counts: Mapping[str, Counts], last_exit: int | None) -> int | None:
@@ -288,17 +297,7 @@ class Migration:
         Raises LedgerLockedError while a run is going.
         """
         path = self.settings.ledger
-        if not path.exists():
-            return None
-        aside = path.with_name(f"{path.name}.{time.strftime('%Y%m%d-%H%M%S')}")
-        with locked(path):
-            try:
-                for suffix in ("-wal", "-shm", ""):
-                    if (part := path.with_name(path.name + suffix)).exists():
-                        part.rename(aside.with_name(aside.name + suffix))
-            except OSError as error:
-                raise LedgerError(f"{path}: can't be renamed ({error.strerror})") from error
-        return aside
+        return put_aside(path) if path.exists() else None
 
 
 @contextmanager

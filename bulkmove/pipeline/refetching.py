@@ -11,7 +11,7 @@ from anyio import CapacityLimiter, to_thread
 
 from bulkmove.errors import single_error
 from bulkmove.exact import encode_json
-from bulkmove.ledger import failing
+from bulkmove.ledger import failing, questions
 from bulkmove.ledger.failing import Selection
 from bulkmove.model import Record
 from bulkmove.pipeline.exporting import Found
@@ -21,22 +21,21 @@ from bulkmove.pipeline.plan import MigrationPlan, RoutePlan
 from bulkmove.pipeline.whole import read_list
 from bulkmove.protocols import FindsById
 
-_AT_ONCE = 500
-
 
 class _Lacking:
     """Asks the ledger, off the loop, which records are not kept."""
 
-    def __init__(self, connection: sqlite3.Connection, route: str, selection: Selection) -> None:
-        self._ask = partial(failing.lacking_records, connection, route, selection)
+    def __init__(self, connection: sqlite3.Connection, route: int, selection: Selection) -> None:
+        self._ask = partial(failing.places, connection, route, selection, lacks_record=True)
         self._lane = CapacityLimiter(1)
 
     async def behind(self, after: str | None, most: int) -> list[str]:
-        return await to_thread.run_sync(partial(self._ask, after=after, most=most), limiter=self._lane)
+        places = await to_thread.run_sync(partial(self._ask, after=after, most=most), limiter=self._lane)
+        return list(dict.fromkeys(source_id for source_id, _ in places))
 
     async def among(self, ids: Sequence[str]) -> set[str]:
-        found = await to_thread.run_sync(partial(self._ask, among=ids, most=len(ids)), limiter=self._lane)
-        return set(found)
+        ask = partial(self._ask, among=ids, most=len(ids))
+        return {source_id for source_id, _ in await to_thread.run_sync(ask, limiter=self._lane)}
 
 
 async def refetch(
@@ -51,10 +50,12 @@ async def refetch(
 
     Raises what reading a source raises.
     """
-    for route in plan.routes.values():
-        name = route.settings.name
-        lacking = _Lacking(connection, name, selection)
-        if (not selection.routes or name in selection.routes) and await lacking.behind(None, 1):
+    numbers = questions.routes(connection)
+    for name, route in plan.routes.items():
+        if name not in numbers or (selection.routes and name not in selection.routes):
+            continue
+        lacking = _Lacking(connection, numbers[name], selection)
+        if await lacking.behind(None, 1):
             with single_error():
                 await _read(plan, route, lacking, found, on_pause)
 

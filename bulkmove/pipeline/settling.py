@@ -11,6 +11,7 @@ from bulkmove.entries import Intent
 from bulkmove.errors import HostUnavailableError, UnprovenError
 from bulkmove.events import Phase
 from bulkmove.load.loader import Loader
+from bulkmove.load.matching import as_text
 from bulkmove.load.verdicts import (
     MOST_ATTEMPTS,
     Doubts,
@@ -75,6 +76,8 @@ async def _settle_group(job: RouteJob, group: Sequence[Intent]) -> None:
         async def show(records: Sequence[Record]) -> None:
             for record in records:
                 doubts.show(record.data)
+            if is_key_kept is None and not doubts.can_prove_absence:
+                doubts.can_prove_absence = await _shows_ours(job, records)
 
         await read_target(job, show)
     await _forget_others_keys(job, doubts)
@@ -93,6 +96,16 @@ async def _settle_group(job: RouteJob, group: Sequence[Intent]) -> None:
         await job.ledger.settle(job.name, settled, intent=intent.id)
         job.note_settled(settled)
     job.emit(Phase(job.name, ""))
+
+
+async def _shows_ours(job: RouteJob, records: Sequence[Record]) -> bool:
+    """Whether a row shows a key that only this migration can have given it: then the host keeps what is sent.
+
+    An earlier run may have learnt it from an answer, and ended since.
+    """
+    keys = [key for each in records if (key := as_text(each.data.get(job.rules.natural_key))) is not None]
+    known = await job.ledger.find_keys(job.target_list.name, keys) if keys else {}
+    return any(found.owner is not None and not found.rows for found in known.values())
 
 
 async def _forget_others_keys(job: RouteJob, doubts: Doubts) -> None:

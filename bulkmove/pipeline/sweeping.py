@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import anyio
 
-from bulkmove.errors import single_error
+from bulkmove.errors import UnprovenError, single_error
 from bulkmove.events import Note, Phase
 from bulkmove.exact import name_of_content
 from bulkmove.load.matching import as_text
@@ -43,7 +43,7 @@ async def sweep(job: RouteJob) -> bool:
             ]
         )
 
-    if not await read_until_stopped(job, note):
+    if not await read_until_stopped(job, note, spared_by='sweep = "never"'):
         return False
     told = await swept.end(job.rules.natural_key)
     job.emit(Phase(job.name, ""))
@@ -58,8 +58,11 @@ async def sweep(job: RouteJob) -> bool:
     return True
 
 
-async def read_until_stopped(job: RouteJob, sink: RowsSink) -> bool:
-    """Read the target's list whole while no route writes to it; False where the run stopped before its end."""
+async def read_until_stopped(job: RouteJob, sink: RowsSink, *, spared_by: str) -> bool:
+    """Read the target's list whole while no route writes to it; False where the run stopped before its end.
+
+    `spared_by`: the setting that does without this reading, for a list that can't be proven read.
+    """
     is_whole = False
     with single_error():
         async with job.target_list.gate.reading(), anyio.create_task_group() as tasks:
@@ -69,7 +72,12 @@ async def read_until_stopped(job: RouteJob, sink: RowsSink) -> bool:
                 tasks.cancel_scope.cancel()
 
             tasks.start_soon(stop, name=f"{job.name} looking back until")
-            await read_target(job, sink)
+            try:
+                await read_target(job, sink)
+            except UnprovenError as error:
+                raise UnprovenError(
+                    f"{error}; all is written, and {spared_by} does without this look"
+                ) from error
             is_whole = True
             tasks.cancel_scope.cancel()
     return is_whole

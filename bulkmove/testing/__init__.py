@@ -14,7 +14,7 @@ pages.py, rows.py   what the suites put down and read back
 targets.py          target_checks · target_answers.py  whatever the host answers · updates.py  to rows that are there
 deletions.py        deletion_checks · staged.py  staged_checks
 ledgers.py          ledger_checks · ledger_writes.py  intents and outcomes · ledger_lists.py  spans, raw rows, keys
-ledger_keeping.py   what outlives a run
+ledger_looking.py   what is looked at again · ledger_keeping.py  what outlives a run
 
 It needs pytest, and is imported by tests alone.
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from bulkmove.errors import BulkmoveError
+from bulkmove.errors import BulkmoveError, RequestFailedError
 from bulkmove.load.matching import as_text
 from bulkmove.model import PageQuery, Verdict
 from bulkmove.testing.rows import item_of
@@ -53,11 +53,15 @@ async def a_deletion_can_be_repeated(trial: DeletionTrial) -> None:
 
 
 async def what_never_was_there_is_not_taken_for_deleted(trial: DeletionTrial) -> None:
-    """Before any row was deleted, an answer that nothing is there can as well mean a wrong address."""
+    """Before any row was deleted, an answer that nothing is there can as well mean a wrong address.
+
+    It is refused, or fails (RequestFailedError) to be asked for again behind another.
+    """
     ids = await _ids(trial)
-    (result,) = await trial.target.write([item_of({}, "999999999")])
-    if result.verdict not in {Verdict.REJECTED, Verdict.HELD}:
-        raise NotKeptError(f"the first of all deletions names no row, and is {result.verdict.name}")
+    with suppress(RequestFailedError):
+        (result,) = await trial.target.write([item_of({}, "999999999")])
+        if result.verdict not in {Verdict.REJECTED, Verdict.HELD}:
+            raise NotKeptError(f"the first of all deletions names no row, and is {result.verdict.name}")
     if await _ids(trial) != ids:
         raise NotKeptError("a deletion that names no row deleted one")
 

@@ -73,6 +73,16 @@ async def an_intent_is_durable_when_it_is_open(trial: LedgerTrial) -> None:
                 raise NotKeptError("the body of an open intent is not there after the power failed")
 
 
+async def a_body_is_durable_when_that_is_asked_for(trial: LedgerTrial) -> None:
+    """What needs no intent is not sent before, either."""
+    async with trial.open() as ledger:
+        chunk = await put(ledger, ["a"])
+        await ledger.make_durable(members(chunk, "a"))
+        async with _after_crash(trial) as later:
+            if await open_ids(later) != ["a"]:
+                raise NotKeptError("a body was told to be durable, and is not there after the power failed")
+
+
 async def changes_are_durable_in_their_order(trial: LedgerTrial) -> None:
     """What was handed over before an intent was opened, is durable when it is."""
     async with trial.open() as ledger:
@@ -118,6 +128,7 @@ CHECKS = (
     what_was_parked_outlives_its_run,
     failures_of_an_earlier_run_are_no_record_s_fault,
     an_intent_is_durable_when_it_is_open,
+    a_body_is_durable_when_that_is_asked_for,
     changes_are_durable_in_their_order,
     a_crash_never_takes_one_change_and_leaves_an_earlier,
 )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bulkmove.entries import Entry
 from bulkmove.model import Counts, State
 from bulkmove.protocols import Ledger
-from bulkmove.testing import ledger_keeping, ledger_lists, ledger_writes
+from bulkmove.testing import ledger_keeping, ledger_lists, ledger_looking, ledger_writes
 from bulkmove.testing.pages import body_of, pending, put, settled_as
 from bulkmove.testing.running import Check, NotKeptError
 from bulkmove.testing.trials import OTHER_ROUTE, ROUTE, LedgerTrial
@@ -29,6 +29,7 @@ def ledger_checks() -> list[Check[LedgerTrial]]:
         steps_of_a_route_stay_as_they_are,
         *ledger_writes.CHECKS,
         *ledger_lists.CHECKS,
+        *ledger_looking.CHECKS,
         *ledger_keeping.CHECKS,
     ]
 

@@ -42,7 +42,7 @@ class HostCircuit:
         self.health.served(self._timing.clock(), is_write=is_write(request))
 
     def throttled(self, tries: Tries, told_s: float) -> None:
-        """A 429 holds the host; the first since something was served halves its rate.
+        """A 429 holds the host; the first since something was served lowers its rate.
 
         Of several that meet one 429 together only the first to come back counts. `told_s` is 0 where it need not
         be long.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -40,7 +41,7 @@ class Attempting(Protocol):
 
 
 class GatedClient:
-    """Sends once, when the gate lets it, and measures how long answers take."""
+    """Sends once, when the gate lets it, and measures how long answers take. `longest_s`: the longest attempt."""
 
     def __init__(
         self,
@@ -51,12 +52,14 @@ class GatedClient:
         health: HostHealth,
         timing: Timing,
         spending: Spending,
+        longest_s: float = math.inf,
     ) -> None:
         self._host = host
         self._client = client
         self._gate = gate
         self._health = health
         self._timing = timing
+        self._longest_s = longest_s
         self.spending = spending
         self.latency_s: float | None = None
 
@@ -77,6 +80,9 @@ class GatedClient:
             tries.sent_at = self._timing.wall_clock()
             self.spending.note(tries.sent_at)
             answer = await self._client.send(request, slot)
+            # A process that was held up meanwhile (a laptop's lid) may have sent it long after that, but no longer
+            # than an attempt takes before now.
+            tries.sent_at = max(tries.sent_at, self._timing.wall_clock() - self._longest_s)
         finally:
             self._gate.release(slot)
         if isinstance(answer, Response):

@@ -106,7 +106,15 @@ def layered(
 ) -> HostTransport:
     """All that stands between a client that sends once and those who ask for something."""
     health = HostHealth(host.give_up_after_s)
-    gated = GatedClient(host.name, client, gate=gate, health=health, timing=timing, spending=spending)
+    gated = GatedClient(
+        host.name,
+        client,
+        gate=gate,
+        health=health,
+        timing=timing,
+        spending=spending,
+        longest_s=host.timeout_s,
+    )
     retrying = Retrying(
         host.name,
         gated,

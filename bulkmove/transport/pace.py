@@ -1,19 +1,22 @@
-"""How much of its rate a host gets: a 429 halves it, and it creeps back while none comes. Pure: told of the time.
+"""How much of its rate a host gets: a 429 lowers it, and it creeps back while none comes. Pure: told of the time.
 
-Additive increase, multiplicative decrease. On its way back it goes quickly to nine tenths of where the 429 came,
-slowly past that place, which is where the next one is to be expected, and quickly again once none came there.
+Additive increase, multiplicative decrease. One 429 may be chance, a request that overtook another on its way: it takes
+a fifth, which is back within half a minute. A second one on the way back is none: it takes half of what there was, and
+the way back is then quick to nine tenths of the place where it came, slow past that place, which is where the next one
+is to be expected, and quick again once none came there.
 """
 
 from __future__ import annotations
 
 import math
 
-LOWERED_TO = 0.5
+LOWERED_TO = 0.8
+LOWERED_AGAIN_TO = 0.5
 # A host that is configured with ten times what it allows is held by its pauses.
 LEAST_SHARE = 0.1
-CREEP_PER_S = 0.005
+CREEP_PER_S = 0.008
 NEAR = 0.9
-# A 429 costs about a minute: the place where one came is passed in ten.
+# A 429 costs about a minute: the place where they come is passed in ten.
 PASSED_OVER_S = 600.0
 # What follows the share is set anew for each step of it, not for each request.
 STEPS = 100
@@ -24,13 +27,16 @@ class Pace:
 
     def __init__(self) -> None:
         self._from = 1.0
+        self._near = 1.0
         self._ceiling = 1.0
         self._since = -math.inf
 
     def lower(self, now: float, *, used: float = 1.0) -> None:
         """The host asked for less. `used`: the share that was in use, where it was less than the share allowed."""
+        was_whole = self._exact(now) == 1.0
         self._ceiling = max(min(self._exact(now), used), LEAST_SHARE)
-        self._from = max(LEAST_SHARE, self._ceiling * LOWERED_TO)
+        self._from = max(LEAST_SHARE, self._ceiling * (LOWERED_TO if was_whole else LOWERED_AGAIN_TO))
+        self._near = self._ceiling if was_whole else max(self._from, NEAR * self._ceiling)
         self._since = now
 
     def rest_until(self, moment: float) -> None:
@@ -45,12 +51,11 @@ class Pace:
         left_s = now - self._since
         if left_s <= 0:
             return self._from
-        near = max(self._from, NEAR * self._ceiling)
-        to_near_s = (near - self._from) / CREEP_PER_S
+        to_near_s = (self._near - self._from) / CREEP_PER_S
         if left_s < to_near_s:
             return self._from + CREEP_PER_S * left_s
         left_s -= to_near_s
-        slowly = (self._ceiling - near) / (self._ceiling * (1 - NEAR))
-        if left_s < slowly * PASSED_OVER_S:
-            return near + (self._ceiling - near) * left_s / (slowly * PASSED_OVER_S)
-        return min(1.0, self._ceiling + CREEP_PER_S * (left_s - slowly * PASSED_OVER_S))
+        slow_s = PASSED_OVER_S * (self._ceiling - self._near) / (self._ceiling * (1 - NEAR))
+        if left_s < slow_s:
+            return self._near + (self._ceiling - self._near) * left_s / slow_s
+        return min(1.0, self._ceiling + CREEP_PER_S * (left_s - slow_s))

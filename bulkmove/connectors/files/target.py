@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections import deque
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -30,6 +31,8 @@ _NO_UPDATE = WriteResult(
     Verdict.REJECTED, cause="no-update", message=f"a file's rows can't be changed; its body has a field {ROW}"
 )
 _ZERO_BYTE = WriteResult(Verdict.REJECTED, cause="zero-byte", message="a CSV file can't carry its zero byte")
+
+_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
 _Lines = list[bytes]
 
@@ -175,9 +178,10 @@ class FileTarget:
         return self._part.final if self._part.is_in_place else self._part.path, self._writing.shape
 
     def _explained(self, error: OSError) -> HostUnavailableError:
+        remedy = "make room and run again" if error.errno in _FULL else "run again to go on"
         return HostUnavailableError(
             f"{self._place.name}: {error.filename or self._part.path} can't be written ({error.strerror}); nothing that"
-            " was acknowledged is lost, run again to go on"
+            f" was acknowledged is lost, {remedy}"
         )
 
 

@@ -13,7 +13,9 @@ from anyio import to_thread
 from tests.unit.ledger.conftest import Opened
 
 # Opened as a database browser opens it: to read and write, and closed again.
-_LOOK = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT count(*) FROM runs'); c.close()"
+_LOOK = (
+    "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT count(*) FROM runs'); c.close()"
+)
 
 
 def _look(path: Path) -> None:

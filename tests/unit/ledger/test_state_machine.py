@@ -8,6 +8,7 @@ import tempfile
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from bulkmove.entries import Entry, Member, Settled, Span
+from bulkmove.entries import Entry, Member, Refusal, Settled, Span
 from bulkmove.errors import LedgerError, single_error
 from bulkmove.ledger import SqliteLedger, open_ledger
 from bulkmove.model import Counts, State
@@ -255,11 +256,12 @@ class LedgerMachine(RuleBasedStateMachine):
         rest = sorted(members - set(told))
         self.model.settle(outcomes)
         if how == "settle" or not rest:
-            self.portal.call(lambda: self.ledger.settle(ROUTE, outcomes, intent=number))
+            self.portal.call(partial(self.ledger.settle, ROUTE, outcomes, intent=number))
             for name in rest:
                 self.model.bodies[name].intent = None
             return
-        doubtful, refusal = self.model.members(rest), "named" if how == "park as good" else None
+        doubtful = self.model.members(rest)
+        refusal: Refusal | None = "named" if how == "park as good" else None
         self.portal.call(
             lambda: self.ledger.park(
                 ROUTE, doubtful, intent=number, sent_at=5.0, settled=outcomes, refusal=refusal
@@ -444,7 +446,7 @@ def machine(examples: int, steps: int) -> Any:
 
 
 def test_the_ledger_is_as_the_model_whatever_happens() -> None:
-    run_state_machine_as_test(LedgerMachine, settings=machine(40, 25))
+    run_state_machine_as_test(LedgerMachine, settings=machine(25, 25))
 
 
 @pytest.mark.long

@@ -128,6 +128,6 @@ def test_a_body_that_is_too_large_alone_leaves_the_others_their_room() -> None:
 def test_a_joined_change_is_as_large_as_its_body_and_all_its_ids() -> None:
     same = [item(n, b"x" * 1000) for n in range(100, 110)]
     assert size_of(same, "joined") == 1000 + 10 * 6
-    assert [len(part) for part in within(same, "joined", 1030)] == [5, 5]
-    assert [len(part) for part in within(same, "array", 3003)] == [3, 3, 3, 1]
-    assert [len(part) for part in within(same, "array", 1)] == [1] * 10
+    assert [len(part) for part in within(same, "joined", SizeLimit(1030))] == [5, 5]
+    assert [len(part) for part in within(same, "array", SizeLimit(3003))] == [3, 3, 3, 1]
+    assert [len(part) for part in within(same, "array", SizeLimit(1))] == [1] * 10

@@ -238,6 +238,54 @@ async def test_an_array_refused_without_a_name_is_halved_until_the_bad_item_is_a
         assert [o.member.source_id for o in it.settled if o.cause] == ["3"]
 
 
+@pytest.mark.parametrize("is_atomic", [True, None])
+async def test_items_held_beside_one_that_was_not_sent_are_not_taken_for_good_ones(
+    bench: OpenBench, is_atomic: Any
+) -> None:
+    """An update that is rejected when its row is looked at is not named by the refusal of the others."""
+
+    async def refuse(of: Shop, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
+        if len(items) == 3:
+            return [WriteResult(R, cause="lines-left"), *[WriteResult(H, cause="unnamed")] * 2]
+        return await apply_all(of, items)
+
+    async with bench(shop(refuse)) as it:
+        it.is_atomic = is_atomic
+        left = await delivered(it, updates(3))
+        if is_atomic:
+            assert [len(request) for request in it.shop.requests] == [3, 1, 1], (
+                "halves, since nobody was named"
+            )
+        else:
+            assert left == ["2", "3"]
+            assert [intent.refusal for intent in await it.ledger.intents("r")] == ["unnamed"]
+
+
+def too_large_beyond(most: int) -> Any:
+    async def answer(of: Shop, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
+        if sum(item.body["value"] for item in items) > most:
+            return [WriteResult(Verdict.TOO_LARGE, cause="too-large")] * len(items)
+        return await apply_all(of, items)
+
+    return answer
+
+
+@pytest.mark.parametrize("is_repeatable", [True, False])
+@pytest.mark.parametrize("is_atomic", [True, False, None])
+async def test_what_is_too_large_goes_again_in_parts_at_once_whatever_is_known_of_the_host(
+    bench: OpenBench, is_atomic: Any, is_repeatable: Any
+) -> None:
+    async with bench(shop(too_large_beyond(4), is_repeatable=is_repeatable)) as it:
+        it.is_atomic = is_atomic
+        assert await delivered(it, creates(5)) == []
+        assert await it.ledger.counts("r") == Counts(written=4, rejected=1)
+        assert [o.member.source_id for o in it.settled if o.cause == "too-large"] == ["5"]
+        assert await it.ledger.intents("r") == []
+        state = await it.ledger.list_state("l")
+        assert state.max_bytes is not None
+        assert 0 < state.max_bytes < 200
+
+
 async def test_no_write_goes_out_while_the_list_is_read_back(bench: OpenBench) -> None:
     async with bench(shop(apply_all)) as it:
         items = await it.put_down(*creates(1))
@@ -255,6 +303,7 @@ _ANSWERS: list[tuple[str, Any, Any]] = [
     ("refused", lambda: saying([H, R, H]), None),
     ("refused by an atomic host", lambda: saying([H, R, H]), True),
     ("refused without a name", lambda: saying([H, H, H]), True),
+    ("too large", lambda: too_large_beyond(0), None),
 ]
 
 

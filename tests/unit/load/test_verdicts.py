@@ -144,6 +144,16 @@ def test_whether_a_host_is_atomic_is_told_by_refused_arrays_whose_good_items_can
     assert atomicity(intents, doubts) is verdict
 
 
+@pytest.mark.parametrize(("value", "verdict"), [(1, False), (0, True)])
+def test_of_refused_updates_the_rows_tell_by_what_they_hold(value: int, *, verdict: bool) -> None:
+    """That a row is there says nothing: it was there before."""
+    item = update("a", "7")
+    doubts = Doubts(ShopTarget(Shop()), "key")
+    doubts.add([item])
+    doubts.show({"id": "7", "key": "K", "value": value})
+    assert atomicity([Intent(1, 0.0, [item.member], "named")], doubts) is verdict
+
+
 def test_a_refused_batch_without_a_good_item_gives_no_verdict() -> None:
     assert atomicity([Intent(1, 0.0, [], "named")], Doubts(ShopTarget(Shop()), "key")) is None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from bulkmove.errors import (
     HostUnavailableError,
+    InDoubtError,
     LedgerRefusedError,
     RejectRecordError,
     single_error,
@@ -18,11 +20,12 @@ from bulkmove.errors import (
 from bulkmove.ledger import open_ledger
 from bulkmove.ledger.again import Asked
 from bulkmove.ledger.failing import Selection
-from bulkmove.model import JsonObject, Listing, Summary, Verdict, WriteItem, WriteResult
+from bulkmove.model import JsonObject, Listing, PageQuery, Summary, Verdict, WriteItem, WriteResult
 from bulkmove.pipeline.again import retry_migration
 from bulkmove.pipeline.plan import MigrationPlan
 from bulkmove.protocols import MapContext
-from tests.doubles import ARRAY, ONCE, SINGLE, Shop, Trap, apply_all, as_connector
+from bulkmove.settings import RejectionLimit
+from tests.doubles import ARRAY, JOINED, ONCE, SINGLE, Shop, Trap, apply_all, as_connector
 from tests.trial import Trial, copy_key
 
 
@@ -302,8 +305,7 @@ def all_once(trial: Trial, count: int) -> bool:
     return trial.shops["new"].values("key") == [f"k{n:03}" for n in range(1, count + 1)]
 
 
-@pytest.mark.parametrize("rules", [SINGLE, ARRAY])
-@pytest.mark.parametrize("remap", [False, True])
+@pytest.mark.parametrize(("rules", "remap"), [(SINGLE, False), (ARRAY, True)])
 async def test_cancelled_at_any_point_of_a_retry_nothing_is_lost_or_doubled(
     tmp_path: Path,
     rules: Any,
@@ -314,7 +316,7 @@ async def test_cancelled_at_any_point_of_a_retry_nothing_is_lost_or_doubled(
         folder = tmp_path / str(hang_at)
         folder.mkdir()
         host = Choosy(3, 7)
-        trial = moving(folder, host, rules=rules)
+        trial = moving(folder, host, 7, rules=rules)
         trial.route(mapper=picky(5))
         await trial.run()
         host.bad = set()
@@ -327,8 +329,111 @@ async def test_cancelled_at_any_point_of_a_retry_nothing_is_lost_or_doubled(
             await retry(trial)
         await trial.run()
         await retry(trial)
-        assert all_once(trial, 12), trap.passed
+        assert all_once(trial, 7), trap.passed
         assert await trial.failures() == []
         if not trap.is_sprung.is_set():
             return
     pytest.fail("it never came to its end")
+
+
+async def test_on_a_self_route_what_failed_is_read_again_and_nothing_else_is_changed(tmp_path: Path) -> None:
+    shop = Shop.of(rows(25), listing=Listing("passes", 10), rules=JOINED)
+
+    def restyle(record: JsonObject, context: MapContext) -> JsonObject:
+        del context
+        if record["value"] == 7:
+            raise RejectRecordError("not yet")
+        return {"id": "99" if record["value"] == 9 else record["id"], "value": 100 + record["value"] % 2}
+
+    trial = Trial(tmp_path, {"old": shop}).route(target="old", mapper=restyle)
+    assert (await trial.run()).routes["rows"].rejected == 2, "one names a row that is not there"
+    trial.route(
+        target="old",
+        mapper=lambda record, _: {"id": record["id"], "value": 100 + record["value"] % 2},
+        fingerprint="mended",
+    )
+    trial.mapped.clear()
+    shop.requests.clear()
+    assert (await retry(trial)).exit_code == 0
+    assert sorted(trial.mapped) == [("rows", "7"), ("rows", "9")]
+    assert [item.target_id for request in shop.requests for item in request] == ["7", "9"]
+    assert shop.values("value") == [100] * 12 + [101] * 13
+
+
+async def test_a_route_that_comes_after_another_is_retried_after_it(tmp_path: Path) -> None:
+    shops = {"old": Shop.of(rows(6)), "new": Shop(), "sizing": Shop()}
+
+    def follow(record: JsonObject, context: MapContext) -> JsonObject:
+        new = context.target_id("rows", record["id"])
+        if new is None:
+            raise RejectRecordError("it has no new id", cause="no-new-id")
+        return {"key": f"s{new}", "value": record["value"]}
+
+    trial = (
+        Trial(tmp_path, shops)
+        .route(mapper=picky(4))
+        .route("sizes", target="sizing", mapper=follow, after=("rows",))
+    )
+    summary = await trial.run()
+    assert [summary.routes[name].rejected for name in ("rows", "sizes")] == [1, 1]
+    trial.route(fingerprint="mended")
+    summary = await retry(trial)
+    assert summary.exit_code == 0
+    assert len(shops["sizing"].rows) == 6
+
+
+async def test_a_retry_that_is_stopped_leaves_the_rest_as_it_was(tmp_path: Path) -> None:
+    trial = moving(tmp_path, Choosy(), 12)
+    trial.route(mapper=picky(*range(1, 13)))
+    await trial.run()
+    trial.route(fingerprint="mended")
+    stop = anyio.Event()
+
+    async def stop_soon(query: PageQuery) -> None:
+        if query.offset >= 5:
+            stop.set()
+
+    trial.shops["old"].on_fetch = stop_soon
+    summary = await retry(trial, stop=stop)
+    counts = summary.routes["rows"]
+    assert counts.rejected > 0
+    assert counts.read == 12
+    trial.shops["old"].on_fetch = None
+    assert (await retry(trial)).exit_code == 0
+    assert all_once(trial, 12)
+
+
+async def test_a_host_that_fails_during_a_retry_loses_nothing(tmp_path: Path) -> None:
+    host = Choosy(3, 7)
+    trial = moving(tmp_path, host)
+    await trial.run()
+
+    async def lost(shop: Shop, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
+        await apply_all(shop, items)
+        raise InDoubtError("the answer is lost", sent_at=1.0)
+
+    trial.shops["new"].answer = lost
+    await retry(trial)
+    trial.shops["new"].answer = apply_all
+    assert (await retry(trial)).exit_code == 0
+    assert all_once(trial, 12)
+
+
+async def test_nothing_but_the_chosen_routes_is_touched(tmp_path: Path) -> None:
+    shops = {"old": Shop.of(rows(6)), "new": Shop(), "sizing": Shop()}
+    trial = Trial(tmp_path, shops).route(mapper=picky(4)).route("sizes", target="sizing", mapper=picky(2))
+    await trial.run()
+    trial.route(fingerprint="mended").route("sizes", target="sizing", fingerprint="mended too")
+    summary = await retry(trial, routes=("rows",))
+    assert summary.routes["rows"].rejected == 0
+    assert [f.route for f in await trial.failures()] == ["sizes"]
+    with pytest.raises(LedgerRefusedError, match="sizes"):
+        await trial.run()
+
+
+async def test_the_error_budget_ends_a_retry_too(tmp_path: Path) -> None:
+    trial = moving(tmp_path, Choosy(*range(1, 13)))
+    await trial.run()
+    limited = replace(trial.routes["rows"].settings, max_rejected=RejectionLimit(count=3))
+    trial.routes["rows"] = replace(trial.routes["rows"], settings=limited)
+    assert (await retry(trial)).exit_code == 7

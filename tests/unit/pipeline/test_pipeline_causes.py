@@ -31,7 +31,7 @@ def documented() -> dict[str, str]:
 def named_in_code() -> Iterator[str]:
     for file in (ROOT / "bulkmove").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-            if isinstance(node, ast.Call):
+            if isinstance(node, ast.Call) and "HELD" not in ast.dump(node):
                 name = getattr(node.func, "id", getattr(node.func, "attr", ""))
                 given = [each.value for each in node.keywords if each.arg == "cause"]
                 given += node.args[_BY_PLACE[name] : _BY_PLACE[name] + 1] if name in _BY_PLACE else []

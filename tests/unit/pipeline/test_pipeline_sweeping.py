@@ -51,9 +51,7 @@ async def test_what_a_host_did_after_it_was_read_back_is_found_and_named(tmp_pat
     trial = Trial(tmp_path, shops(answer=late("k2"), rules=rules)).route()
     summary = await trial.run()
     assert summary.exit_code == 3
-    doubled = 5 if rules is ARRAY else 1
-    assert summary.routes["rows"].unknown == (1 if rules is SINGLE else doubled - 4)
-    assert summary.routes["rows"].written == 4
+    assert (summary.routes["rows"].unknown, summary.routes["rows"].written) == (1, 4)
     [failure] = await trial.failures()
     assert (failure.source_id, failure.cause) == ("2", "doubled")
     twice = [row_id for row_id, row in trial.shops["new"].rows.items() if row["key"] == "k2"]
@@ -117,7 +115,7 @@ async def test_rows_that_share_a_key_for_other_reasons_are_no_doubles(tmp_path: 
     new = Shop.of(
         [{"key": "twice"}, {"key": "twice"}, {"key": "other"}, {"key": "other"}, {"key": "k1", "value": 0}]
     )
-    source = [
+    source: list[JsonObject] = [
         {"key": "twice", "to": None},
         {"key": "k1", "to": None},
         {"key": "a", "to": "3"},
@@ -149,7 +147,9 @@ async def test_of_a_record_of_several_bodies_the_doubled_one_is_unknown(tmp_path
     assert [failure.cause for failure in await trial.failures()] == ["doubled"]
 
 
-async def test_what_was_set_aside_as_not_there_and_came_after_all_is_not_called_rejected(tmp_path: Path) -> None:
+async def test_what_was_set_aside_as_not_there_and_came_after_all_is_not_called_rejected(
+    tmp_path: Path,
+) -> None:
     """The next run reads it back, and finds it written."""
     tries: list[int] = []
 
@@ -163,7 +163,11 @@ async def test_what_was_set_aside_as_not_there_and_came_after_all_is_not_called_
 
     async def comes_late(query: PageQuery) -> None:
         del query
-        if phases and phases[-1].startswith("looking for rows") and not any(r["key"] == "k2" for r in new.rows.values()):
+        if (
+            phases
+            and phases[-1].startswith("looking for rows")
+            and not any(r["key"] == "k2" for r in new.rows.values())
+        ):
             new.rows["77"] = {"id": "77", "key": "k2", "value": 2}
 
     phases: list[str] = []
@@ -201,5 +205,3 @@ async def test_a_list_of_many_pages_is_looked_through_to_its_end(tmp_path: Path)
     trial = Trial(tmp_path, {"old": Shop.of(rows(40)), "new": new}).route()
     await trial.run()
     assert sorted(f.source_id for f in await trial.failures()) == ["1", "37"]
-
-

@@ -390,17 +390,18 @@ def test_a_delay_that_all_requests_have_costs_no_rate(run_virtually: RunVirtuall
 
 
 @pytest.mark.parametrize("windows", [(Window(10, 1.0),), (Window(10, 1.0), Window(500, 3600.0))])
-def test_a_lowered_host_gets_half_its_rate_and_creeps_back_to_all_of_it(
+def test_a_lowered_host_gets_less_than_its_rate_and_creeps_back_to_all_of_it(
     run_virtually: RunVirtually, windows: tuple[Window, ...]
 ) -> None:
     async def scenario() -> None:
         gate = gate_of(*windows)
         gate.lower()
-        assert gate.rate_per_s == 5
+        gate.lower()
+        assert gate.rate_per_s == 4
         times = await starts(gate, 101)
         first, last = times[20] - times[0], times[100] - times[80]
-        assert 20 / first == pytest.approx(5.1, abs=0.2)
-        assert 20 / last == pytest.approx(5.8, abs=0.2)
+        assert 20 / first == pytest.approx(4.1, abs=0.2)
+        assert 20 / last == pytest.approx(5.6, abs=0.2)
         await anyio.sleep(1000)
         assert gate.rate_per_s == 10
         times = await starts(gate, 101)
@@ -422,6 +423,19 @@ def test_no_window_is_broken_on_the_way_back(
         times = await starts(gate, 200)
         assert most_in(times, 1.0) <= 3
         assert most_in(times, 60.0) <= 40
+
+    run_virtually(scenario())
+
+
+def test_a_429_makes_a_long_window_no_longer(run_virtually: RunVirtually) -> None:
+    """What is full for an hour would else stand still for a quarter of an hour more."""
+
+    async def scenario() -> None:
+        gate = gate_of(Window(100, 1.0), Window(60, 3600.0))
+        times = await starts(gate, 60, workers=1)
+        gate.lower()
+        times += await starts(gate, 1, workers=1)
+        assert 3600 <= times[60] - times[0] < 3603
 
     run_virtually(scenario())
 
@@ -451,9 +465,9 @@ def test_where_no_window_spaces_requests_a_lowered_host_gets_fewer_at_a_time(
                 gate.release(slot)
                 if slot is held[0]:
                     gate.lower()
-            assert await most_in_flight(gate) == 8
+            assert await most_in_flight(gate) == 12
             gate.lower()
-            assert await most_in_flight(gate) == 1, "what was in use is what is lowered"
+            assert await most_in_flight(gate) <= 2, "what was in use is what is lowered"
             await anyio.sleep(1000)
             assert await most_in_flight(gate) == 16
 

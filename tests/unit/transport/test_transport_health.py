@@ -64,6 +64,56 @@ def test_a_wait_is_cut_to_the_try_that_decides() -> None:
     assert health.shortened(30.0, 130.0) == 1.0
 
 
+def test_a_wait_is_cut_so_that_enough_tries_fit_in_the_time() -> None:
+    assert failing(0, give_up_after_s=20.0).shortened(30.0, 0.0) == 5.0
+    assert failing(0, give_up_after_s=1.0).shortened(30.0, 0.0) == 1.0
+    assert failing(0, give_up_after_s=20.0).shortened(0.3, 0.0) == 0.3
+
+
+def test_however_short_the_time_is_those_who_wait_their_turn_find_the_host_given_up() -> None:
+    health = failing(0, 1, 1, 1, 1, 1, give_up_after_s=1.0)
+    assert health.is_given_up(10.0)
+    assert not health.is_given_up(12.0)
+
+
+def failing_writes(*moments: float) -> HostHealth:
+    """With a reading served after each of them."""
+    health = HostHealth(120.0)
+    for number, moment in enumerate(moments):
+        health.failed(started_at=moment, now=moment, write=number)
+        health.served(moment + 0.1)
+    return health
+
+
+def test_writes_have_a_streak_that_readings_do_not_end() -> None:
+    health = failing_writes(0, 10, 20, 30, 40, 120)
+    assert health.has_failed_enough(is_write=True)
+    assert health.is_given_up(121.0, is_write=True)
+    assert health.fails_writes_alone
+    assert not health.has_failed_enough()
+    assert not health.is_given_up(121.0)
+    health.served(122.0, is_write=True)
+    assert not health.has_failed_enough(is_write=True)
+
+
+def test_a_write_that_failed_before_another_was_served_counts_no_more() -> None:
+    health = failing_writes(0, 10)
+    health.served(20.0, is_write=True)
+    for moment in range(30, 300, 10):
+        health.failed(started_at=moment, now=moment, write=moment % 20 // 10)
+        health.served(moment + 0.1)
+    assert not health.is_failing
+    assert not health.has_failed_enough(is_write=True)
+
+
+def test_what_is_remembered_of_bad_writes_is_bounded() -> None:
+    health = HostHealth(120.0)
+    for number in range(3000):
+        health.failed(started_at=0.0, now=0.0, write=number)
+        health.served(0.0, is_write=True)
+    assert len(health._suspects) <= 1000
+
+
 def test_more_than_ten_pauses_for_429_with_nothing_served_are_enough() -> None:
     health = failing()
     for _ in range(10):

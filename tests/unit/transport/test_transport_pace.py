@@ -9,46 +9,56 @@ from hypothesis import strategies as st
 from bulkmove.transport.pace import CREEP_PER_S, LEAST_SHARE, PASSED_OVER_S, Pace
 
 
-def test_all_of_the_rate_until_a_429_halves_it() -> None:
+def test_all_of_the_rate_until_a_429_takes_a_fifth_for_half_a_minute() -> None:
     pace = Pace()
     assert pace.share(0.0) == 1.0
     pace.lower(10.0)
-    assert pace.share(10.0) == 0.5
-
-
-def test_it_creeps_quickly_to_where_the_429_came_and_slowly_past_it() -> None:
-    pace = Pace()
-    pace.lower(0.0)
-    assert pace.share(40.0) == pytest.approx(0.7)
-    assert pace.share(80.0) == pytest.approx(0.9)
-    assert pace.share(80.0 + PASSED_OVER_S / 2) == pytest.approx(0.95)
-    assert pace.share(81.0 + PASSED_OVER_S) == 1.0
+    assert pace.share(10.0) == 0.8
+    assert pace.share(22.5) == 0.9
+    assert pace.share(35.1) == 1.0
     assert pace.share(1e9) == 1.0
 
 
-def test_a_second_429_halves_what_it_had_come_to_and_is_remembered_as_the_place_to_pass() -> None:
+def test_a_second_429_on_the_way_back_halves_what_it_had_come_to() -> None:
     pace = Pace()
     pace.lower(0.0)
-    pace.lower(20.0)
-    assert pace.share(20.0) == 0.3
-    near_s = 20.0 + (0.54 - 0.3) / CREEP_PER_S
-    assert pace.share(near_s + 1) == pytest.approx(0.54)
-    assert pace.share(near_s + PASSED_OVER_S) == pytest.approx(0.59, abs=0.011)
-    assert pace.share(near_s + PASSED_OVER_S + 40) == pytest.approx(0.8, abs=0.011), "no 429 came there"
+    pace.lower(12.6)
+    assert pace.share(12.6) == 0.45
 
 
-def test_what_was_in_use_is_what_is_halved() -> None:
+def test_it_then_creeps_quickly_to_where_the_429_came_slowly_past_it_and_quickly_beyond() -> None:
     pace = Pace()
-    pace.lower(0.0, used=0.4)
-    assert pace.share(0.0) == 0.2
+    pace.lower(0.0)
+    pace.lower(0.0)
+    near_s = (0.72 - 0.4) / CREEP_PER_S
+    assert pace.share(near_s / 2) == pytest.approx(0.56)
+    assert pace.share(near_s + 1) == pytest.approx(0.72)
+    assert pace.share(near_s + PASSED_OVER_S / 2) == pytest.approx(0.76)
+    assert pace.share(near_s + PASSED_OVER_S + 1) == pytest.approx(0.8)
+    assert pace.share(near_s + PASSED_OVER_S + 12.6) == pytest.approx(0.9), "no 429 came there"
+    assert pace.share(near_s + PASSED_OVER_S + 26) == 1.0
+
+
+def test_once_all_is_back_a_429_is_a_first_one_again() -> None:
+    pace = Pace()
+    pace.lower(0.0)
+    pace.lower(0.0)
+    pace.lower(2000.0)
+    assert pace.share(2000.0) == 0.8
+
+
+def test_what_was_in_use_is_what_is_lowered() -> None:
+    pace = Pace()
+    pace.lower(0.0, used=0.5)
+    assert pace.share(0.0) == 0.4
 
 
 def test_while_a_host_rests_nothing_creeps() -> None:
     pace = Pace()
     pace.lower(0.0)
     pace.rest_until(60.0)
-    assert pace.share(60.0) == 0.5
-    assert pace.share(80.0) == pytest.approx(0.6)
+    assert pace.share(60.0) == 0.8
+    assert pace.share(72.6) == pytest.approx(0.9)
 
 
 @given(st.lists(st.tuples(st.floats(0, 500), st.floats(0, 1), st.booleans()), max_size=30))

@@ -1,0 +1,40 @@
+"""A ledger put aside under another name, so that a run can begin anew and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import closing, suppress
+from itertools import count
+from pathlib import Path
+
+from bulkmove.errors import LedgerError
+from bulkmove.ledger.file import connect, locked
+
+
+def put_aside(ledger: Path) -> Path:
+    """Give the ledger another name, so that the next run begins anew; that name.
+
+    What stands in SQLite's log goes into the file first, so that one renaming does it: a kill leaves it done or not
+    begun. Raises LedgerLockedError while a run is going.
+    """
+    with locked(ledger):
+        with suppress(LedgerError, sqlite3.Error), closing(connect(ledger)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        aside = _unused_name(ledger)
+        try:
+            ledger.rename(aside)
+            for suffix in ("-wal", "-shm"):  # of a file that could not be opened, or that somebody looks at
+                if (part := ledger.with_name(ledger.name + suffix)).exists():
+                    part.rename(aside.with_name(aside.name + suffix))
+        except OSError as error:
+            raise LedgerError(f"{ledger}: can't be renamed ({error.strerror})") from error
+    return aside
+
+
+def _unused_name(ledger: Path) -> Path:
+    """Dated; two of one second are numbered."""
+    dated = f"{ledger.name}.{time.strftime('%Y%m%d-%H%M%S')}"
+    names = (ledger.with_name(dated if not number else f"{dated}-{number}") for number in count())
+    return next(name for name in names if not os.path.lexists(name))
