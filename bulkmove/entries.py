@@ -57,10 +57,7 @@ class Kept(NamedTuple):
 
 
 class Item(NamedTuple):
-    """One mapped body on its way to the target. `attempts` counts the sends of this run that nothing settled.
-
-    `was_tried`: it was sent before, in this run or in an earlier one, and nothing settled it.
-    """
+    """One mapped body on its way to the target. `attempts` counts the sends of this run that nothing settled."""
 
     member: Member
     target_id: str | None
@@ -69,7 +66,6 @@ class Item(NamedTuple):
     body: JsonObject
     attempts: int = 0
     failed_at: float | None = None
-    was_tried: bool = False
 
 
 class Sent(NamedTuple):

@@ -85,7 +85,8 @@ class Target(Protocol):
 
     `write` sends the items (all of one action, at most `rules[action].max_items`; for "joined" all of one
     body) in one request, and returns a result for each, in order. It raises InDoubtError where none of them
-    is settled. A 400 is not an error: the items that it names are REJECTED, the others HELD.
+    is settled. A 400 is not an error: the items that it names are REJECTED, the others HELD. Refused for its size, all
+    of a request is TOO_LARGE.
 
     `comparable` reduces a body or a row to the fields that come back on reading, in one normal form, so that
     a written body equals its row. Fields that are never returned are left out of both.

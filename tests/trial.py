@@ -19,7 +19,7 @@ from bulkmove.pipeline.migration import open_migration
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan
 from bulkmove.pipeline.runner import run_migration
 from bulkmove.protocols import MapContext, Mapper, StreamSpec
-from bulkmove.settings import HostSettings, MigrationSettings, Mode, RouteSettings, StreamName
+from bulkmove.settings import Confirm, HostSettings, MigrationSettings, Mode, RouteSettings, StreamName, Sweep
 from tests.doubles import Shop, TogetherLedger, Trap, as_connector
 
 
@@ -40,6 +40,7 @@ class Trial:
     directory: Path
     shops: dict[str, Shop]
     settle_s: float = -10.0
+    sweep: Sweep = "doubts"
     urls: dict[str, str] = field(default_factory=dict)
     routes: dict[str, RoutePlan] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
@@ -61,6 +62,7 @@ class Trial:
         after: tuple[str, ...] = (),
         batch_size: int | None = None,
         fingerprint: object = "as it was",
+        confirm: Confirm = "sample",
     ) -> Trial:
         """Adds a route, or puts it in the place of one of the same name; `mapped` keeps what its mapper was given."""
         spec = StreamSpec(name="rows", id_field="id", can_read=True, can_write=True, natural_key="key")
@@ -73,6 +75,7 @@ class Trial:
                 mode=mode,
                 after=after,
                 batch_size=batch_size,
+                confirm=confirm,
             ),
             source=spec,
             target=spec,
@@ -157,6 +160,7 @@ class Trial:
             hosts=hosts,
             routes={name: plan.settings for name, plan in self.routes.items()},
             ledger=self.ledger,
+            sweep=self.sweep,
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
@@ -18,10 +17,8 @@ from bulkmove.model import Request, Response
 from bulkmove.pipeline.hosts import Call
 from bulkmove.protocols import Signature
 from bulkmove.settings import HostSettings
+from bulkmove.transport.hiding import HIDDEN, SHORTEST, in_any_spelling
 
-HIDDEN = "***"
-# Shorter ones would be found in half of all words.
-_SHORTEST_SECRET = 4
 _DEEPEST = 100
 _WORTH_SEEING = re.compile(
     r"(?i)content-type|content-language|location|allow|date|retry-after|(x-)?ratelimit.*|x-request-id|warning"
@@ -36,8 +33,8 @@ def hider(host: HostSettings, signature: Signature) -> Hide:
     secrets = {secret.reveal() for secret in host.credentials.values()}
     secrets |= {word for value in signature.headers.values() for word in (value, value.rpartition(" ")[2])}
     secrets |= set(signature.params.values())
-    known = sorted((each for each in secrets if len(each) >= _SHORTEST_SECRET), key=len, reverse=True)
-    values = re.compile("|".join(map(_in_any_spelling, known))) if known else None
+    known = sorted((each for each in secrets if len(each) >= SHORTEST), key=len, reverse=True)
+    values = re.compile("|".join(map(in_any_spelling, known))) if known else None
     names = "|".join(map(re.escape, {*host.credentials, *signature.params})) or "api_key"
     in_links = re.compile(rf"(?i)([?&](?:{names})=)[^&#\s\"'<>]*")
 
@@ -51,22 +48,6 @@ def hider(host: HostSettings, signature: Signature) -> Hide:
         return [hide(inner) for inner in value] if isinstance(value, list) else value
 
     return hide
-
-
-def _in_any_spelling(secret: str) -> str:
-    """A pattern for a text whose signs may each stand as they are, escaped as in a link, or escaped as in HTML."""
-    return "".join(re.escape(sign) if sign.isalnum() and sign.isascii() else _signs(sign) for sign in secret)
-
-
-def _signs(sign: str) -> str:
-    escaped = "".join(f"%{byte:02X}" for byte in sign.encode(errors="replace"))
-    forms = [
-        re.escape(sign),
-        f"(?i:{escaped})",
-        re.escape(html.escape(sign)),
-        *([r"\+"] if sign == " " else []),
-    ]
-    return f"(?:{'|'.join(dict.fromkeys(forms))})"
 
 
 def body_of(body: bytes | None) -> tuple[Any, bool]:

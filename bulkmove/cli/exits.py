@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ import click
 
 from bulkmove.errors import BulkmoveError
 from bulkmove.report.prose import hung, width_of
+from bulkmove.settings import MigrationSettings
 
 INTERRUPTED = 130
 UNEXPECTED = 1
@@ -44,9 +45,10 @@ def exits(*, verbose: bool | None = None) -> Iterator[None]:
     except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
         raise
     except (Exception, KeyboardInterrupt, BaseExceptionGroup) as error:  # noqa: BLE001  nothing is above this
+        hide = _hiding(error)
         if bool(_parameter("verbose")) if verbose is None else verbose:
-            tell("".join(traceback.format_exception(error)).rstrip())
-        code = _end(list(_leaves(error)))
+            tell(hide("".join(traceback.format_exception(error)).rstrip()))
+        code = _end(list(_leaves(error)), hide)
     else:
         return
     sys.exit(code)
@@ -59,7 +61,33 @@ def without_secrets(text: str) -> str:
     return text
 
 
-def _end(errors: list[BaseException]) -> int:
+def _hiding(error: BaseException) -> Callable[[str], str]:
+    """What takes the credentials of the settings that the command worked with out of what is told of its end.
+
+    A defect of another library can tell them in words that look like no credential's.
+    """
+    found = {
+        secret.reveal()
+        for settings in _settings_near(error)
+        for host in settings.hosts.values()
+        for secret in host.credentials.values()
+    }
+    if not found:
+        return str
+    from bulkmove.transport.hiding import hiding_of
+
+    return hiding_of(found)
+
+
+def _settings_near(error: BaseException) -> Iterator[MigrationSettings]:
+    """Those in the frames that the error came through."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        for value in frame.f_locals.values():
+            if isinstance(value, MigrationSettings):
+                yield value
+
+
+def _end(errors: list[BaseException], hide: Callable[[str], str]) -> int:
     """Tells each error once and returns the gravest exit code: interrupted, unexpected, then the first."""
     codes: list[int] = []
     told: set[str] = set()
@@ -72,6 +100,7 @@ def _end(errors: list[BaseException]) -> int:
             kind = type(error).__name__
             line = f"unexpected: {kind}: {_first_line(error)}; run again with -v for the traceback"
             code = UNEXPECTED
+        line = hide(line)
         if line not in told:
             tell(line)
         told.add(line)

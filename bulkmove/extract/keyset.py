@@ -19,6 +19,7 @@ class KeysetResult:
     """How a reading ended: every span is done. `evidence` are the seconds that agreeing passes closed in this run.
 
     `leaves_rows_out`: the host was seen to leave rows out inside pages; they were asked for until nothing new came.
+    `is_count_honest`: what it counts was not seen to be wrong time and again.
     """
 
     spans: tuple[Span, ...]
@@ -26,6 +27,7 @@ class KeysetResult:
     rows: int
     evidence: tuple[int, ...]
     leaves_rows_out: bool = False
+    is_count_honest: bool = True
 
 
 async def read_keyset(
@@ -88,6 +90,7 @@ class _Reading:
             rows=sum(reader.rows for reader in self._readers),
             evidence=tuple(sorted(second for reader in self._readers for second in reader.evidence)),
             leaves_rows_out=self._facts.leaves_rows_out,
+            is_count_honest=self._facts.is_total_honest,
         )
 
     def _next_job(self) -> Job | None:

@@ -15,14 +15,21 @@ from bulkmove.protocols import Source
 
 
 async def read_unkeyed(
-    source: Source, *, concurrency: Callable[[], int], sink: RowSink, tally: Tally
+    source: Source,
+    *,
+    concurrency: Callable[[], int],
+    sink: RowSink,
+    tally: Tally,
+    looks_behind: bool = True,
 ) -> None:
     """Read a list that has no key to go along: once where nothing can move, else in passes (see `read_passes`)."""
     limit = source.listing.page_limit
     if source.listing.reading == "once":
         await read_once(source, limit=limit, sink=sink)
     else:
-        await read_passes(source, limit=limit, concurrency=concurrency, sink=sink, tally=tally)
+        await read_passes(
+            source, limit=limit, concurrency=concurrency, sink=sink, tally=tally, looks_behind=looks_behind
+        )
 
 
 async def read_once(source: Source, *, limit: int, sink: RowSink) -> int:

@@ -45,13 +45,14 @@ async def read_passes(
     sink: RowSink,
     tally: Tally,
     max_passes: int = 40,
+    looks_behind: bool = True,
 ) -> PassesResult:
     """Read the whole list until two passes in a row saw the same ids, as many as the list counts, and nothing moved.
 
     `sink` gets each row when it is first seen, up to `concurrency()` calls at once; rows without an id are known by
     their content. `tally` is empty, and tells afterwards which of the rows handed on the last pass did not see. An
-    empty list that says so is read once. Where nothing but the list's word shows its end, one request looks behind it.
-    There is no progress to keep: after a restart the reading starts afresh.
+    empty list that says so is read once. `looks_behind`: where nothing but the list's word shows its end, one request
+    more looks behind it. There is no progress to keep: after a restart the reading starts afresh.
 
     Raises UnprovenError after `max_passes`, and where the list's word does not hold, BadAnswerError where offsets take
     no effect.
@@ -70,7 +71,7 @@ async def read_passes(
         is_empty = is_whole and seen == 0 and one.total == 0
         is_same = await tally.agree(number)
         if is_whole and (is_empty or (was_whole and is_same)):
-            if is_empty or not await one.is_more_behind():
+            if is_empty or not looks_behind or not await one.is_more_behind():
                 pages += one.pages
                 vanished = await tally.size() - seen
                 return PassesResult(rows=seen, passes=number, pages=pages, total=one.total, vanished=vanished)
@@ -108,7 +109,9 @@ class _Doubts:
     def note_more_behind(self, seen: int) -> None:
         self._more += 1
         if self._more >= LOOKS_BEHIND:
-            raise UnprovenError(f"the list says that it ends after {seen} rows, and shows more behind its end")
+            raise UnprovenError(
+                f"the list says that it ends after {seen} rows, and shows more behind its end"
+            )
 
 
 class _Pass:

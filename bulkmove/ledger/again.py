@@ -330,24 +330,28 @@ def _drop(connection: sqlite3.Connection, route: int, old: Sequence[_Old]) -> No
         )
     connection.executemany("DELETE FROM sources WHERE route = ? AND source_id = ?", [n[:2] for n in names])
     tallies.move(connection, route=route, by={s: -n for s, n in Counter(each.state for each in old).items()})
-    kept = Counter(each.chunk for each in old if each.chunk is not None and each.state >= State.REJECTED)
-    for chunk, count in kept.items():
-        connection.execute("UPDATE chunks SET kept = kept - ? WHERE id = ?", (count, chunk))
-        drop_unneeded(connection, route, chunk)
+    held: dict[int, set[tuple[str, int]]] = defaultdict(set)
+    for each in old:
+        if each.chunk is not None and each.state >= State.REJECTED:
+            held[each.chunk].add((each.source_id, each.part))
+    for chunk, gone in held.items():
+        _drop_bodies(connection, chunk, gone)
 
 
-def drop_unneeded(connection: sqlite3.Connection, route: int, chunk: int) -> None:
-    """Keep no body of a page that is settled but for those that failed."""
+def _drop_bodies(connection: sqlite3.Connection, chunk: int, gone: set[tuple[str, int]]) -> None:
+    """Take failed bodies out of a kept page, which may hold others that are still to be sent."""
     row = connection.execute("SELECT open, kept, bodies FROM chunks WHERE id = ?", (chunk,)).fetchone()
-    if row is None or row[0]:
+    if row is None:
         return
-    if not row[1]:
+    is_open, kept, blob = row
+    if not is_open and kept == len(gone):
         connection.execute("DELETE FROM chunks WHERE id = ?", (chunk,))
         return
-    failed = connection.execute(
-        "SELECT source_id, body FROM records WHERE route = ? AND state >= 5 AND chunk = ?", (route, chunk)
-    ).fetchall()
-    connection.execute("UPDATE chunks SET bodies = ? WHERE id = ?", (keep_only(row[2], failed), chunk))
+    left = [(each.source_id, each.part) for each in unpack(blob) if (each.source_id, each.part) not in gone]
+    connection.execute(
+        "UPDATE chunks SET kept = kept - ?, bodies = ? WHERE id = ?",
+        (len(gone), keep_only(blob, left), chunk),
+    )
 
 
 def take_keys(connection: sqlite3.Connection, *, of: int, to: int, route: int, route_name: str) -> None:

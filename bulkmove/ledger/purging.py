@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import orjson
 
 from bulkmove.errors import LedgerError
 from bulkmove.ledger.chunks import keep_only, unpack
+from bulkmove.ledger.file import connect, explained, locked, migrate
 from bulkmove.model import OPEN_STATES
 
 _OPEN = ", ".join(str(state.value) for state in OPEN_STATES)
@@ -97,6 +100,18 @@ def _chunks(connection: sqlite3.Connection, route: str | None) -> Iterator[_Chun
             still = list(set(names) & set(connection.execute(_OPEN_OF, (of, ids)).fetchall()))
         if len(still) < len(names):
             yield _Chunk(number, blob, len(names), still)
+
+
+def purge_file(path: Path, route: str | None, *, messages: bool, synchronous: str) -> Erasable:
+    """Hold the ledger as a run does and purge it; what was erased. Raises LedgerLockedError while a run is going."""
+    try:
+        with locked(path), closing(connect(path, synchronous=synchronous)) as connection:
+            migrate(connection, path)
+            erased = erasable(connection, route, messages=messages)
+            purge(connection, route, messages=messages)
+    except sqlite3.Error as error:
+        raise explained(path, error) from error
+    return erased
 
 
 def purge(connection: sqlite3.Connection, route: str | None, *, messages: bool) -> None:

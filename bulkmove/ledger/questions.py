@@ -26,7 +26,7 @@ def in_slices(values: Sequence[str]) -> Iterator[tuple[str, ...]]:
 _MARKS = ",".join("?" * WIDTH)
 _KNOWN = f"SELECT source_id FROM records WHERE route = ? AND body = 0 AND source_id IN ({_MARKS})"  # noqa: S608  marks only
 _OPEN = f"SELECT source_id, body, attempts, failed_at FROM records WHERE route = ? AND state = ? AND source_id IN ({_MARKS})"  # noqa: S608  marks only
-_TRIED = f"SELECT DISTINCT source_id, body FROM tries WHERE route = ? AND source_id IN ({_MARKS})"  # noqa: S608  marks only
+_OPEN_HERE = f"SELECT source_id, body, attempts, failed_at FROM records WHERE route = ? AND state = ? AND chunk = ? AND source_id IN ({_MARKS})"  # noqa: S608  marks only
 _KEYS = (
     f"SELECT key, target_id, rows, fields, route, source_id FROM keys WHERE list = ? AND key IN ({_MARKS})"  # noqa: S608  marks only
 )
@@ -124,11 +124,10 @@ def open_items(connection: sqlite3.Connection, route: int, chunk: int, bodies: S
     """The bodies of a chunk that have no outcome, in the order in which they were mapped."""
     found: dict[tuple[str, int], tuple[int, float | None]] = {}
     for part in in_slices([kept.source_id for kept in bodies]):
-        for source_id, index, attempts, failed_at in connection.execute(_OPEN, (route, State.PENDING, *part)):
+        # A record that was mapped anew has its body in another chunk: what an older one still holds is not sent.
+        here = (route, State.PENDING, chunk, *part)
+        for source_id, index, attempts, failed_at in connection.execute(_OPEN_HERE, here):
             found[source_id, index] = (attempts, failed_at)
-    tried: set[tuple[str, int]] = set()
-    for part in in_slices(sorted({source_id for source_id, _ in found})):
-        tried.update(connection.execute(_TRIED, (route, *part)).fetchall())
     return [
         Item(
             member=Member(kept.source_id, kept.part, chunk),
@@ -138,7 +137,6 @@ def open_items(connection: sqlite3.Connection, route: int, chunk: int, bodies: S
             body=decode_json(kept.body),
             attempts=found[kept.source_id, kept.part][0],
             failed_at=found[kept.source_id, kept.part][1],
-            was_tried=(kept.source_id, kept.part) in tried,
         )
         for kept in bodies
         if (kept.source_id, kept.part) in found

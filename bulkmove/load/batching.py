@@ -148,9 +148,7 @@ class Joiner:
 Batcher = ArrayBatcher | Joiner
 
 
-def batcher_for(
-    action: Action, rule: BatchRule, batch_size: int | None, *, size: SizeLimit
-) -> Batcher:
+def batcher_for(action: Action, rule: BatchRule, batch_size: int | None, *, size: SizeLimit) -> Batcher:
     """The batcher that a target's rule asks for; `batch_size` is the user's, and never goes beyond the rule."""
     items = rule.max_items if batch_size is None else min(batch_size, rule.max_items)
     match rule.shape:

@@ -214,10 +214,7 @@ def _joined(batch: Batch, lane: Lane) -> Joined | None:
 
 async def _write(batch: Batch, lane: Lane) -> Sequence[WriteResult]:
     return await lane.target.write(
-        [
-            WriteItem(item.target_id, item.body, item.encoded, item.attempts or int(item.was_tried))
-            for item in batch.items
-        ]
+        [WriteItem(item.target_id, item.body, item.encoded, item.attempts) for item in batch.items]
     )
 
 
@@ -247,9 +244,7 @@ async def _sort(
                 answer.doubtful.append(item)
     answer.is_named = answer.is_named and len(answer.held) < len(batch.items)
     if too_large := [
-        item
-        for item, result in zip(batch.items, results, strict=True)
-        if result.verdict is Verdict.TOO_LARGE
+        item for item, result in zip(batch.items, results, strict=True) if result.verdict is Verdict.TOO_LARGE
     ]:
         await _learn_size(too_large, lane.rule(batch).shape, lane)
     return answer

@@ -28,7 +28,7 @@ from bulkmove.pipeline.opening import OpenHost, open_host
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan, changed_keys
 from bulkmove.pipeline.route import finish_writing, list_open, loader_of, note_finished
 from bulkmove.pipeline.runner import summarise, work_routes
-from bulkmove.pipeline.whole import read_list
+from bulkmove.pipeline.whole import find_all, read_list
 from bulkmove.protocols import FindsById, Observer, SeesDeletions, StagedTarget
 
 # Parts of a fingerprint that say which migration it is; all others say how records are mapped, which may be mended.
@@ -240,7 +240,7 @@ async def _renew_keys(job: RouteJob, ledger: SqliteLedger, retrying: Retrying) -
 
 
 async def _map_found(job: RouteJob, source: FindsById, retrying: Retrying) -> None:
-    """By their ids, some at a time. What the host does not bring, asked twice, is gone."""
+    """By their ids, some at a time. What the host does not bring is gone."""
     after: str | None = None
     while not job.stop.is_set():
         found = await retrying.plan(after=after, most=source.find_at_once)
@@ -249,9 +249,7 @@ async def _map_found(job: RouteJob, source: FindsById, retrying: Retrying) -> No
         after = found.last_id
         if not found.map:
             continue
-        records = {record.id: record for record in await source.find(list(found.map))}
-        if missing := [source_id for source_id in found.map if source_id not in records]:
-            records |= {record.id: record for record in await source.find(missing)}
+        records = await find_all(source, list(found.map))
         await _put_again(job, retrying, list(records.values()), found.map)
         await _skip_gone(job, retrying, {i: row for i, row in found.map.items() if i not in records})
 

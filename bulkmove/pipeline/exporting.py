@@ -19,6 +19,7 @@ from anyio import CapacityLimiter, to_thread
 from bulkmove.connectors.files.durable import open_private, save_directory
 from bulkmove.errors import ConfigError
 from bulkmove.ledger.failing import Detail
+from bulkmove.pipeline.causes import hint
 
 COLUMNS = (
     "route", "source_id", "part", "outcome", "cause", "message", "hint", "target_id", "attempts", "sent_at", "answered",
@@ -45,16 +46,19 @@ def form_of(path: Path) -> str:
     return form
 
 
-def write_failures(
-    path: Path, details: Iterable[Detail], *, hint: Callable[[str], str], record_of: RecordOf | None = None
-) -> int:
+async def write_in_thread(path: Path, details: Iterable[Detail], record_of: RecordOf) -> int:
+    """`write_failures`, off the event loop."""
+    return await to_thread.run_sync(partial(write_failures, path, details, record_of=record_of))
+
+
+def write_failures(path: Path, details: Iterable[Detail], *, record_of: RecordOf | None = None) -> int:
     """Write the failures, a line each; how many. The file is there whole or not at all, and private (0600).
 
     `record_of`: source records that the ledger did not keep. In CSV, nested values stand as JSON text, and a text that
     a spreadsheet would take for a formula gets a quote in front. Raises ConfigError where it can't be written.
     """
     form = form_of(path)
-    rows = (_row(detail, hint(detail.failure.cause), record_of) for detail in details)
+    rows = (_row(detail, record_of) for detail in details)
     lines = _csv_lines(rows) if form == "csv" else (_json_line(row) for row in rows)
     count = 0
     try:
@@ -84,7 +88,7 @@ def _placed(path: Path) -> Iterator[IO[bytes]]:
     save_directory(path.parent)
 
 
-def _row(detail: Detail, hint: str, record_of: RecordOf | None) -> Row:
+def _row(detail: Detail, record_of: RecordOf | None) -> Row:
     failure, record = detail.failure, detail.record
     if record is None and record_of is not None:
         record = record_of(failure.route, failure.source_id)
@@ -96,7 +100,7 @@ def _row(detail: Detail, hint: str, record_of: RecordOf | None) -> Row:
         "outcome": failure.outcome,
         "cause": failure.cause,
         "message": failure.message,
-        "hint": hint,
+        "hint": hint(failure.cause),
         "target_id": detail.target_id,
         "attempts": detail.attempts,
         "sent_at": sent_at,

@@ -47,24 +47,33 @@ def _gone(name: str, chunk: int) -> Settled:
 async def name_gone(job: RouteJob, tally: Tally) -> None:
     """Name records of this run or an earlier one that the end of the reading did not show: they moved as they were read.
 
-    What the last pass saw is in the ledger: where the two are as many, they are the same.
+    Of a list that is read along its dates, they were named when it was compared.
     """
-    if not tally.last or job.derive is not None:
-        return
-    await job.ledger.forget_gone(job.name)
-    if (await job.ledger.counts(job.name)).read > await tally.count(tally.last):
-        after = ""
-        while ids := await job.ledger.read_ids(job.name, after, _A_LOOK):
-            after = ids[-1]
-            if names := await tally.missing(ids):
-                await job.ledger.note_gone(job.name, sorted(names))
+    if tally.last and job.derive is None:
+        await job.ledger.forget_gone(job.name)
+        # What the last pass saw is in the ledger: where the two are as many, they are the same.
+        if (await job.ledger.counts(job.name)).read > await tally.count(tally.last):
+            await _name_missing(job, tally)
     await _tell(job, "after they were read; they move as they were")
+
+
+async def _name_missing(job: RouteJob, tally: Tally) -> None:
+    after = ""
+    while ids := await job.ledger.read_ids(job.name, after, _A_LOOK):
+        after = ids[-1]
+        if names := await tally.missing(ids):
+            await job.ledger.note_gone(job.name, sorted(names))
 
 
 async def _tell(job: RouteJob, what: str) -> None:
     count, ids = await job.ledger.gone_at_source(job.name, _NAMED)
     if count:
-        job.emit(Note(f"route {job.name}: {told(count, ids, source=str(job.settings.source))} {what}", route=job.name))
+        job.emit(
+            Note(
+                f"route {job.name}: {told(count, ids, source=str(job.settings.source))} {what}",
+                route=job.name,
+            )
+        )
 
 
 def gone_notes(connection: sqlite3.Connection, routes: Mapping[str, RouteSettings]) -> Iterator[str]:

@@ -125,7 +125,7 @@ async def _without_strays(job: RouteJob, matched: list[Entry], bodies: Sequence[
 
 
 async def _map(job: RouteJob, records: Sequence[Record]) -> list[Result]:
-    return await map_page(
+    results = await map_page(
         job.mapper,
         [record.data for record in records],
         job.context,
@@ -133,6 +133,10 @@ async def _map(job: RouteJob, records: Sequence[Record]) -> list[Result]:
         in_thread=bool(job.settings.after),
         ids=[record.id or "" for record in records],
     )
+    return [
+        Rejection(each.cause, job.hide(each.message)) if isinstance(each, Rejection) else each
+        for each in results
+    ]
 
 
 def _prepare(

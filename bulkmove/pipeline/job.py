@@ -72,7 +72,7 @@ class RouteJob:
     a record has to have failed before it is set aside. `limit`: the most records still to be mapped in this run, None without a limit. `stop` is set when the run
     is to end early, `enough` when the limit is reached. `derive`: makes the stream's rows of what its source reads.
     `check_body`: holds a body against what the target documents. `served_at`: when the target last did what was
-    asked (epoch seconds). `sweep`: when its list is looked through for doubles. `budget`: how many records this run may reject.
+    asked (epoch seconds). `hide`: takes credentials out of what a mapper says. `sweep`: when its list is looked through for doubles. `budget`: how many records this run may reject.
     """
 
     settings: RouteSettings
@@ -95,6 +95,7 @@ class RouteJob:
     check_body: BodyCheck | None = None
     onlooker: Onlooker | None = None
     served_at: float = 0.0
+    hide: Callable[[str], str] = str
     sweep: Sweep = "doubts"
     budget: ErrorBudget = field(default_factory=lambda: ErrorBudget("", None))
     enough: anyio.Event = field(default_factory=anyio.Event)

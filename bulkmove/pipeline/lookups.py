@@ -191,7 +191,14 @@ class _Opener:
         async def sink(records: Sequence[Record]) -> None:
             take([record.data for record in records])
 
-        await read_list(self._source(stream, where), sink, readers=readers_of(transport), derive=spec.derive)
+        # A value that such a list lacks is asked about, or rejected by name: it is not worth a request for each list.
+        await read_list(
+            self._source(stream, where),
+            sink,
+            readers=readers_of(transport),
+            derive=spec.derive,
+            looks_behind=False,
+        )
 
     def _source(self, stream: StreamName, where: Mapping[str, str]) -> Source:
         # What a source asks of its route: the stream, and the filters.

@@ -6,13 +6,11 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import anyio
-from anyio import to_thread
 
 from bulkmove.config import load_migration
 from bulkmove.errors import ConfigError, single_error
@@ -21,15 +19,14 @@ from bulkmove.ledger import failing, open_ledger, questions, tallies
 from bulkmove.ledger.again import Asked
 from bulkmove.ledger.aside import put_aside
 from bulkmove.ledger.failing import Group, Selection
-from bulkmove.ledger.file import connect, explained, is_locked, locked, migrate
+from bulkmove.ledger.file import is_locked
 from bulkmove.ledger.looking import looked_at
-from bulkmove.ledger.purging import Erasable, erasable, purge
+from bulkmove.ledger.purging import Erasable, erasable, purge_file
 from bulkmove.ledger.story import story
 from bulkmove.model import Counts, Failure, JsonObject, Summary
 from bulkmove.pipeline.again import retry_migration
-from bulkmove.pipeline.causes import hint
 from bulkmove.pipeline.explaining import Explained, explain
-from bulkmove.pipeline.exporting import form_of, found_records, write_failures
+from bulkmove.pipeline.exporting import form_of, found_records, write_in_thread
 from bulkmove.pipeline.gone import gone_notes
 from bulkmove.pipeline.hosts import OnPause
 from bulkmove.pipeline.job import RunOptions
@@ -192,17 +189,17 @@ class Migration:
         Raises ConfigError for a route, a cause or an id that is not there.
         """
         with looked_at(self.settings.ledger) as connection:
+            selection = self._selection(connection, route, causes, ids)
             if connection is not None:
-                yield from failing.failures(connection, self._selection(connection, route, causes, ids))
+                yield from failing.failures(connection, selection)
 
     def failure_groups(
         self, route: str | None = None, *, causes: Sequence[str] = (), ids: Sequence[str] = ()
     ) -> list[Group]:
         """The failures by route, outcome and cause. Raises what `failures` raises."""
         with looked_at(self.settings.ledger) as connection:
-            if connection is None:
-                return []
-            return failing.groups(connection, self._selection(connection, route, causes, ids))
+            selection = self._selection(connection, route, causes, ids)
+            return [] if connection is None else failing.groups(connection, selection)
 
     async def export_failures(
         self,
@@ -228,18 +225,19 @@ class Migration:
                 if records:
                     plan = plan_migration(self.settings, only=selection.routes)
                     await refetch(plan, connection, selection, found, on_pause=on_pause)
-                details = failing.details(connection, selection)
-                write = partial(write_failures, file, details, hint=hint, record_of=found.record_of)
-                return await to_thread.run_sync(write)
+                return await write_in_thread(file, failing.details(connection, selection), found.record_of)
 
     def _selection(
         self,
-        connection: sqlite3.Connection,
+        connection: sqlite3.Connection | None,
         route: str | None,
         causes: Sequence[str],
         ids: Sequence[str],
     ) -> Selection:
         routes = () if route is None else (route,)
+        if connection is None:
+            check_routes(self.settings, routes)
+            return Selection(routes)
         return selected(connection, self.settings, routes=routes, causes=causes, ids=ids)
 
     def explain(self, route: str, source_id: str) -> Explained:
@@ -270,21 +268,11 @@ class Migration:
         Their bytes are nowhere in the ledger's files then; ids, hashes, outcomes and causes stay. Raises
         LedgerLockedError while a run is going.
         """
-        path = self.settings.ledger
-        if not path.exists():
+        if self.purgeable(route, messages=messages).is_nothing and not self.settings.ledger.exists():
             return Erasable()
-        try:
-            with (
-                locked(path),
-                closing(connect(path, synchronous=self.settings.synchronous)) as connection,
-            ):
-                migrate(connection, path)
-                check_routes(self.settings, () if route is None else [route], connection)
-                erased = erasable(connection, route, messages=messages)
-                purge(connection, route, messages=messages)
-        except sqlite3.Error as error:
-            raise explained(path, error) from error
-        return erased
+        return purge_file(
+            self.settings.ledger, route, messages=messages, synchronous=self.settings.synchronous
+        )
 
     def in_doubt(self) -> int:
         """How many requests nothing has settled."""

@@ -19,6 +19,7 @@ from bulkmove.pipeline.rehearsing import source_in_rehearsal
 from bulkmove.protocols import Connector
 from bulkmove.settings import HostSettings, RouteSettings, Window
 from bulkmove.transport import HostTransport, OpenClient, Timing, open_client, open_transport
+from bulkmove.transport.hiding import hiding_of
 from bulkmove.transport.local import open_local
 
 OpenHost = Callable[[HostSettings, Connector], AbstractAsyncContextManager[HostTransport]]
@@ -124,6 +125,7 @@ async def open_job(run: Run, route: RoutePlan) -> RouteJob:
         derive=route.source.derive,
         check_body=body_checker(route.target, settings.mode) if settings.check_bodies else None,
         onlooker=run.options.onlooker,
+        hide=hiding_of(secret.reveal() for host in hosts.values() for secret in host.credentials.values()),
         sweep=run.plan.settings.sweep,
         budget=ErrorBudget(settings.name, settings.max_rejected if run.options.onlooker is None else None),
     )

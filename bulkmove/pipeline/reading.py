@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from bulkmove import clock
 from bulkmove.entries import Span
 from bulkmove.errors import BadAnswerError, UnprovenError
 from bulkmove.events import Note, RecordsExpected
 from bulkmove.extract.beyond import span_beyond
-from bulkmove.extract.keyset import read_keyset
+from bulkmove.extract.dated import DatedIds
+from bulkmove.extract.differing import stretches
+from bulkmove.extract.keyset import KeysetResult, read_keyset
 from bulkmove.extract.once import read_unkeyed
 from bulkmove.extract.plan import plan_spans
 from bulkmove.extract.reader import ReadPage
 from bulkmove.extract.tally import Tally
 from bulkmove.extract.undated import count_undated
 from bulkmove.model import PageQuery, Record
+from bulkmove.pipeline.comparing import compare
 from bulkmove.pipeline.job import RouteJob
 
 Take = Callable[[Sequence[Record], Span | None], Awaitable[None]]
@@ -36,8 +39,22 @@ async def read_sorted(job: RouteJob, take: Take) -> None:
     naming = _Naming(job)
     with naming.reading():
         spans = await _spans(job)
+    async with DatedIds() as read:
+        result = await _read_spans(job, spans, take, naming=naming, read=read)
+        _tell(job, result)
+        await _name_undated(job)
+        # Rows that are made of others, or kept to be mapped later, are not held against the list.
+        if result.is_count_honest and job.derive is None and not job.is_self_route:
+            cutoff = (await job.ledger.progress(job.name)).cutoff
+            if cutoff is not None:
+                await compare(job, read, stretches(spans, cutoff=cutoff), take)
 
+
+async def _read_spans(
+    job: RouteJob, spans: Sequence[Span], take: Take, *, naming: _Naming, read: DatedIds
+) -> KeysetResult:
     async def sink(page: ReadPage) -> None:
+        await read.add(page.records)
         with naming.others():
             await take(page.records, page.span)
 
@@ -45,7 +62,7 @@ async def read_sorted(job: RouteJob, take: Take) -> None:
         await job.ledger.save_spans(job.name, [shortened, new])
 
     with naming.reading():
-        result = await read_keyset(
+        return await read_keyset(
             job.source,
             spans,
             limit=job.source.listing.page_limit,
@@ -53,6 +70,9 @@ async def read_sorted(job: RouteJob, take: Take) -> None:
             sink=sink,
             on_split=store_split,
         )
+
+
+def _tell(job: RouteJob, result: KeysetResult) -> None:
     if result.evidence:
         job.emit(
             Note(
@@ -69,7 +89,6 @@ async def read_sorted(job: RouteJob, take: Take) -> None:
                 route=job.name,
             )
         )
-    await _name_undated(job)
 
 
 async def _spans(job: RouteJob) -> Sequence[Span]:
@@ -109,7 +128,7 @@ async def _now(job: RouteJob) -> int:
     if page.total is not None and job.derive is None:
         await job.ledger.mark(job.name, expected=page.total)
         job.emit(RecordsExpected(job.name, page.total))
-    here = time.time()
+    here = clock.now()
     if page.date is None:
         return int(here)
     apart_s = page.date - here

@@ -18,7 +18,7 @@ from bulkmove.pipeline.exporting import Found
 from bulkmove.pipeline.hosts import OnPause, opened
 from bulkmove.pipeline.opening import readers_of
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan
-from bulkmove.pipeline.whole import read_list
+from bulkmove.pipeline.whole import find_all, read_list
 from bulkmove.protocols import FindsById
 
 
@@ -77,7 +77,7 @@ async def _read(
             after: str | None = None
             while ids := await lacking.behind(after, source.find_at_once):
                 after = ids[-1]
-                await keep(await source.find(ids))
+                await keep(list((await find_all(source, ids)).values()))
         else:
             await read_list(source, keep, readers=readers_of(transport), derive=route.source.derive)
 

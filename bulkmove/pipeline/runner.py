@@ -77,7 +77,8 @@ async def work_routes(
             spending = await recall_spending(run.ledger, run.plan.settings.hosts, run.transports)
             background.start_soon(run.ledger.stay_alive, name="sign of life")
             background.start_soon(spending.keep, name="spending")
-            background.start_soon(_sample_hosts, run, name="host samples")
+            if run.observer is not None:
+                background.start_soon(_sample_hosts, run, name="host samples")
             if await _load_lookups(run, mapping):
                 # All are opened before the first starts: a mistake in one is told before anything is written.
                 for name, route in run.plan.routes.items():

@@ -5,9 +5,9 @@ Nothing of the reading itself is kept in a ledger.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Sequence
 
+from bulkmove import clock
 from bulkmove.entries import Span
 from bulkmove.exact import name_of_content
 from bulkmove.extract.keyset import read_keyset
@@ -17,7 +17,7 @@ from bulkmove.extract.reader import ReadPage
 from bulkmove.extract.tally import Tally
 from bulkmove.extract.undated import count_undated
 from bulkmove.model import PageQuery, Record
-from bulkmove.protocols import Derive, Source
+from bulkmove.protocols import Derive, FindsById, Source
 
 RowsSink = Callable[[Sequence[Record]], Awaitable[None]]
 
@@ -25,16 +25,22 @@ RowsSink = Callable[[Sequence[Record]], Awaitable[None]]
 # is dated in the future: then up to a year that dates can still name.
 _AHEAD_S = 86_400
 _END_OF_TIME = 250_000_000_000
+_QUIET_ANSWERS = 2
 
 
 async def read_list(
-    source: Source, sink: RowsSink, *, readers: Callable[[], int], derive: Derive | None = None
+    source: Source,
+    sink: RowsSink,
+    *,
+    readers: Callable[[], int],
+    derive: Derive | None = None,
+    looks_behind: bool = True,
 ) -> int:
     """Read a list as a route would, proof and all; `sink` gets each row once, rows without an id by their content.
 
     Returns how many rows have no date, by the host's own counts, and were not read: of a list that is read along its
     dates alone. `readers`: how many pages to fetch at a time. `derive`: what each row that is read becomes
-    (`StreamSpec.derive`). Raises UnprovenError, BadAnswerError and what the transport raises; what `sink` raises ends
+    (`StreamSpec.derive`). `looks_behind`: see `read_passes`. Raises UnprovenError, BadAnswerError and what the transport raises; what `sink` raises ends
     the reading.
     """
     async with Tally() as seen, Tally() as passes:
@@ -55,7 +61,13 @@ async def read_list(
         if listing.reading != "keyset":
             # Passes hand each row on once by themselves.
             is_once_each = listing.reading == "passes" and derive is None
-            await read_unkeyed(source, concurrency=readers, sink=sink if is_once_each else show, tally=passes)
+            await read_unkeyed(
+                source,
+                concurrency=readers,
+                sink=sink if is_once_each else show,
+                tally=passes,
+                looks_behind=looks_behind,
+            )
             return 0
         spans = await plan_spans(source, cutoff=await _last_key(source), count=readers())
         await read_keyset(
@@ -67,7 +79,7 @@ async def read_list(
 async def _last_key(source: Source) -> int:
     """A key after which there is no row: soon, so that spans are cut where rows are, unless a row lies beyond it."""
     page = await source.fetch(PageQuery(limit=1))
-    now = page.date if page.date is not None else time.time()
+    now = page.date if page.date is not None else clock.now()
     soon = int(now) + _AHEAD_S
     beyond = await source.fetch(PageQuery(limit=1, after=soon))
     is_later = any(record.key is not None and record.key > soon for record in beyond.records)
@@ -76,3 +88,18 @@ async def _last_key(source: Source) -> int:
 
 async def _forget(shortened: Span, new: Span) -> None:
     """There is nothing to resume."""
+
+
+async def find_all(source: FindsById, ids: Sequence[str]) -> dict[str, Record]:
+    """Those of the rows that are there, by their ids.
+
+    A page may be cut shorter than was asked for: what is missing is asked for until two answers in a row bring none.
+    """
+    found: dict[str, Record] = {}
+    left, quiet = list(ids), 0
+    while left and quiet < _QUIET_ANSWERS:
+        brought = {record.id: record for record in await source.find(left) if record.id is not None}
+        quiet = 0 if brought else quiet + 1
+        found |= brought
+        left = [each for each in left if each not in brought]
+    return found

@@ -71,6 +71,13 @@ class Stage:
     def add_fault(self, name: str, **narrowed: Any) -> None:
         self._portal.call(lambda: self._record.add_fault(name, **narrowed))
 
+    def add_move(self, **move: Any) -> None:
+        """A change that is made while somebody reads, as `SandboxRecord.add_move` has it."""
+        self._portal.call(lambda: self._record.add_move(**move))
+
+    def clear_moves(self) -> None:
+        self._portal.call(self._record.clear_moves)
+
     def change(self, **change: Any) -> dict[str, Any]:
         return self._portal.call(self._record.change_source, change)
 
@@ -80,6 +87,7 @@ class Stage:
     def clean(self) -> None:
         """As it was at its start, but for rows that stood in the target lists before and for orders that were changed."""
         self.clear_faults()
+        self.clear_moves()
         self._portal.call(lambda: self._record.reset(targets=[] if self.prefilled else TARGETS, stats=True))
         self._restore_orders()
         self._restore_products()

@@ -185,7 +185,9 @@ def test_a_count_shows_that_the_last_page_lacks_rows() -> None:
     short = Page((Record("a", 5, None, {}),), total=3, has_next=False)
     assert walk.take(walk.query(), short)
     assert not walk.span.is_done
-    assert walk.take(walk.query(), Page(tuple(Record(n, 5 + i, None, {}) for i, n in enumerate("abc")), 3, False))
+    assert walk.take(
+        walk.query(), Page(tuple(Record(n, 5 + i, None, {}) for i, n in enumerate("abc")), 3, False)
+    )
     assert walk.span.is_done
 
 

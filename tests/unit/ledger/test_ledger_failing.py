@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, closing
@@ -178,3 +179,22 @@ def test_a_ledger_of_an_older_bulkmove_is_brought_up_to_date_to_be_asked(tmp_pat
     assert found is not None
     assert [page.id for page in found.pages] == [-1]
     assert found.bodies[0].target_id == "70"
+
+
+async def test_a_purge_leaves_nothing_in_pages_that_were_given_up_before(opened: Opened, path: Path) -> None:
+    """Bodies of what was written were deleted by a run; where SQLite does not overwrite them, they stay in the file."""
+    async with opened() as ledger:
+        bodies = [hashlib.sha256(bytes([number])).hexdigest().encode() for number in range(100)]
+        entries = [Entry(str(n), 0, State.PENDING, body=b'"' + body + b'"') for n, body in enumerate(bodies)]
+        await ledger.add_page("r", entries, chunk=ledger.reserve_chunk())
+        await ledger.counts("r")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        (blob,) = connection.execute("SELECT bodies FROM chunks").fetchone()
+        connection.execute("PRAGMA secure_delete = OFF").fetchone()
+        connection.execute("DELETE FROM chunks")
+        connection.execute("UPDATE records SET state = 2, chunk = NULL")
+    piece = blob[2000:2040]
+    assert piece in read(path)
+    with closing(connect(path)) as connection:
+        purging.purge(connection, None, messages=False)
+    assert piece not in read(path)

@@ -146,6 +146,26 @@ async def test_what_was_rejected_when_it_was_mapped_is_read_and_mapped_anew(tmp_
     assert trial.shops["new"].values("value") == list(range(1, 13))
 
 
+@pytest.mark.parametrize("remap", [False, True])
+async def test_what_is_mapped_anew_is_looked_for_before_it_is_sent(
+    tmp_path: Path,
+    remap: bool,  # noqa: FBT001  a value of the table
+) -> None:
+    host = Choosy(3)
+    trial = moving(tmp_path, host)
+    trial.route(mapper=picky(5))
+    await trial.run()
+    host.bad = set()
+    trial.route(fingerprint="mended")
+    new = trial.shops["new"]
+    for number in (3, 5):
+        new.rows[f"90{number}"] = {"id": f"90{number}", "key": f"k00{number}", "value": number}
+    new.requests.clear()
+    assert (await retry(trial, remap=remap)).exit_code == 0
+    assert new.requests == []
+    assert all_once(trial, 12)
+
+
 async def test_a_record_that_left_the_source_is_skipped(tmp_path: Path) -> None:
     trial = moving(tmp_path, Choosy())
     trial.route(mapper=picky(2, 5))
@@ -242,6 +262,27 @@ async def test_other_open_records_of_the_route_are_left_to_the_next_run(tmp_path
     assert "rows" not in summary.finished
     assert (await trial.run()).exit_code == 0
     assert trial.shops["new"].values("value") == list(range(1, 21))
+
+
+async def test_an_old_body_that_is_kept_beside_an_open_one_is_not_sent_too(tmp_path: Path) -> None:
+    """Both were mapped anew together and one was rejected again; that was cut off, and then it was mapped once more."""
+    trial = moving(tmp_path, Choosy(), 9, rules=ARRAY)
+    trial.shops["old"].listing = Listing("passes", 100)
+    trial.route(mapper=picky(1, 5))
+    await trial.run()
+
+    def wrong(record: JsonObject, context: MapContext) -> JsonObject:
+        return {**copy_key(record, context), "key": "k001", "value": f"wrong {record['value']}"}
+
+    trial.route(mapper=wrong, fingerprint="not quite mended")
+    trap = Trap(2)
+    await retry_into(trial, trap, remap=False)
+    assert trap.passed == ["before a change", "after a change"]
+    assert [f.cause for f in await trial.failures()] == ["duplicate-key"]
+    trial.route(fingerprint="mended")
+    trial.shops["new"].requests.clear()
+    assert (await retry(trial)).exit_code == 0
+    assert sent(trial) == ["wrong 1", 5]
 
 
 async def test_more_than_the_mapping_must_not_change(tmp_path: Path) -> None:

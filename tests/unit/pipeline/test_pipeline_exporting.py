@@ -28,7 +28,7 @@ def detail(source_id: str = "7", message: str = "no", **given: object) -> Detail
 def test_json_lines_keep_the_digits_of_records_and_bodies(tmp_path: Path) -> None:
     file = tmp_path / "x.jsonl"
     body = b'{"total":12.50,"id":123456789012345678901234567890}'
-    assert write_failures(file, [detail(mapped=body, sent_at=0.0)], hint=hint) == 1
+    assert write_failures(file, [detail(mapped=body, sent_at=0.0)]) == 1
     assert body in file.read_bytes()
     row = json.loads(file.read_text("utf-8"))
     assert (row["source_id"], row["record"], row["sent_at"]) == ("7", None, "1970-01-01T00:00:00+00:00")
@@ -40,7 +40,7 @@ def test_json_lines_keep_the_digits_of_records_and_bodies(tmp_path: Path) -> Non
 def test_a_spreadsheet_takes_no_cell_for_a_formula(tmp_path: Path, evil: str) -> None:
     file = tmp_path / "x.csv"
     row = detail(source_id=evil, message=evil, answer=evil, target_id=evil, mapped=b'{"a":"=1"}', attempts=3)
-    assert write_failures(file, [row], hint=hint) == 1
+    assert write_failures(file, [row]) == 1
     with file.open(newline="", encoding="utf-8") as opened:
         [found] = csv.DictReader(opened)
     assert [found[name] for name in ("source_id", "message", "answer", "target_id")] == [f"'{evil}"] * 4
@@ -56,7 +56,7 @@ def test_what_could_not_be_written_whole_leaves_the_old_file(tmp_path: Path) -> 
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        write_failures(file, broken(), hint=hint)
+        write_failures(file, broken())
     assert [each.name for each in tmp_path.iterdir()] == ["x.jsonl"]
     assert file.read_text() == "as it was"
 
@@ -64,4 +64,4 @@ def test_what_could_not_be_written_whole_leaves_the_old_file(tmp_path: Path) -> 
 @pytest.mark.parametrize("name", ["x.xlsx", "x", "nowhere/x.csv"])
 def test_a_file_of_another_kind_or_without_a_place_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError):
-        write_failures(tmp_path / name, [], hint=hint)
+        write_failures(tmp_path / name, [])
