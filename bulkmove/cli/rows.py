@@ -13,6 +13,7 @@ from bulkmove.model import JsonObject
 
 Encode = Callable[[Sequence[JsonObject]], bytes]
 _MOST_NAMED = 20
+_DEEPEST = 100
 
 
 def picked(row: JsonObject, names: Sequence[str]) -> JsonObject:
@@ -20,18 +21,21 @@ def picked(row: JsonObject, names: Sequence[str]) -> JsonObject:
     return {name: _at(row, name) for name in names}
 
 
-def _at(value: Any, path: str) -> Any:
-    """What stands at a dotted path: a number is a place in a list, a name is asked of each entry of a list."""
+def _at(value: Any, path: str, depth: int = 0) -> Any:
+    """What stands at a dotted path: a number is a place in a list, a name is asked of each entry of a list.
+
+    Nothing where lists in lists are nested more deeply than anyone could read.
+    """
     if isinstance(value, dict):
         if path in value:
             return value[path]
         name, _, rest = path.partition(".")
         return _at(value[name], rest) if rest and name in value else None
-    if not isinstance(value, list):
+    if not isinstance(value, list) or depth > _DEEPEST:
         return None
     place, _, rest = path.partition(".")
     if not (place.isascii() and place.isdigit()):
-        return [_at(each, path) for each in value]
+        return [_at(each, path, depth + 1) for each in value]
     if int(place) >= len(value):
         return None
     return _at(value[int(place)], rest) if rest else value[int(place)]

@@ -97,22 +97,24 @@ class _Look:
 
     async def _compare(self, after: int, before: int) -> None:
         rows: dict[str, Record] = {}
-        places, page = 0, None
-        while page is None or (page.has_next and page.records and places < MOST_PAGES * self._limit):
+        pages = places = 0
+        page = None
+        while page is None or (page.has_next and page.records and pages < MOST_PAGES):
             page = await self._fetch(after, before, limit=self._limit, offset=places)
             rows.update((row.id, row) for row in page.records if row.id is not None and row.key is not None)
-            places += len(page.records)
-        counted = page.total or 0
-        if page.has_next or (places > self._limit and len(rows) < counted):
-            self.found.is_told = (
-                False  # rows of one second come in any order: a page may lack what another shows
-            )
+            pages, places = pages + 1, places + len(page.records)
+        unshown = max(0, (page.total or 0) - places)
+        missing = await self._read.ids(after, before) - rows.keys()
+        # Rows of one second come in any order, so that a page may lack what another shows; and a row that is counted
+        # and not shown may be one that was read.
+        if page.has_next or (pages > 1 and len(rows) < (page.total or 0)) or (unshown and missing):
+            self.found.is_told = False
             return
         self.seen |= rows.keys()
         known = await self._read.known(sorted(rows))
         self.found.late += [row for name, row in rows.items() if name not in known]
-        self.found.gone |= await self._read.ids(after, before) - rows.keys()
-        self.found.unshown += max(0, counted - places)
+        self.found.gone |= missing
+        self.found.unshown += unshown
 
     async def _fetch(self, after: int, before: int, *, limit: int, offset: int = 0) -> Page:
         self._requests += 1

@@ -8,8 +8,9 @@ from functools import partial
 
 from bulkmove import clock
 from bulkmove.entries import Entry, Intent, Member, Refusal
-from bulkmove.ledger import again
-from bulkmove.ledger.again import Asked, Claims, Plan
+from bulkmove.ledger import again, choosing
+from bulkmove.ledger.again import Claims
+from bulkmove.ledger.choosing import Asked, Plan
 from bulkmove.ledger.sqlite import SqliteLedger
 
 # Before a run is begun all that failed did so before it.
@@ -34,9 +35,9 @@ class Retrying:
         `among`: of these records alone.
         """
         if self._contested is None:
-            self._contested = await self._ledger.ask(partial(again.contested_rows, route=self._route))
+            self._contested = await self._ledger.ask(partial(choosing.contested_rows, route=self._route))
         question = partial(
-            again.plan_slice,
+            choosing.plan_slice,
             route=self._route,
             asked=self._asked,
             before_run=self._ledger.run or _NEVER,

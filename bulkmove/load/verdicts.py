@@ -81,6 +81,11 @@ class Doubts:
                 row_id: key for row_id, key in rows.items() if counts[key] > others.get(key, 0)
             }
 
+    def is_absent(self, member: Member) -> bool:
+        """Whether the body was not written, for certain."""
+        can_tell = member in self._updates or self.can_prove_absence
+        return can_tell and not self.is_found(member) and not self._alike.get(member)
+
     def is_found(self, member: Member) -> bool:
         """Whether the body was written: a row is there for a create, or holds what an update says."""
         rows = self._found.get(member, {})
@@ -185,6 +190,6 @@ def atomicity(intents: Iterable[Intent], doubts: Doubts) -> bool | None:
             continue
         if any(doubts.is_found(member) for member in intent.members):
             return False
-        if intent.refusal == "named" and intent.members:
+        if intent.refusal == "named" and intent.members and all(map(doubts.is_absent, intent.members)):
             verdict = True
     return verdict

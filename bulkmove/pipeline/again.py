@@ -14,28 +14,23 @@ from dataclasses import dataclass, field, replace
 import anyio
 import orjson
 
-from bulkmove.entries import Entry
 from bulkmove.errors import LedgerRefusedError, single_error
-from bulkmove.events import Note, Phase, RouteFinished, RouteStarted
+from bulkmove.events import Note, RouteFinished, RouteStarted
 from bulkmove.ledger import SqliteLedger
-from bulkmove.ledger.again import RETRY, Asked, Plan, Row
+from bulkmove.ledger.again import RETRY
+from bulkmove.ledger.choosing import Asked, Plan
 from bulkmove.ledger.retrying import Retrying
-from bulkmove.model import Record, State, Summary
-from bulkmove.pipeline.intake import map_again
+from bulkmove.model import Summary
 from bulkmove.pipeline.job import RouteJob, Run, RunOptions
-from bulkmove.pipeline.keys import read_keys
 from bulkmove.pipeline.opening import OpenHost, open_host
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan, changed_keys
+from bulkmove.pipeline.remapping import map_anew
 from bulkmove.pipeline.route import finish_writing, list_open, loader_of, note_finished
 from bulkmove.pipeline.runner import summarise, work_routes
-from bulkmove.pipeline.whole import find_all, read_list
-from bulkmove.protocols import FindsById, Observer, SeesDeletions, StagedTarget
+from bulkmove.protocols import Observer, SeesDeletions, StagedTarget
 
 # Parts of a fingerprint that say which migration it is; all others say how records are mapped, which may be mended.
 _FIXED = frozenset({"source", "target", "natural_key", "where", "mode", "file options"})
-# Causes that the target's list may have been mended for, which is read once, at a migration's start.
-_BY_KEYS = frozenset({"exists", "ambiguous-key", "no-match", "no-target-id", "not-found"})
-_GONE = "no longer at the source when it was read again"
 _MOST_NAMED = 3
 
 
@@ -183,7 +178,7 @@ async def retry_route(job: RouteJob, ledger: SqliteLedger, retrying: Retrying, s
     await _reopen_kept(job, retrying)
     await ledger.sweep(job.name, job.target_list.name).reopen()
     if survey.mapped and not job.stop.is_set():
-        await _map_anew(job, ledger, retrying, survey)
+        await map_anew(job, ledger, retrying, survey.mapped)
     counts = await ledger.counts(job.name)
     job.emit(RouteStarted(job.name, counts, counts.read))
     job.budget.handle(counts.pending)
@@ -211,103 +206,3 @@ async def _reopen_kept(job: RouteJob, retrying: Retrying) -> None:
         # Absolute values: what somebody set by hand meanwhile is what they set again.
         await retrying.reopen(found.updates, is_looked_for=not is_repeatable)
         await retrying.reopen(found.look, is_looked_for=True, is_unknown=True)
-
-
-# Mapping anew
-
-
-async def _map_anew(job: RouteJob, ledger: SqliteLedger, retrying: Retrying, survey: Survey) -> None:
-    """Read the chosen records once more and map them; each page of them replaces what it had become."""
-    if survey.mapped.keys() & _BY_KEYS:
-        await _renew_keys(job, ledger, retrying)
-    job.emit(Phase(job.name, f"reading {survey.mapped.total():,} failed records again"))
-    if isinstance(job.source, FindsById) and job.derive is None:
-        await _map_found(job, job.source, retrying)
-    else:
-        await _map_listed(job, retrying)
-    job.emit(Phase(job.name, ""))
-
-
-async def _renew_keys(job: RouteJob, ledger: SqliteLedger, retrying: Retrying) -> None:
-    """Somebody may have cleared the target's list up: what no record stands by is taken from it as it is now."""
-    name = job.target_list.name
-    async with job.target_list.lock:
-        if (await ledger.list_state(name)).is_read:
-            anew = f"{name} anew"
-            await ledger.save_list(anew)
-            await read_keys(job, anew)
-            await retrying.take_keys(of=anew, to=name)
-
-
-async def _map_found(job: RouteJob, source: FindsById, retrying: Retrying) -> None:
-    """By their ids, some at a time. What the host does not bring is gone."""
-    after: str | None = None
-    while not job.stop.is_set():
-        found = await retrying.plan(after=after, most=source.find_at_once)
-        if found.last_id is None:
-            return
-        after = found.last_id
-        if not found.map:
-            continue
-        records = await find_all(source, list(found.map))
-        await _put_again(job, retrying, list(records.values()), found.map)
-        await _skip_gone(job, retrying, {i: row for i, row in found.map.items() if i not in records})
-
-
-async def _map_listed(job: RouteJob, retrying: Retrying) -> None:
-    """Out of the whole list, proven read. What it does not hold is gone."""
-    turn = anyio.Lock()
-
-    async def sink(records: Sequence[Record]) -> None:
-        ids = [record.id for record in records if record.id is not None and record.fault is None]
-        async with turn:
-            if job.is_ending or not ids:
-                return
-            wanted = (await retrying.plan(among=ids, most=len(ids))).map
-            if wanted:
-                await _put_again(job, retrying, [r for r in records if r.id in wanted], wanted)
-
-    undated = 0
-    with single_error():
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_cancel_on, job.stop, turn, tasks.cancel_scope, name=f"{job.name} reading until")
-            undated = await read_list(job.source, sink, readers=job.readers, derive=job.derive)
-            tasks.cancel_scope.cancel()
-    if job.stop.is_set():
-        return
-    if undated:
-        text = f"{undated:,} rows of {job.settings.source} have no date and were not read: what was not found may be among them, and is left as it is"
-        job.emit(Note(f"route {job.name}: {text}", route=job.name))
-        return
-    after: str | None = None
-    while (found := await retrying.plan(after=after)).last_id is not None:
-        after = found.last_id
-        await _skip_gone(job, retrying, found.map)
-
-
-async def _cancel_on(event: anyio.Event, turn: anyio.Lock, scope: anyio.CancelScope) -> None:
-    await event.wait()
-    async with turn:
-        scope.cancel()
-
-
-async def _put_again(
-    job: RouteJob, retrying: Retrying, records: Sequence[Record], was: Mapping[str, Row]
-) -> None:
-    async def put(entries: Sequence[Entry]) -> None:
-        await retrying.replace(entries, was=_pages(was), target_list=job.target_list.name)
-
-    if records:
-        await map_again(job, records, put)
-
-
-async def _skip_gone(job: RouteJob, retrying: Retrying, gone: Mapping[str, Row]) -> None:
-    entries = [
-        Entry(source_id, 0, State.SKIPPED, cause="gone-at-source", message=_GONE) for source_id in gone
-    ]
-    if entries:
-        await retrying.replace(entries, was=_pages(gone), target_list=job.target_list.name)
-
-
-def _pages(rows: Mapping[str, Row]) -> dict[str, int | None]:
-    return {source_id: row.page for source_id, row in rows.items()}

@@ -16,8 +16,8 @@ from bulkmove.config import load_migration
 from bulkmove.errors import ConfigError, single_error
 from bulkmove.events import Note
 from bulkmove.ledger import failing, open_ledger, questions, tallies
-from bulkmove.ledger.again import Asked
 from bulkmove.ledger.aside import put_aside
+from bulkmove.ledger.choosing import Asked
 from bulkmove.ledger.failing import Group, Selection
 from bulkmove.ledger.file import is_locked
 from bulkmove.ledger.looking import looked_at

@@ -69,6 +69,9 @@ async def _read(
     headers = headers_for(transport.host)
     request = Request("GET", path, headers=headers, is_repeatable=True, decode=decode_json)
     response = await transport.send(request)
+    if response.status == 404 and not _WHOLE_NUMBER.fullmatch(target_id):
+        # Such hosts tell an id that is no number from their paths alone, as they do an unknown address.
+        return _NO_SUCH_ORDER
     if not response.is_success:
         return refusals(transport.host.name, request, response, [item], kind=Kind.UPDATE)[0]
     row = dialect.read(response.data)

@@ -569,6 +569,15 @@ async def test_another_order_than_the_one_asked_for_is_an_error(open_target: Mak
         await open_target(answer(200, {"order_id": 2}))[0].write([item({"shop": 1}, "1")])
 
 
+async def test_an_id_that_is_no_number_names_no_order_where_the_host_answers_as_to_a_wrong_address(
+    open_target: Make, item: Make
+) -> None:
+    target, to = open_target(answer(404, b"<h1>Not Found</h1>"))
+    (result,) = await target.write([item(order("1001"), target_id="A-7")])
+    assert (result.verdict, result.cause) == (REJECTED, "not-found")
+    assert len(to.requests) == 1
+
+
 async def test_a_host_that_fails_while_rows_are_read_ends_the_write(open_target: Make, item: Make) -> None:
     with pytest.raises(HostUnavailableError):
         await open_target(HostUnavailableError("gone"))[0].write([item({"shop": 1}, n) for n in ("1", "2")])

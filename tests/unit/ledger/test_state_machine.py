@@ -446,7 +446,7 @@ def machine(examples: int, steps: int) -> Any:
 
 
 def test_the_ledger_is_as_the_model_whatever_happens() -> None:
-    run_state_machine_as_test(LedgerMachine, settings=machine(25, 25))
+    run_state_machine_as_test(LedgerMachine, settings=machine(20, 25))
 
 
 @pytest.mark.long

@@ -76,6 +76,14 @@ def test_of_more_rows_than_others_have_under_a_key_one_may_be_ours_in_another_sp
     assert (settled.state, settled.cause) == (State.UNKNOWN, "differs")
 
 
+def test_a_row_that_may_be_ours_in_another_spelling_says_nothing_of_atomicity() -> None:
+    doubts = Doubts(ShopTarget(Shop()), "key")
+    item = create("a", "aB1")
+    doubts.add([item])
+    doubts.show({"id": "7", "key": "ab1", "value": 1})
+    assert atomicity([Intent(1, 0.0, [item.member], "named")], doubts) is None
+
+
 def test_absence_proves_nothing_where_the_host_may_drop_keys() -> None:
     doubts = Doubts(ShopTarget(Shop()), "key", can_prove_absence=False)
     doubts.add([create("a", "K")])

@@ -18,7 +18,7 @@ from bulkmove.errors import (
     single_error,
 )
 from bulkmove.ledger import open_ledger
-from bulkmove.ledger.again import Asked
+from bulkmove.ledger.choosing import Asked
 from bulkmove.ledger.failing import Selection
 from bulkmove.model import JsonObject, Listing, PageQuery, Summary, Verdict, WriteItem, WriteResult
 from bulkmove.pipeline.again import retry_migration
