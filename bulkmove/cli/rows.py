@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from bulkmove.model import JsonObject
 
 Encode = Callable[[Sequence[JsonObject]], bytes]
 _MOST_NAMED = 20
+_PLACE = re.compile(r"[0-9]{1,9}")
 _DEEPEST = 100
 
 
@@ -34,7 +36,7 @@ def _at(value: Any, path: str, depth: int = 0) -> Any:
     if not isinstance(value, list) or depth > _DEEPEST:
         return None
     place, _, rest = path.partition(".")
-    if not (place.isascii() and place.isdigit()):
+    if not _PLACE.fullmatch(place):
         return [_at(each, path, depth + 1) for each in value]
     if int(place) >= len(value):
         return None

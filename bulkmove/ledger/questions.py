@@ -10,7 +10,7 @@ import orjson
 from bulkmove.entries import Intent, Item, Kept, ListState, Member, RouteProgress, Span, TargetKey
 from bulkmove.exact import decode_json
 from bulkmove.ledger.chunks import unpack
-from bulkmove.model import Failure, State
+from bulkmove.model import State
 
 # SQLite takes thousands of parameters; a statement of one fixed width is prepared once.
 WIDTH = 100
@@ -85,20 +85,22 @@ def _earlier_writes(
 ) -> tuple[float, float]:
     """When the run before the newest can have sent something last, and something that may land after its repetition did.
 
-    Times of another machine's clock say nothing here: what it sent counts as sent when this run began.
+    For times of an earlier run, see `intents`.
     """
-    runs = connection.execute(
-        "SELECT started_at, alive_at, machine FROM runs ORDER BY id DESC LIMIT 2"
-    ).fetchall()
-    if len(runs) < 2:
-        return 0.0, 0.0
-    (started_at, _, here), (_, alive_at, there) = runs
-    (unsettled_at,) = connection.execute(
-        "SELECT max(failed_at) FROM records WHERE route = ? AND attempts > 0 AND state NOT IN (3, 4)", (route,)
+    before = connection.execute(
+        "SELECT m.started_at, iif(r.machine = m.machine, r.alive_at + m.up_since - r.up_since, NULL)"
+        " FROM runs m JOIN runs r ON r.id < m.id ORDER BY m.id DESC, r.id DESC LIMIT 1"
     ).fetchone()
-    if here != there:
-        return started_at, 0.0 if unsettled_at is None else started_at
-    return alive_at + alive_margin_s, unsettled_at or 0.0
+    if before is None:
+        return 0.0, 0.0
+    started_at, alive_at = before
+    (unsettled_at,) = connection.execute(
+        "SELECT max(iif(r.machine = m.machine, coalesce(f.failed_at + m.up_since - r.up_since, ?2), ?2))"
+        " FROM records f JOIN runs r ON r.id = f.run JOIN runs m ON m.id = (SELECT max(id) FROM runs)"
+        " WHERE f.route = ?1 AND f.attempts > 0 AND f.state NOT IN (3, 4)",
+        (route, started_at),
+    ).fetchone()
+    return started_at if alive_at is None else alive_at + alive_margin_s, unsettled_at or 0.0
 
 
 def next_open_chunk(
@@ -204,23 +206,6 @@ def list_state(connection: sqlite3.Connection, list_id: int) -> ListState:
     return ListState(
         is_read=bool(is_read), is_atomic=None if is_atomic is None else bool(is_atomic), max_bytes=max_bytes
     )
-
-
-def failures(connection: sqlite3.Connection, route: str | None) -> Iterator[Failure]:
-    """Every body that was rejected or is unknown; read as it is asked for, never all at once."""
-    rows = connection.execute(
-        "SELECT r.name, f.source_id, f.state, f.cause, f.message FROM records f JOIN routes r ON r.id = f.route"
-        " WHERE f.state >= 5 AND (? IS NULL OR r.name = ?) ORDER BY f.route, f.source_id, f.body",
-        (route, route),
-    )
-    for name, source_id, state, cause, message in rows:
-        yield Failure(
-            route=name,
-            source_id=source_id,
-            outcome=State(state).name.lower(),
-            cause=cause or "",
-            message=message or "",
-        )
 
 
 def causes(connection: sqlite3.Connection, route: int) -> list[tuple[int, str, int, str]]:

@@ -168,9 +168,11 @@ class Migration:
         with looked_at(path, is_newest=True) as connection:
             if connection is None:
                 check_routes(self.settings, routes)
+                note = Note(f"nothing to retry: there is no ledger at {path} yet")
                 if observer is not None:
-                    observer.on_event(Note(f"nothing to retry: there is no ledger at {path} yet"))
-                return Summary(exit_code=0, routes={})
+                    observer.on_event(note)
+                counts = {name: Counts() for name in routes or self.settings.routes}
+                return Summary(exit_code=0, routes=counts, notes=(note.text,))
             selection = selected(connection, self.settings, routes=routes, causes=causes, ids=ids)
         plan = plan_migration(self.settings, only=tuple(routes))
         with single_error():

@@ -5,7 +5,7 @@ rows of the page                dropped-rows (others each time), hidden-rows (al
                                 unsorted-page, empty-page (the links say that more follows), same-page (the first
                                 page that was ever asked for, whatever is asked)
 what is said of the list        count-high, count-low, count-odd (another each time), count-none, next-null, next-none,
-                                ends-early (half the count, and no next from there on)
+                                ends-early (the list is said to end with a page half-way through it)
 the host's clock                date-ahead, date-behind (both by hours), date-none
 """
 
@@ -96,7 +96,7 @@ def _spoilt(name: str, page: Any, dice: random.Random, *, place: int) -> Any:
     elif name == "empty-page":
         rows.clear()
     elif isinstance(page, dict):
-        _misstate(name, page, dice, end=place + len(rows))
+        _misstate(name, page, dice, place=place, length=len(rows))
     return page
 
 
@@ -106,7 +106,7 @@ def is_hidden(row: Json) -> bool:
     return zlib.crc32(str(row_id).encode()) % 10 == 0
 
 
-def _misstate(name: str, page: Json, dice: random.Random, *, end: int) -> None:
+def _misstate(name: str, page: Json, dice: random.Random, *, place: int, length: int) -> None:
     counts, total = (page["meta"]["count"], "total") if "meta" in page else (page, "count")
     links = page["meta"]["links"] if "meta" in page else page
     said = counts[total]
@@ -117,8 +117,8 @@ def _misstate(name: str, page: Json, dice: random.Random, *, end: int) -> None:
     elif name == "next-null":
         links["next"] = None
     elif name == "ends-early":
-        counts[total] = said // 2
-        if end >= said // 2:
+        end = counts[total] = length * -(-said // max(1, 2 * length))
+        if place + length >= end:
             links["next"] = None
     else:
         odd = dice.randint(0, 2 * said + 3)

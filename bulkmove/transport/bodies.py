@@ -14,8 +14,8 @@ import anyio.lowlevel
 # gzip or zlib, whichever its first bytes show.
 _ANY_WRAPPING = zlib.MAX_WBITS | 32
 _PACKED = frozenset({"gzip", "x-gzip", "deflate"})
-# A piece becomes 8 MB at most, in some 20 ms.
-PIECE_BYTES = 8 * 1024
+# A piece becomes 16 MB at most, in some 40 ms.
+PIECE_BYTES = 16 * 1024
 LARGE_BYTES = 1024 * 1024
 
 

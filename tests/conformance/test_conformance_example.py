@@ -46,7 +46,7 @@ def run(directory: Path, connector: str = CONNECTOR) -> subprocess.CompletedProc
     (directory / "test_my_shop.py").write_text(example())
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(directory)]
     return subprocess.run(
-        [*command, "-o", "addopts=", str(directory / "test_my_shop.py")],
+        [*command, "-x", "-o", "addopts=", str(directory / "test_my_shop.py")],
         cwd=directory,
         env={"PYTHONPATH": f"{ROOT}:{directory}", "PATH": ""},
         capture_output=True,

@@ -274,7 +274,7 @@ def machine(examples: int, steps: int) -> Any:
 
 
 def test_every_record_becomes_what_it_should_once_whatever_happens() -> None:
-    run_state_machine_as_test(MigrationMachine, settings=machine(25, 6))
+    run_state_machine_as_test(MigrationMachine, settings=machine(20, 6))
 
 
 @pytest.mark.long

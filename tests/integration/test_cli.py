@@ -353,7 +353,9 @@ def test_rejected_records_end_with_3_and_are_listed(shop: Shop) -> None:
     assert failures[0].keys() == {"type", "route", "source_id", "outcome", "cause", "message"}
     assert (failures[0]["route"], failures[0]["outcome"]) == ("orders", "rejected")
     assert {failure["source_id"][-1] for failure in failures} == {"0"}
-    head, first, *_ = table = bulkmove("failures").out.splitlines()
+    groups, _, listed_below = bulkmove("failures").out.partition("\n\n")
+    assert groups.splitlines()[1].split()[:4] == ["orders", "rejected", "mapper", str(rejected)]
+    head, first, *_ = table = listed_below.partition("\n\n")[0].splitlines()
     assert len(table) == rejected + 1
     assert head.split() == ["route", "source", "id", "outcome", "cause", "message"]
     assert first.endswith("ends with 0")

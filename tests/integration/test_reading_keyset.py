@@ -38,15 +38,9 @@ def crowded() -> Iterator[Stage]:
 
 
 def reading(folder: Path, at: Stage, **host: Any) -> Job:
-    job = (
-        Job(folder, at)
-        .with_orders(mapper="mappers.py:keep")
-        .with_mapper(
-            "def keep(record, context):\n"
-            "    return {'rrn': str(record['id']), 'shop': 2, 'order_items': [{'product': 1, 'quantity': 1}]}\n"
-        )
-    )
-    job.routes["orders"].pop("options")
+    """Reads all orders. Nothing is written: what is read stands in the ledger."""
+    job = Job(folder, at).with_mapper("def none(record, context):\n    return None\n")
+    job.routes["orders"] = {"source": "old.orders", "target": "sizing.orders", "mapper": "mappers.py:none"}
     job.hosts["old"].update(host)
     return job
 
@@ -251,7 +245,7 @@ TURNS = [1_698_536_400 + 600 * step for step in range(-12, 18)] + [
 ]
 
 
-@pytest.mark.parametrize("dates", ["zoned", "utc", "naive"])
+@pytest.mark.parametrize("dates", ["zoned", "naive"])
 def test_orders_of_the_hours_when_clocks_change_are_read_or_named(dates: str, tmp_path: Path) -> None:
     with stage(orders=120, products=5, dates=dates) as at:
         texts = [_shop_text(second, dates) for second in TURNS]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import socket
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -401,27 +400,6 @@ async def test_a_name_that_does_not_exist_says_so(monkeypatch: pytest.MonkeyPatc
         monkeypatch.delenv(name, raising=False)
     async with opened("http://shop.invalid", timing=Hurried().timing()) as transport:
         assert "DNS" in str(await raised(transport, POST))
-
-
-async def test_a_connection_that_never_comes_about_leaves_a_write_free_to_go_again() -> None:
-    with socket.socket() as full:
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        address = full.getsockname()
-        crowd = [socket.socket() for _ in range(4)]
-        for one in crowd:
-            one.setblocking(False)
-            one.connect_ex(address)
-        try:
-            timing = Hurried().timing()
-            async with opened(f"http://127.0.0.1:{address[1]}", timeout_s=0.3, timing=timing) as transport:
-                error = await raised(transport, POST)
-                assert type(error) is HostUnavailableError
-                assert "no connection came about in 0.15 s" in str(error)
-                assert transport.requests >= 3
-        finally:
-            for one in crowd:
-                one.close()
 
 
 async def test_a_host_without_tls_where_https_is_asked_for_was_sent_nothing() -> None:

@@ -63,7 +63,7 @@ AS_IT_IS = {"ids": [str(20 + number) for number in range(20)], "count": 50, "nex
         ("count-none", {"count": "none"}),
         ("next-null", {"next": None}),
         ("next-none", {"next": "none"}),
-        ("ends-early", {"count": 25, "next": None}),
+        ("ends-early", {"count": 40, "next": None}),
     ],
 )
 def test_a_fault_changes_what_it_names_and_nothing_else(
