@@ -261,6 +261,25 @@ def _close_chunks(connection: sqlite3.Connection, settled: Sequence[Settled]) ->
             connection.execute("UPDATE chunks SET bodies = ? WHERE id = ?", (keep_only(bodies, rows), chunk))
 
 
+def drop_rejected_bodies(connection: sqlite3.Connection, *, route: int) -> None:
+    """Bodies of what was rejected were made for another target, or to be written otherwise: nobody sends them again."""
+    rows = connection.execute(
+        "SELECT chunk, count(*) FROM records WHERE route = ? AND state >= 5 AND state = 5 AND chunk IS NOT NULL"
+        " GROUP BY chunk",
+        (route,),
+    ).fetchall()
+    connection.execute(
+        "UPDATE records SET chunk = NULL WHERE route = ? AND state >= 5 AND state = 5 AND chunk IS NOT NULL",
+        (route,),
+    )
+    for chunk, count in rows:
+        is_open, kept = connection.execute(
+            "UPDATE chunks SET kept = kept - ? WHERE id = ? RETURNING open, kept", (count, chunk)
+        ).fetchone()
+        if not is_open and not kept:
+            connection.execute("DELETE FROM chunks WHERE id = ?", (chunk,))
+
+
 def save_intent(
     connection: sqlite3.Connection, *, intent: Intent, route: int, run: int, is_parked: bool
 ) -> None:

@@ -80,9 +80,7 @@ def progress(connection: sqlite3.Connection, route: int, alive_margin_s: float =
     )
 
 
-def _earlier_writes(
-    connection: sqlite3.Connection, route: int, alive_margin_s: float
-) -> tuple[float, float]:
+def _earlier_writes(connection: sqlite3.Connection, route: int, alive_margin_s: float) -> tuple[float, float]:
     """When the run before the newest can have sent something last, and something that may land after its repetition did.
 
     For times of an earlier run, see `intents`.

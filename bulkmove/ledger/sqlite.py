@@ -122,6 +122,11 @@ class SqliteLedger:
         )
         self._routes = await self._reader.run(questions.routes)
 
+    async def drop_rejected_bodies(self, route: str) -> None:
+        """What was rejected is mapped anew where it is retried, whatever was made of it before."""
+        number = self._routes[route]
+        await self._put(lambda c: changes.drop_rejected_bodies(c, route=number))
+
     async def save_list(self, name: str) -> None:
         """Add a target's list, named by address and stream."""
         await self._put(lambda c: c.execute("INSERT OR IGNORE INTO lists (name) VALUES (?)", (name,)))

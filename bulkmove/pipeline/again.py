@@ -89,7 +89,7 @@ async def retry_migration(
     surveys = await _surveys(plan, ledger, asked)
     chosen = {name: plan.routes[name] for name, survey in surveys.items() if not survey.is_empty}
     changed = {name: await _changed(route, ledger) for name, route in chosen.items()}
-    run = Run(replace(plan, routes=chosen), ledger, RunOptions(), observer, stop)
+    run = Run(replace(plan, routes=chosen), ledger, RunOptions(has_budget=False), observer, stop)
     if chosen:
         await ledger.begin_run(RETRY)
     _tell(run, surveys)
@@ -181,7 +181,6 @@ async def retry_route(job: RouteJob, ledger: SqliteLedger, retrying: Retrying, s
         await map_anew(job, ledger, retrying, survey.mapped)
     counts = await ledger.counts(job.name)
     job.emit(RouteStarted(job.name, counts, counts.read))
-    job.budget.handle(counts.pending)
     if counts.written and isinstance(job.target, SeesDeletions):
         job.target.has_deleted = True
     job.target_list.learn(await ledger.list_state(job.target_list.name))

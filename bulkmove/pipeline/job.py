@@ -140,7 +140,8 @@ class RunOptions:
     """What one run is asked for. `limit`: the most records mapped a route. `attempts_over_s`: see RouteJob.
 
     `onlooker`: the run is a preview, whose causes are told by whoever asked for it. `on_lookups`: is handed the run's
-    look-ups, which then put down what does not resolve (`Lookups.unresolved`).
+    look-ups, which then put down what does not resolve (`Lookups.unresolved`). `has_budget`: `max_rejected` ends it; not
+    a retry, which would reject the same records first each time.
     """
 
     limit: int | None = None
@@ -149,6 +150,7 @@ class RunOptions:
     attempts_over_s: float = ATTEMPTS_OVER_S
     onlooker: Onlooker | None = None
     on_lookups: Callable[[Lookups], None] | None = None
+    has_budget: bool = True
 
 
 @dataclass(slots=True)

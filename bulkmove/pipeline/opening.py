@@ -127,7 +127,7 @@ async def open_job(run: Run, route: RoutePlan) -> RouteJob:
         onlooker=run.options.onlooker,
         hide=hiding_of(secret.reveal() for host in hosts.values() for secret in host.credentials.values()),
         sweep=run.plan.settings.sweep,
-        budget=ErrorBudget(settings.name, settings.max_rejected if run.options.onlooker is None else None),
+        budget=ErrorBudget(settings.name, settings.max_rejected if run.options.has_budget else None),
     )
 
 

@@ -191,7 +191,9 @@ async def preview_migration(
     """
     witness = Witness(plan.routes, show)
     opened: list[Lookups] = []
-    options = RunOptions(limit=sample, is_dry=True, onlooker=witness, on_lookups=opened.append)
+    options = RunOptions(
+        limit=sample, is_dry=True, onlooker=witness, on_lookups=opened.append, has_budget=False
+    )
     with TemporaryDirectory(prefix="bulkmove-plan-") as folder:
         async with open_ledger(Path(folder) / "plan.ledger.db", synchronous="normal") as ledger:
             summary = await run_migration(plan, ledger, options=options, observer=observer, stop=stop)

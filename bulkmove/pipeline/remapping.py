@@ -22,6 +22,9 @@ from bulkmove.protocols import FindsById
 
 # Causes that the target's list may have been mended for, which is read once, at a migration's start.
 _BY_KEYS = frozenset({"exists", "ambiguous-key", "no-match", "no-target-id", "not-found"})
+# A record can't come to match these, or cease to, by a change.
+_LASTING_FILTERS = frozenset({"created_after", "created_before", "id", "ids"})
+_MOST_NAMED = 5
 _GONE = "no longer at the source when it was read again"
 
 
@@ -30,9 +33,10 @@ async def map_anew(job: RouteJob, ledger: SqliteLedger, retrying: Retrying, caus
     if causes.keys() & _BY_KEYS:
         await _renew_keys(job, ledger, retrying)
     job.emit(Phase(job.name, f"reading {causes.total():,} failed records again"))
-    if isinstance(job.source, FindsById) and job.derive is None:
-        await _map_found(job, job.source, retrying)
-    else:
+    if not isinstance(job.source, FindsById) or job.derive is not None:
+        await _map_listed(job, retrying)
+    elif await _map_found(job, job.source, retrying):
+        # That a host does not bring a row by its id is no proof: the list is, once it was read whole.
         await _map_listed(job, retrying)
     job.emit(Phase(job.name, ""))
 
@@ -48,23 +52,25 @@ async def _renew_keys(job: RouteJob, ledger: SqliteLedger, retrying: Retrying) -
             await retrying.take_keys(of=anew, to=name)
 
 
-async def _map_found(job: RouteJob, source: FindsById, retrying: Retrying) -> None:
-    """By their ids, some at a time. What the host does not bring is gone."""
+async def _map_found(job: RouteJob, source: FindsById, retrying: Retrying) -> bool:
+    """By their ids, some at a time; whether the host did not bring some of them."""
     after: str | None = None
+    is_missing = False
     while not job.stop.is_set():
         found = await retrying.plan(after=after, most=source.find_at_once)
         if found.last_id is None:
-            return
+            break
         after = found.last_id
         if not found.map:
             continue
         records = await find_all(source, list(found.map))
+        is_missing = is_missing or len(records) < len(found.map)
         await _put_again(job, retrying, list(records.values()), found.map)
-        await _skip_gone(job, retrying, {i: row for i, row in found.map.items() if i not in records})
+    return is_missing and not job.stop.is_set()
 
 
 async def _map_listed(job: RouteJob, retrying: Retrying) -> None:
-    """Out of the whole list, proven read. What it does not hold is gone."""
+    """Out of the whole list, proven read. What it does not hold is gone, unless a filter may keep it out by now."""
     turn = anyio.Lock()
 
     async def sink(records: Sequence[Record]) -> None:
@@ -88,10 +94,25 @@ async def _map_listed(job: RouteJob, retrying: Retrying) -> None:
         text = f"{undated:,} rows of {job.settings.source} have no date and were not read: what was not found may be among them, and is left as it is"
         job.emit(Note(f"route {job.name}: {text}", route=job.name))
         return
+    if changing := sorted(job.settings.where.keys() - _LASTING_FILTERS):
+        text = f"what {job.settings.source} does not show with {', '.join(changing)} of where may be there all the same, and is left as it is"
+        job.emit(Note(f"route {job.name}: {text}", route=job.name))
+        return
+    await _skip_all_gone(job, retrying)
+
+
+async def _skip_all_gone(job: RouteJob, retrying: Retrying) -> None:
     after: str | None = None
+    count, named = 0, list[str]()
     while (found := await retrying.plan(after=after)).last_id is not None:
         after = found.last_id
         await _skip_gone(job, retrying, found.map)
+        count += len(found.map)
+        named = [*named, *found.map][:_MOST_NAMED]
+    if count:
+        more = f" and {count - len(named):,} more" if count > len(named) else ""
+        text = f"{', '.join(named)}{more}: no longer at the source, and skipped"
+        job.emit(Note(f"route {job.name}: {text}", route=job.name))
 
 
 async def _cancel_on(event: anyio.Event, turn: anyio.Lock, scope: anyio.CancelScope) -> None:

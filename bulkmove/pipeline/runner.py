@@ -33,6 +33,8 @@ from bulkmove.pipeline.spending import recall_spending
 from bulkmove.protocols import Observer
 
 SAMPLE_EVERY_S = 0.5
+# Parts of a fingerprint that a body is made for: matched with these rows, by this key, to be written so.
+_MADE_FOR = frozenset({"target", "natural_key", "mode"})
 
 # Works one route; whether it is finished, None where it was not begun.
 Work = Callable[[Run, RoutePlan], Awaitable[bool | None]]
@@ -185,6 +187,8 @@ async def _check_fingerprints(plan: MigrationPlan, ledger: SqliteLedger, *, acce
             )
         if {"target", "natural_key"} & set(changed) or _deletes_differ(known.get(name), now):
             await _refuse_open(ledger, name, changed)
+        if _MADE_FOR & set(changed):
+            await ledger.drop_rejected_bodies(name)
         if known.get(name) != now:
             await ledger.save_route(name, now)
 

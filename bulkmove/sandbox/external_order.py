@@ -157,9 +157,7 @@ class ExternalOrder:
         first: int = 0,
         descending: bool = False,
     ) -> Answer:
-        at = slice_of(
-            call, total, self._settings.external_paging, most=self._settings.external_max_size
-        )
+        at = slice_of(call, total, self._settings.external_paging, most=self._settings.external_max_size)
         if at is None:
             return drf.detail(404, call, "Invalid page.")
         if rows is not None:

@@ -115,7 +115,11 @@ CASES = [
     Case("pages in no order", "unsorted-page", named=UNRESTING),
     Case("empty pages now and then", "empty-page", 0.05, of_envelope=True),
     Case(
-        "empty pages for ever", "empty-page", named="saw the same 0|empty page", must_end=True, of_envelope=True
+        "empty pages for ever",
+        "empty-page",
+        named="saw the same 0|empty page",
+        must_end=True,
+        of_envelope=True,
     ),
     Case("next null everywhere", "next-null", of_envelope=True),
     Case("next null now and then", "next-null", 0.3, of_envelope=True),

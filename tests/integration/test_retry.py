@@ -105,6 +105,41 @@ def test_what_was_made_by_hand_meanwhile_is_found_and_not_doubled(failed: Job) -
     assert len(rrns) == len(set(rrns)) == 288
 
 
+@pytest.mark.parametrize("fault", ["empty-page", "hidden-rows"])
+def test_an_order_that_a_host_does_not_bring_is_not_called_gone(failed: Job, fault: str) -> None:
+    choosy(failed, refused=47)
+    failed.stage.add_fault(fault, api="merchantpro", methods=["GET"], share=1.0, times=4)
+    ended = retry(failed, "--cause", "test-order")
+    assert ended.counts("orders").get("skipped", 0) == 0, ended.told
+    failed.stage.clear_faults()
+    ended = (
+        retry(failed, "--cause", "test-order")
+        if ended.code == 5 or ended.counts("orders")["rejected"] > 7
+        else ended
+    )
+    assert ended.counts("orders") == {"read": 300, "written": 293, "rejected": 7}, ended.told
+
+
+def test_a_retry_spends_no_error_budget(failed: Job) -> None:
+    choosy(failed, refused=47)
+    failed.top["max_rejected"] = 2
+    first = retry(failed, "--remap")
+    assert first.code == 3, first.told
+    assert first.counts("orders") == {"read": 300, "written": 293, "rejected": 7}
+
+
+def test_what_was_made_for_another_target_is_not_sent_to_a_new_one(failed: Job, sandbox: Stages) -> None:
+    choosy(failed, refused=47)
+    elsewhere = sandbox(orders=20, products=60, targets_existing=4)
+    before = elsewhere.rows("external-orders")
+    failed.hosts["new"]["url"] = elsewhere.url
+    assert failed.run("--accept-changes").code == 3
+    ended = retry(failed)
+    assert any("mapped anew" in note for note in ended.notes), ended.told
+    assert not any("as they were mapped" in note for note in ended.notes), ended.told
+    assert elsewhere.rows("external-orders")[: len(before)] == before
+
+
 def test_an_order_that_left_the_source_is_skipped_and_its_story_says_so(failed: Job) -> None:
     gone, *_ = numbers(failed, 41)
     [order] = [order for order in failed.stage.orders if str(order["id"]) == gone]

@@ -107,18 +107,21 @@ class OrderSource:
         return MOST_A_PAGE
 
     async def find(self, ids: Sequence[str]) -> Sequence[Record]:
-        """Orders by the filter `ids` (documented), as far as the route's other filters let them through."""
+        """Orders by the filter `ids` alone (documented): what the route's filters ask for may have changed since."""
         asked = set(ids)
         if any("," in each for each in asked):
             raise BadAnswerError(f"{self._where()} can't be asked for an id that holds a comma")
-        page = await self._fetch({"start": "0", "limit": str(MOST_A_PAGE), "ids": ",".join(ids)})
+        query = {"start": "0", "limit": str(MOST_A_PAGE), "ids": ",".join(ids)}
+        page = await self._asked({**self._wanted.parameters, **query})
         found = {record.id: record for record in page.records}
         if not found.keys() <= asked:
             raise BadAnswerError(f"{self._where()} ignores the filter ids: it brings other orders")
         return list(found.values())
 
     async def _fetch(self, query: Mapping[str, str]) -> Page:
-        params = {**self._params, **query}
+        return await self._asked({**self._params, **query})
+
+    async def _asked(self, params: Mapping[str, str]) -> Page:
         response = await self._transport.send(
             request_of(OPERATIONS["list-orders"], self._path, params, headers=HEADERS, decode=decode_json)
         )
