@@ -484,6 +484,8 @@ class KeySweep(Protocol):
         """Whether a write of the route was ever in doubt, or a record of it is doubled."""
         ...
 
+    async def has_doubled(self) -> bool: ...
+
     async def has_created(self) -> bool: ...
 
     async def reopen(self) -> None:
@@ -497,7 +499,10 @@ class KeySweep(Protocol):
         ...
 
     async def end(self, key_field: str) -> Mapping[str, int]:
-        """How many bodies became unknown, by cause: doubled, or found-late; and how many are "single again"."""
+        """How many bodies became unknown, by cause: doubled, or found-late; and how many are "single again".
+
+        Doubled bodies whose key no row shows any more become rejected, cause none-left.
+        """
         ...
 
 

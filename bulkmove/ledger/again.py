@@ -14,9 +14,10 @@ import orjson
 
 from bulkmove.entries import Entry, Intent, Item, Member
 from bulkmove.errors import LedgerError
-from bulkmove.ledger import changes, tallies
+from bulkmove.ledger import changes, overtaken, tallies
 from bulkmove.ledger.choosing import FIXED
 from bulkmove.ledger.chunks import keep_only, unpack
+from bulkmove.ledger.overtaken import Past
 from bulkmove.model import State
 
 RETRY = "retry"
@@ -89,23 +90,27 @@ def replace_records(
     pages: Mapping[int, Sequence[Entry]],
     claims: Claims,
     intent: int | None,
-) -> None:
+) -> int:
     """Put entries in the place of all that their records had become; `pages`: under which new page each goes.
 
     None of the records may have a body that is written, open or of unknown fate. The keys that they claimed before
     and no longer do are free. `intent`: the number of the one under which the new creates wait for a look at the
-    target.
+    target. Updates of rows that another record wrote since are rejected instead; returns how many.
     """
-    entries = [entry for page in pages.values() for entry in page]
-    ids = list({entry.source_id for entry in entries})
+    ids = list({entry.source_id for page in pages.values() for entry in page})
     old = _old_bodies(connection, route, ids)
-    _release(connection, claims, old)
+    _release(connection, claims, ids)
     _drop(connection, route, old)
-    was = {row.source_id: row.page for row in old}
+    was = _past(old)
+    entries: list[Entry] = []
     creates: list[Member] = []
-    for page, new in pages.items():
+    for page, given in pages.items():
+        # Page by page: what this one puts down counts for the next.
+        new = overtaken.without_overtaken(connection, route=route, entries=given, was=was)
+        entries += new
         changes.insert_entries(connection, route=route, run=run, chunk=page, entries=new, is_raw=False)
-        first_page = was.get(new[0].source_id)
+        first = was.get(new[0].source_id)
+        first_page = None if first is None else first.page
         changes.note_page(
             connection, route=route, run=run, page=page, put_at=put_at, records=0, was=first_page
         )
@@ -117,6 +122,7 @@ def replace_records(
         parked = Intent(id=intent, sent_at=0.0, members=creates, refusal="rejected")
         changes.save_intent(connection, intent=parked, route=route, run=run, is_parked=True)
     connection.execute("UPDATE routes SET is_finished = 0 WHERE id = ?", (route,))
+    return sum(1 for entry in entries if entry.cause == overtaken.CAUSE)
 
 
 class _Old(NamedTuple):
@@ -125,14 +131,24 @@ class _Old(NamedTuple):
     state: State
     page: int | None
     chunk: int | None
+    request: int | None
+
+
+def _past(old: Sequence[_Old]) -> dict[str, Past]:
+    """Where each record was put down; of its requests, where it had several bodies, the first."""
+    past: dict[str, Past] = {}
+    for each in old:
+        requests = [each.request, past[each.source_id].request] if each.source_id in past else [each.request]
+        past[each.source_id] = Past(each.page, min((r for r in requests if r is not None), default=None))
+    return past
 
 
 def _old_bodies(connection: sqlite3.Connection, route: int, ids: Sequence[str]) -> list[_Old]:
     rows = connection.execute(
-        f"SELECT source_id, body, state, page, chunk FROM records WHERE route = ? AND source_id IN {_IDS}",  # noqa: S608  our own names
+        f"SELECT source_id, body, state, page, chunk, request FROM records WHERE route = ? AND source_id IN {_IDS}",  # noqa: S608  our own names
         (route, orjson.dumps(list(ids)).decode()),
     )
-    old = [_Old(source_id, part, State(state), page, chunk) for source_id, part, state, page, chunk in rows]
+    old = [_Old(source_id, part, State(state), *rest) for source_id, part, state, *rest in rows]
     if fixed := [each for each in old if each.state in FIXED]:
         raise LedgerError(
             f"record {fixed[0].source_id} is {fixed[0].state.name.lower()} and was to be mapped anew; this is a defect"
@@ -140,19 +156,15 @@ def _old_bodies(connection: sqlite3.Connection, route: int, ids: Sequence[str]) 
     return old
 
 
-def _release(connection: sqlite3.Connection, claims: Claims, old: Sequence[_Old]) -> None:
-    """Keys that the records claimed with their old bodies are anybody's; what is claimed again, is so afterwards."""
-    names = {(each.source_id, each.part) for each in old}
-    held: set[tuple[str, str]] = set()
-    for chunk in {each.chunk for each in old if each.chunk is not None}:
-        row = connection.execute("SELECT bodies FROM chunks WHERE id = ?", (chunk,)).fetchone()
-        for kept in [] if row is None else unpack(row[0]):
-            if (kept.source_id, kept.part) in names and kept.key is not None:
-                held.add((kept.key, kept.source_id))
-    freed = [(claims.list_id, key, claims.route, source_id) for key, source_id in held]
-    mine = "list = ? AND key = ? AND route = ? AND source_id = ?"
-    connection.executemany(f"DELETE FROM keys WHERE {mine} AND rows = 0", freed)  # noqa: S608  our own names
-    connection.executemany(f"UPDATE keys SET route = NULL, source_id = NULL, body = NULL WHERE {mine}", freed)  # noqa: S608  our own names
+def _release(connection: sqlite3.Connection, claims: Claims, ids: Sequence[str]) -> None:
+    """Keys that the records claimed with their old bodies are anybody's; what is claimed again, is so afterwards.
+
+    The ledger knows them although the bodies may be erased. A row that held one before the first write stays known.
+    """
+    mine = f"list = ? AND route = ? AND source_id IN {_IDS}"
+    of = (claims.list_id, claims.route, orjson.dumps(list(ids)).decode())
+    connection.execute(f"DELETE FROM keys WHERE {mine} AND rows = 0", of)  # noqa: S608  our own names
+    connection.execute(f"UPDATE keys SET route = NULL, source_id = NULL, body = NULL WHERE {mine}", of)  # noqa: S608  our own names
 
 
 def _drop(connection: sqlite3.Connection, route: int, old: Sequence[_Old]) -> None:

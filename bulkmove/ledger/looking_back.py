@@ -39,6 +39,10 @@ class LedgerSweep:
         await self._route.handed_over()
         return await self._route.reader.run(partial(sweeping.is_due, route=self._route.number))
 
+    async def has_doubled(self) -> bool:
+        await self._route.handed_over()
+        return await self._route.reader.run(partial(sweeping.doubled, route=self._route.number)) > 0
+
     async def has_created(self) -> bool:
         await self._route.handed_over()
         return await self._route.reader.run(
@@ -63,7 +67,12 @@ class LedgerSweep:
         def change(connection: sqlite3.Connection) -> None:
             told.append(
                 sweeping.end(
-                    connection, route=route.number, list_id=self._list, run=route.run, key_field=key_field
+                    connection,
+                    route=route.number,
+                    list_id=self._list,
+                    name=route.name,
+                    run=route.run,
+                    key_field=key_field,
                 )
             )
 

@@ -70,13 +70,16 @@ class Retrying:
 
     async def replace(
         self, entries: Sequence[Entry], *, was: Mapping[str, int | None], target_list: str
-    ) -> None:
-        """Put entries in the place of all that their records had become. `was`: the page of each record so far."""
+    ) -> int:
+        """Put entries in the place of all that their records had become. `was`: the page of each record so far.
+
+        Returns how many updates were rejected because another record wrote their row since.
+        """
         by_page: dict[int | None, list[Entry]] = defaultdict(list)
         for entry in entries:
             by_page[was[entry.source_id]].append(entry)
         pages = {self._ledger.reserve_chunk(): page for page in by_page.values()}
-        change = partial(
+        replace = partial(
             again.replace_records,
             route=self._route,
             run=self._ledger.run,
@@ -85,7 +88,9 @@ class Retrying:
             claims=Claims(self._ledger.number_of_list(target_list), self._name),
             intent=self._ledger.reserve_request(),
         )
-        await self._ledger.change(change)
+        rejected: list[int] = []
+        await self._ledger.change(lambda connection: rejected.append(replace(connection)))
+        return rejected[-1]
 
     async def take_keys(self, *, of: str, to: str) -> None:
         """The keys of a list as they were read into another just now, where no record of this migration stands by them."""

@@ -15,6 +15,7 @@ from bulkmove.model import State
 
 DOUBLED = "doubled"
 FOUND_LATE = "found-late"
+NONE_LEFT = "none-left"
 # The cause of what was set aside because it was proven not to be there.
 _SET_ASIDE = "kept-failing"
 _LONGEST_LIST = 120
@@ -37,6 +38,14 @@ _OUTCOME = """
 UPDATE records SET state = ?, target_id = coalesce(?, target_id), cause = ?, message = ?, run = ?
 WHERE route = ? AND source_id = ? AND body = ?
 """
+# A body of ours that was doubled and that no row shows the key of. Its claim stays.
+_NONE_LEFT = f"""
+UPDATE records SET state = {State.REJECTED.value}, target_id = NULL, cause = '{NONE_LEFT}', message = ?1, run = ?2
+WHERE route = ?3 AND state >= {State.REJECTED.value} AND state = {State.UNKNOWN.value} AND cause = '{DOUBLED}'
+    AND (source_id, body) IN
+    (SELECT k.source_id, k.body FROM keys AS k WHERE k.list = ?4 AND k.route = ?5 AND k.rows = 0 AND k.body IS NOT NULL
+     AND NOT EXISTS (SELECT 1 FROM swept AS s WHERE s.route = ?3 AND s.key = k.key))
+"""  # noqa: S608  our own numbers
 
 
 class Found(NamedTuple):
@@ -102,20 +111,19 @@ def note(
 
 
 def end(
-    connection: sqlite3.Connection, *, route: int, list_id: int, run: int, key_field: str
+    connection: sqlite3.Connection, *, route: int, list_id: int, name: str, run: int, key_field: str
 ) -> Counter[str]:
-    """The list was read whole: how many bodies are doubled, found although they were set aside, or single again."""
-    connection.execute(
-        "UPDATE records SET message = ? WHERE route = ? AND state >= 5 AND state = ? AND cause = ?",
-        (
-            f"no row of the target has its {key_field} any more, which was there more than once",
-            route,
-            State.UNKNOWN,
-            DOUBLED,
-        ),
-    )
+    """The list was read whole: how many bodies are doubled, found although they were set aside, or single again.
+
+    And how many were doubled and have no row any more: they are not at the target, which is to be rejected.
+    """
     told: Counter[str] = Counter()
     moved: Counter[State] = Counter()
+    if doubled(connection, route):
+        message = f"no row of the target has its {key_field} any more, which was there more than once"
+        gone = connection.execute(_NONE_LEFT, (message, run, route, list_id, name)).rowcount
+        told[NONE_LEFT] += gone
+        moved.update({State.UNKNOWN: -gone, State.REJECTED: gone})
     after = ""
     while rows := connection.execute(_WORTH_A_LOOK, (route, list_id, after)).fetchall():
         after = rows[-1][0]
@@ -132,7 +140,7 @@ def end(
         connection.executemany(_OUTCOME, changes)
     tallies.move(connection, route=route, by=moved)
     begin(connection, route=route)
-    return told
+    return +told
 
 
 def _outcome(ours: Found, key_field: str) -> Outcome | None:

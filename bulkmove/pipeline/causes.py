@@ -30,6 +30,8 @@ _HINTS = (
     ("lines-left", 'delete the lines on the target, or items_on_update = "replace" if that is how the shop works'),
     ("too-large", "make the body smaller, or ask the host for a larger limit"),
     ("refused", "mend the mapper or the data, then retry --remap"),
+    ("row-written-since", "look at the row: what was written later stays; change it by hand where this one shall hold"),
+    ("none-left", "retry maps it anew, and makes its row once more; or leave it"),
     ("kept-failing", "look at the record; ask the host"),
     ("found-twice", "look at the target, and delete one of the rows"),
     ("doubled found-late", "look at the target, delete what is too much, then run again"),

@@ -9,8 +9,8 @@ import anyio
 
 from bulkmove.entries import Entry
 from bulkmove.errors import single_error
-from bulkmove.events import Note, Phase
-from bulkmove.ledger import SqliteLedger
+from bulkmove.events import Note, Phase, RecordsSettled
+from bulkmove.ledger import SqliteLedger, overtaken
 from bulkmove.ledger.choosing import Row
 from bulkmove.ledger.retrying import Retrying
 from bulkmove.model import Record, State
@@ -125,7 +125,10 @@ async def _put_again(
     job: RouteJob, retrying: Retrying, records: Sequence[Record], was: Mapping[str, Row]
 ) -> None:
     async def put(entries: Sequence[Entry]) -> None:
-        await retrying.replace(entries, was=_pages(was), target_list=job.target_list.name)
+        rejected = await retrying.replace(entries, was=_pages(was), target_list=job.target_list.name)
+        if rejected:
+            job.note_rejected(Counter({overtaken.CAUSE: rejected}))
+            job.emit(RecordsSettled(job.name, "rejected", rejected))
 
     if records:
         await map_again(job, records, put)

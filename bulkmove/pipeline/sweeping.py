@@ -15,21 +15,21 @@ from bulkmove.model import Record
 from bulkmove.pipeline.job import RouteJob
 from bulkmove.pipeline.keys import read_target
 from bulkmove.pipeline.whole import RowsSink
-from bulkmove.protocols import StagedTarget
+from bulkmove.protocols import KeySweep, StagedTarget
 
 
 async def sweep(job: RouteJob) -> bool:
     """Find the keys of this route's rows that the list shows more than once; False where the run stops instead.
 
     What was in doubt was settled when its host could be done with it: a host that took longer shows here. A body that
-    is there twice becomes unknown, cause `doubled`, and one that was before is written where one row is left. Nothing is
-    done to a file, on which nothing comes late. Raises UnprovenError where the list can't be read whole, and what the
+    is there twice becomes unknown, cause `doubled`; one that was before is written where one row is left, and rejected
+    where none is. Nothing is done to a file, on which nothing comes late. Raises UnprovenError where the list can't be read whole, and what the
     transport raises.
     """
     swept = job.ledger.sweep(job.name, job.target_list.name)
-    if job.sweep == "never" or isinstance(job.target, StagedTarget | RehearsedTarget):
+    if isinstance(job.target, StagedTarget | RehearsedTarget):
         return True
-    if not (job.sweep == "always" or await swept.is_due()) or not await swept.has_created():
+    if not await _is_wanted(job, swept) or not await swept.has_created():
         return True
     job.emit(Phase(job.name, "looking for rows that are there twice"))
     await swept.begin()
@@ -55,7 +55,17 @@ async def sweep(job: RouteJob) -> bool:
                 route=job.name,
             )
         )
+    if gone := told.get("none-left", 0):
+        text = f"{gone} of its records, which were there more than once, have no row on {job.settings.target} any more"
+        job.emit(Note(f"route {job.name}: {text}: `bulkmove retry` maps them anew", route=job.name))
     return True
+
+
+async def _is_wanted(job: RouteJob, swept: KeySweep) -> bool:
+    """What was found doubled is looked at until it is not, also where the look at the end was turned off since."""
+    if job.sweep == "always":
+        return True
+    return await swept.has_doubled() if job.sweep == "never" else await swept.is_due()
 
 
 async def read_until_stopped(job: RouteJob, sink: RowsSink, *, spared_by: str) -> bool:

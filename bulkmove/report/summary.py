@@ -100,7 +100,10 @@ def next_steps(
     unknown = sum(counts.unknown for counts in summary.routes.values())
     if rejected:
         verb = "was" if rejected == 1 else "were"
-        lines.append(f"{amounts.of_records(rejected)} {verb} rejected: bulkmove failures{where}")
+        lines.append(
+            f"{amounts.of_records(rejected)} {verb} rejected: bulkmove failures{where} says why; once that is mended,"
+            f" bulkmove retry{where}"
+        )
     if unknown:
         said = "is of unknown fate" if unknown == 1 else "are of unknown fate"
         lines.append(

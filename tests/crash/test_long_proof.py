@@ -1,110 +1,100 @@
-"""The long proof, run by hand: `pytest -m long -s tests/crash`. It prints a table, a line for each kind of trouble."""
+"""The long proof, run by hand: `pytest -m crash_long -s tests/crash`. It prints a table, a line for each kind of fault."""
 
 from __future__ import annotations
 
 import random
-import signal
-import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-import anyio
-import anyio.abc
 import pytest
 
-from tests.crash.proof import Lengths, Proof, campaign, moments, proof
-from tests.crash.rig import DONE, LONGEST_RUN_S, VARIANTS, Variant, after_writes, rig
+from bulkmove.errors import single_error
+from tests.crash import vfs
+from tests.crash.campaign import Campaign, lengths, recoveries, spread
+from tests.crash.forks import fork_server
+from tests.crash.points import Point, Verdict
+from tests.crash.scenes import DEEP, HELD_UP, PLAIN, TROUBLED, WEATHER
+from tests.crash.stage import Scene
 
-_CAMPAIGNS = 3
-_FEWEST_KILLS = 60
-_HEAD = (
-    "trouble",
-    "kills",
-    "in doubt",
-    "runs",
-    "records",
-    "lost",
-    "doubled",
-    "wrong",
-    "extra",
-    "rejected",
-    "unknown",
-    "slowest",
-)
+pytestmark = [pytest.mark.crash_long, pytest.mark.timeout(3600)]
+
+_FEWEST_ENUMERATED, _FEWEST_RANDOM = 1000, 500
+# Of the plain kinds of write every boundary is struck, of the others every so many-th.
+_STEP_TROUBLED, _STEP_AGAIN, _STEP_WITHIN_SQLITE = 8, 16, 11
+_MOMENTS, _MOMENTS_EACH = 18, 2
 
 
-def _line(variant: Variant, proofs: list[Proof]) -> tuple[str, ...]:
-    checks = [check for each in proofs for check in each.checks.values()]
-    counts = [count for each in proofs for count in each.summary.routes.values()]
-    return (
-        variant.name,
-        *(
-            str(number)
-            for number in (
-                sum(each.kills for each in proofs),
-                sum(run.in_doubt for each in proofs for run in each.runs if run.was_killed),
-                sum(len(each.runs) for each in proofs),
-                sum(check.source for check in checks),
-                sum(len(check.lost) for check in checks),
-                sum(len(check.doubled) for check in checks),
-                sum(len(check.wrong) for check in checks),
-                sum(len(check.extra) for check in checks),
-                sum(count.rejected for count in counts),
-                sum(count.unknown for count in counts),
-            )
-        ),
-        f"{max(run.length_s for each in proofs for run in each.runs):.1f} s",
-    )
+async def test_runs_killed_at_every_boundary_lose_double_and_change_nothing(tmp_path: Path) -> None:
+    with single_error():
+        async with fork_server() as server:
+            campaign = Campaign(server, tmp_path)
+            killed: list[Verdict] = []
+            for scene in PLAIN:
+                killed += await campaign.strike_until_survived(f"kill: {scene.name}", scene)
+            for scene in TROUBLED:
+                killed += await campaign.strike_until_survived(
+                    f"kill: {scene.name}", scene, step=_STEP_TROUBLED
+                )
+            for scene in DEEP if vfs.is_possible() else ():
+                await campaign.strike_until_survived(f"kill: {scene.name}", scene, step=_STEP_WITHIN_SQLITE)
+            for first in recoveries(killed).values():
+                await campaign.strike_until_survived(
+                    "kill, then in the recovery",
+                    first.point.scene,
+                    first=first.point.boundaries,
+                    step=_STEP_AGAIN,
+                )
+            enumerated = campaign.strikes(campaign.verdicts)
+            await _told_to_end(campaign, lengths(killed))
+    print(f"\n{campaign.table()}")  # noqa: T201  the table is what it is run for
+    assert campaign.problems == []
+    assert enumerated >= _FEWEST_ENUMERATED
 
 
-def _print(cells: tuple[str, ...]) -> None:
-    first, *rest = cells
-    print(f"{first:<22}" + "".join(f"{cell:>10}" for cell in rest), flush=True)  # noqa: T201  the table is what it is run for
+async def _told_to_end(campaign: Campaign, most: dict[str, int]) -> None:
+    for deed in ("terminate", "cancel"):
+        points = [
+            Point(scene, (number,), deed=deed)
+            for scene in (*PLAIN, *TROUBLED)
+            for number in spread(3, most[scene.name], seed=f"long {deed} {scene.name}")
+        ]
+        await campaign.strike(f"{'one SIGTERM' if deed == 'terminate' else 'two SIGTERM'}", points)
+    held_up = [
+        Point(scene, (number,), deed="stop", only=f"{method} before")
+        for scene in HELD_UP
+        for method in ("POST", "PATCH", "GET")
+        for number in range(1, 9)
+    ]
+    await campaign.strike("SIGSTOP, SIGCONT", held_up)
+    if vfs.is_possible():
+        full = [
+            Point(replace(scene, is_deep=True), (number,), deed="no room")
+            for scene in PLAIN
+            for number in spread(6, 3 * most[scene.name], seed=f"long full {scene.name}")
+        ]
+        await campaign.strike("a full disk", full)
 
 
-@pytest.mark.long
-@pytest.mark.timeout(1800)
-async def test_kills_at_random_moments_under_every_fault_lose_and_double_nothing(
-    tmp_path: Path, lengths: Lengths
+async def test_runs_killed_at_random_moments_under_every_trouble_lose_double_and_change_nothing(
+    tmp_path: Path,
 ) -> None:
-    began = time.monotonic()
-    problems: list[str] = []
-    kills = 0
-    print()  # noqa: T201
-    _print(_HEAD)
-    for variant in VARIANTS:
-        proofs = []
-        for number in range(_CAMPAIGNS):
-            seed = f"{variant.name} {number}"
-            killing = moments(lengths, kills=1 + number % 3, seed=seed)
-            proven = await campaign(tmp_path / "rig", variant, killing, seed=number + 1)
-            proofs.append(proven)
-            problems += [f"{seed}: {problem}" for problem in proven.problems]
-        kills += sum(each.kills for each in proofs)
-        _print(_line(variant, proofs))
-    print(f"{kills} kills in {time.monotonic() - began:.0f} s", *problems, sep="\n")  # noqa: T201
-    assert problems == []
-    assert kills >= _FEWEST_KILLS
+    with single_error():
+        async with fork_server() as server:
+            campaign = Campaign(server, tmp_path)
+            undisturbed = await campaign.strike("undisturbed", map(Point, WEATHER))
+            long_s = {each.point.scene.name: each.runs[0].length_s for each in undisturbed}
+            for scene in WEATHER:
+                await campaign.strike(f"random: {scene.name}", _moments(scene, long_s[scene.name]))
+    kinds = [kind for kind in campaign.verdicts if kind.startswith("random")]
+    print(f"\n{campaign.table()}")  # noqa: T201  the table is what it is run for
+    assert campaign.problems == []
+    assert campaign.strikes(kinds) >= _FEWEST_RANDOM
 
 
-@pytest.mark.long
-@pytest.mark.timeout(300)
-async def test_a_run_stopped_again_and_again_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    dice = random.Random("stopped again and again")
-    async with rig(tmp_path / "rig", Variant("none")) as made:
-        for _ in range(12):
-            async with made.started() as process, anyio.create_task_group() as tasks:
-
-                async def stop(process: anyio.abc.Process = process) -> None:
-                    await after_writes(dice.randrange(1, 120))(made)
-                    process.send_signal(signal.SIGTERM)
-
-                tasks.start_soon(stop)
-                with anyio.fail_after(LONGEST_RUN_S):
-                    await process.wait()
-                tasks.cancel_scope.cancel()
-            assert made.runs[-1].code in {128 + signal.SIGTERM, DONE}, made.runs[-1].told
-            assert made.runs[-1].in_doubt == 0
-        assert (await made.finish()).code == DONE
-        shown = await proof(made)
-    assert sum(run.code == 128 + signal.SIGTERM for run in shown.runs) >= 4
-    assert [check for check in shown.checks.values() if not check.is_good] == []
+def _moments(scene: Scene, long_s: float) -> Iterator[Point]:
+    """Kills uniform over an undisturbed run, then over the run that recovers."""
+    dice = random.Random(f"moments {scene.name}")
+    for number in range(_MOMENTS):
+        moments = tuple(dice.uniform(0.02, long_s) for _ in range(_MOMENTS_EACH))
+        yield Point(scene, moments=moments, seed=1 + number % 3)

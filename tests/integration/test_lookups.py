@@ -185,7 +185,7 @@ def test_a_run_rejects_what_nobody_decided_and_says_which_value(job: Job) -> Non
     failures = job.failures().values()
     assert {cause for _, cause, _ in failures} == {"unresolved"}
     assert any(
-        "lookups.region has no 'Cluj'; decide in decisions.toml, then `bulkmove run --fresh`" in message
+        "lookups.region has no 'Cluj'; decide in decisions.toml, then `bulkmove retry`" in message
         for _, _, message in failures
     )
 

@@ -96,8 +96,8 @@ class Endings:
             return _own(self.settings.default)
         if not is_raised:
             return STAND_IN
-        # What is rejected in a ledger stays so: a decision holds for what is mapped after it.
-        hint = f"decide in {self._decided_in}, then `bulkmove run --fresh`"
+        # A decision holds for what is mapped after it.
+        hint = f"decide in {self._decided_in}, then `bulkmove retry`"
         raise UnresolvedError((self.told(outer, value, found),), hint)
 
     def told(self, outer: str | None, value: str, found: Any) -> str:

@@ -20,6 +20,7 @@ from bulkmove.errors import (
 from bulkmove.ledger import open_ledger
 from bulkmove.ledger.choosing import Asked
 from bulkmove.ledger.failing import Selection
+from bulkmove.ledger.purging import purge_file
 from bulkmove.model import JsonObject, Listing, PageQuery, Summary, Verdict, WriteItem, WriteResult
 from bulkmove.pipeline.again import retry_migration
 from bulkmove.pipeline.plan import MigrationPlan
@@ -327,6 +328,137 @@ async def test_a_refused_update_of_a_row_that_another_record_wrote_since_is_left
     summary = await retry(trial)
     assert trial.shops["new"].rows["77"]["value"] == 2
     assert any("record 1 is left alone: another record wrote row 77" in note for note in summary.notes)
+
+
+def to_row_77(*bad: int) -> Any:
+    """All records change one row of the target, but for those that are rejected."""
+
+    def mapper(record: JsonObject, context: MapContext) -> JsonObject:
+        del context
+        if record["value"] in bad:
+            raise RejectRecordError("not this one", cause="bad-one")
+        return {"id": "77", "value": record["value"]}
+
+    return mapper
+
+
+def changing_one_row(tmp_path: Path, count: int, *bad: int) -> Trial:
+    """Every record is a page of its own, read in their order."""
+    trial = moving(tmp_path, Choosy(), count)
+    trial.shops["old"].listing = Listing("passes", 1)
+    trial.shops["new"].rows["77"] = {"id": "77", "key": "x", "value": 0}
+    return trial.route(mapper=to_row_77(*bad), batch_size=1)
+
+
+async def test_a_record_mapped_anew_does_not_overwrite_what_a_later_one_wrote(tmp_path: Path) -> None:
+    trial = changing_one_row(tmp_path, 3, 1)
+    await trial.run()
+    trial.route(mapper=to_row_77(), batch_size=1, fingerprint="mended")
+    for remap in (False, False, True, True):
+        summary = await retry(trial, remap=remap)
+        assert (summary.routes["rows"].rejected, summary.routes["rows"].written) == (1, 2)
+        assert trial.shops["new"].rows["77"]["value"] == 3
+    [failure] = await trial.failures()
+    assert (failure.source_id, failure.outcome, failure.cause) == ("1", "rejected", "row-written-since")
+    assert failure.message == "record 3 wrote row 77 of the target since, or is to write it"
+
+
+async def test_a_record_mapped_anew_writes_over_what_an_earlier_one_wrote(tmp_path: Path) -> None:
+    trial = changing_one_row(tmp_path, 3, 3)
+    await trial.run()
+    assert trial.shops["new"].rows["77"]["value"] == 2
+    trial.route(mapper=to_row_77(), batch_size=1, fingerprint="mended")
+    assert (await retry(trial)).exit_code == 0
+    assert trial.shops["new"].rows["77"]["value"] == 3
+
+
+async def test_an_earlier_record_that_a_retry_wrote_was_written_since(tmp_path: Path) -> None:
+    trial = changing_one_row(tmp_path, 3, 1, 2, 3)
+    await trial.run()
+    trial.route(mapper=to_row_77(), batch_size=1, fingerprint="mended")
+    await retry(trial, ids=("2",))
+    assert trial.shops["new"].rows["77"]["value"] == 2
+    summary = await retry(trial)
+    assert (summary.routes["rows"].written, summary.routes["rows"].rejected) == (1, 2)
+    assert trial.shops["new"].rows["77"]["value"] == 2
+    assert {f.cause for f in await trial.failures()} == {"row-written-since"}
+
+
+@pytest.mark.parametrize("page", [1, 2, 100])
+async def test_of_records_that_are_mapped_anew_together_the_last_one_holds(tmp_path: Path, page: int) -> None:
+    trial = changing_one_row(tmp_path, 5, 1, 2, 3, 4, 5)
+    trial.shops["old"].listing = Listing("passes", page)
+    await trial.run()
+    trial.route(mapper=to_row_77(), batch_size=1, fingerprint="mended")
+    trial.shops["old"].listing = Listing("passes", 3)
+    assert (await retry(trial)).exit_code == 0
+    assert trial.shops["new"].rows["77"]["value"] == 5
+
+
+async def test_of_records_that_come_in_another_order_the_one_that_was_newer_holds(tmp_path: Path) -> None:
+    trial = changing_one_row(tmp_path, 3, 1, 2, 3)
+    await trial.run()
+    trial.route(mapper=to_row_77(), batch_size=1, fingerprint="mended")
+    old = trial.shops["old"]
+    old.rows = dict(reversed(old.rows.items()))
+    summary = await retry(trial)
+    assert (summary.routes["rows"].written, summary.routes["rows"].rejected) == (1, 2)
+    assert trial.shops["new"].rows["77"]["value"] == 3
+    assert {f.message.split(" of")[0] for f in await trial.failures()} == {"record 3 wrote row 77"}
+
+
+async def test_with_remap_what_the_host_refused_yields_to_what_was_written_after_it(tmp_path: Path) -> None:
+    """Both are of one page: the requests tell their order."""
+    for bad, value, rejected in ((1, 2, 1), (2, 2, 0)):
+        folder = tmp_path / str(bad)
+        folder.mkdir()
+        trial = changing_one_row(folder, 2)
+        trial.shops["old"].listing = Listing("passes", 100)
+        host = Choosy(bad)
+        trial.shops["new"].answer = host
+        await trial.run()
+        host.bad = set()
+        summary = await retry(trial, remap=True)
+        assert summary.routes["rows"].rejected == rejected
+        assert trial.shops["new"].rows["77"]["value"] == value
+
+
+async def test_a_key_is_free_again_although_the_body_that_claimed_it_was_purged(tmp_path: Path) -> None:
+    host = Choosy(2)
+    trial = moving(tmp_path, host)
+
+    def wrong(record: JsonObject, context: MapContext) -> JsonObject:
+        body = copy_key(record, context)
+        return {**body, "key": "k003"} if record["value"] == 2 else body
+
+    trial.route(mapper=wrong)
+    await trial.run()
+    host.bad = set()
+    purge_file(trial.ledger, None, messages=False, synchronous="normal")
+    trial.route(fingerprint="mended")
+    await retry(trial, remap=True, ids=("2",))
+    assert (await retry(trial)).exit_code == 0
+    assert trial.shops["new"].values("key") == [f"k{n:03}" for n in range(1, 13)]
+
+
+async def test_a_purged_claim_on_a_row_that_was_there_before_leaves_the_row_known(tmp_path: Path) -> None:
+    host = Choosy(2)
+    trial = moving(tmp_path, host, 3)
+    trial.shops["new"].rows["77"] = {"id": "77", "key": "k003", "value": 0}
+
+    def wrong(record: JsonObject, context: MapContext) -> JsonObject:
+        body = copy_key(record, context)
+        return {**body, "key": "k003"} if record["value"] == 2 else body
+
+    trial.route(mapper=wrong)
+    await trial.run()
+    host.bad = set()
+    purge_file(trial.ledger, None, messages=False, synchronous="normal")
+    trial.route(fingerprint="mended")
+    await retry(trial, remap=True, ids=("2",))
+    assert (await retry(trial)).exit_code == 0
+    assert trial.shops["new"].rows["77"] == {"id": "77", "key": "k003", "value": 3}
+    assert len(trial.shops["new"].rows) == 3
 
 
 async def retry_into(trial: Trial, trap: Trap, *, remap: bool) -> None:

@@ -9,11 +9,15 @@ from typing import Any
 import anyio
 import pytest
 
-from bulkmove.errors import InDoubtError
+from bulkmove.errors import InDoubtError, single_error
 from bulkmove.events import Event, Note, Phase
-from bulkmove.model import JsonObject, Listing, PageQuery, WriteItem, WriteResult
+from bulkmove.ledger import open_ledger
+from bulkmove.ledger.choosing import Asked
+from bulkmove.model import JsonObject, Listing, PageQuery, Summary, WriteItem, WriteResult
+from bulkmove.pipeline.again import retry_migration
+from bulkmove.pipeline.plan import MigrationPlan
 from bulkmove.protocols import MapContext
-from tests.doubles import ARRAY, SINGLE, Answer, Shop, apply_all
+from tests.doubles import ARRAY, SINGLE, Answer, Shop, apply_all, as_connector
 from tests.trial import Trial
 
 
@@ -40,6 +44,14 @@ def late(*keys: str) -> Answer:
         return await apply_all(shop, items)
 
     return answer
+
+
+async def retry(trial: Trial) -> Summary:
+    connectors = {name: as_connector({"rows": shop}) for name, shop in trial.shops.items()}
+    plan = MigrationPlan(trial.settings, connectors, trial.routes)
+    with single_error():
+        async with open_ledger(trial.ledger, synchronous="normal") as ledger:
+            return await retry_migration(plan, ledger, Asked(), observer=trial, stop=anyio.Event())
 
 
 def notes(trial: Trial) -> list[str]:
@@ -76,14 +88,50 @@ async def test_once_a_person_deleted_the_double_the_next_run_finds_the_record_wr
     assert new.fetches == fetches, "a finished route reads nothing"
 
 
-async def test_a_double_of_which_no_row_is_left_stays_unknown(tmp_path: Path) -> None:
+async def test_a_double_of_which_no_row_is_left_is_rejected_and_made_once_more_by_a_retry(
+    tmp_path: Path,
+) -> None:
     trial = Trial(tmp_path, shops(answer=late("k2"))).route()
     await trial.run()
     new = trial.shops["new"]
     new.rows = {row_id: row for row_id, row in new.rows.items() if row["key"] != "k2"}
-    assert (await trial.run()).exit_code == 3
+    new.answer = apply_all
+    summary = await trial.run()
+    assert (summary.exit_code, summary.routes["rows"].rejected, summary.routes["rows"].unknown) == (3, 1, 0)
     [failure] = await trial.failures()
+    assert (failure.outcome, failure.cause) == ("rejected", "none-left")
     assert failure.message.startswith("no row of the target has its key any more")
+    assert any("1 of its records, which were there more than once, have no row" in n for n in notes(trial))
+    fetches = new.fetches
+    assert (await trial.run()).exit_code == 3
+    assert new.fetches == fetches, "it is finished"
+    summary = await retry(trial)
+    assert (summary.exit_code, summary.routes["rows"].written) == (0, 5)
+    assert new.values("key") == ["k1", "k2", "k3", "k4", "k5"]
+
+
+async def test_what_was_made_by_hand_after_both_doubles_were_deleted_is_found(tmp_path: Path) -> None:
+    trial = Trial(tmp_path, shops(answer=late("k2"))).route()
+    await trial.run()
+    new = trial.shops["new"]
+    new.rows = {row_id: row for row_id, row in new.rows.items() if row["key"] != "k2"}
+    await trial.run()
+    new.rows["99"] = {"id": "99", "key": "k2", "value": 2}
+    new.requests.clear()
+    assert (await retry(trial)).exit_code == 0
+    assert new.requests == []
+
+
+async def test_a_double_is_looked_at_again_although_sweeping_was_turned_off(tmp_path: Path) -> None:
+    trial = Trial(tmp_path, shops(answer=late("k2"))).route()
+    await trial.run()
+    trial.sweep = "never"
+    new = trial.shops["new"]
+    assert (await trial.run()).exit_code == 3, "still there twice"
+    first, _ = (row_id for row_id, row in new.rows.items() if row["key"] == "k2")
+    del new.rows[first]
+    summary = await trial.run()
+    assert (summary.exit_code, summary.routes["rows"].written) == (0, 5)
 
 
 async def test_without_a_lost_answer_the_list_is_not_read_again(tmp_path: Path) -> None:

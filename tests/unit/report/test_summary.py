@@ -57,7 +57,7 @@ def test_markup_in_a_name_is_text() -> None:
             Counts(rejected=1),
             True,
             [
-                "1 record was rejected: bulkmove failures x.toml",
+                "1 record was rejected: bulkmove failures x.toml says why; once that is mended, bulkmove retry x.toml",
                 "finished: all other records are accounted for",
             ],
         ),
@@ -65,7 +65,7 @@ def test_markup_in_a_name_is_text() -> None:
             Counts(rejected=3),
             False,
             [
-                "3 records were rejected: bulkmove failures x.toml",
+                "3 records were rejected: bulkmove failures x.toml says why; once that is mended, bulkmove retry x.toml",
                 "not finished: bulkmove run x.toml goes on where this one stopped",
             ],
         ),

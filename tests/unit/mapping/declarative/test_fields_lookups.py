@@ -96,7 +96,7 @@ def test_where_all_are_empty_look_ups_that_were_passed_over_reject_the_record(
 ) -> None:
     cause, message = refused(PRODUCT.replace("] }", "], required = true }"), {"sku": "A-9"})
     assert cause == "unresolved"
-    assert message == "p: lookups.by_code has no 'A-9'; decide in decisions.toml, then `bulkmove run --fresh`"
+    assert message == "p: lookups.by_code has no 'A-9'; decide in decisions.toml, then `bulkmove retry`"
     three = PRODUCT.replace("] }", ', "gone"] }')
     assert refused(three, {"sku": "A-9", "ean": "1"})[1].startswith(
         "p: lookups.by_code has no 'A-9'; lookups.by_ean has no '1'; decide"
