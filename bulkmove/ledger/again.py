@@ -161,10 +161,15 @@ def _release(connection: sqlite3.Connection, claims: Claims, ids: Sequence[str])
 
     The ledger knows them although the bodies may be erased. A row that held one before the first write stays known.
     """
-    mine = f"list = ? AND route = ? AND source_id IN {_IDS}"
-    of = (claims.list_id, claims.route, orjson.dumps(list(ids)).decode())
-    connection.execute(f"DELETE FROM keys WHERE {mine} AND rows = 0", of)  # noqa: S608  our own names
-    connection.execute(f"UPDATE keys SET route = NULL, source_id = NULL, body = NULL WHERE {mine}", of)  # noqa: S608  our own names
+    mine = connection.execute(
+        f"SELECT key FROM keys WHERE list = ? AND route = ? AND source_id IN {_IDS}",  # noqa: S608  our own names
+        (claims.list_id, claims.route, orjson.dumps(list(ids)).decode()),
+    )
+    freed = [(claims.list_id, key) for (key,) in mine.fetchall()]
+    connection.executemany("DELETE FROM keys WHERE list = ? AND key = ? AND rows = 0", freed)
+    connection.executemany(
+        "UPDATE keys SET route = NULL, source_id = NULL, body = NULL WHERE list = ? AND key = ?", freed
+    )
 
 
 def _drop(connection: sqlite3.Connection, route: int, old: Sequence[_Old]) -> None:

@@ -19,7 +19,7 @@ async def replay(*arguments: str) -> str:
     name, *boundaries = arguments
     [scene] = [each for each in (*SCENES, *DEEP, *HELD_UP, *WEATHER) if each.name == name]
     async with fork_server() as server:
-        verdict = await strike(server, Point(scene, tuple(map(int, boundaries))), Path("replay"))
+        verdict = await strike(server, Point(scene, tuple(map(int, boundaries))), Path.cwd() / "replay")
     runs = [f"{run.code}: {run.told}" for run in verdict.runs]
     return "\n".join([*runs, str(verdict)])
 

@@ -80,12 +80,10 @@ def live(seed: int, folder: Path, *, focus: Focus = _LEFT_TO_THE_SEED, is_traced
     loop = VirtualLoop(virtual)
     try:
         with life.machine.in_charge():
-            asyncio.set_event_loop(loop)
             loop.run_until_complete(life.pass_by())
     except StuckError as error:
         life.story.found("stuck", str(error))
     finally:
-        asyncio.set_event_loop(None)
         loop.close()
         for file in folder.glob(f"{ledger.name}*"):
             file.unlink()

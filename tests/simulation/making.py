@@ -83,7 +83,7 @@ class Making:
         is_busy: bool = False,
         bad: float | None = None,
     ) -> MerchantPro:
-        orders = max(least, min(most, self.dice.choice((0, 1, 3, 8, 15, 25, 40))))
+        orders = max(least, min(most, self.dice.choice((0, 1, 3, 6, 9, 14, 30))))
         busy, drawn = merchantpro_habits.Habits.busy, merchantpro_habits.Habits.drawn
         habits = busy(self.dice) if is_busy else drawn(self.dice, orders=orders)
         bad = self.dice.choice((0.0, 0.0, 0.1)) if bad is None else bad
