@@ -9,12 +9,14 @@ from typing import Any
 
 # When the simulated world begins, by its own time of day.
 EPOCH = 1_750_000_000.0
+# A seed takes a thousand or so; more than this, and somebody runs in circles while no time passes.
+_MOST_TURNS = 1_000_000
 # Timers closer together than this fire together, as they do on a real loop.
 _RESOLUTION_S = 1e-6
 
 
 class StuckError(Exception):
-    """Nothing is ready and no timer is set: outside of a simulation, this would wait for ever."""
+    """Outside of a simulation, this would wait for ever, or run in circles."""
 
 
 class Clock:
@@ -35,8 +37,12 @@ class _Jumps(selectors.BaseSelector):
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._turns = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self._turns += 1
+        if self._turns > _MOST_TURNS:
+            raise StuckError(f"{_MOST_TURNS:,} turns of the loop, and no end")
         if timeout is None:
             raise StuckError("nothing is ready, and no timer is set")
         if timeout > 0:
