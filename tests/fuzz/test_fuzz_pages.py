@@ -67,7 +67,7 @@ LISTS: dict[tuple[str, str], Any] = {
 DIALECTS = [{}, {"spelling": "run-together", "paging": "limit-offset"}]
 
 
-@pytest.mark.parametrize(("api", "stream"), LISTS, ids=" ".join)
+@pytest.mark.parametrize(("api", "stream"), LISTS, ids=map("-".join, LISTS))
 @given(data=st.data())
 def test_a_page_is_records_or_an_error_of_ours(api: str, stream: str, data: st.DataObject, run: Run) -> None:
     bodies = [data.draw(bytes_of(LISTS[api, stream])) for _ in range(2)]
@@ -84,7 +84,7 @@ def test_a_page_is_records_or_an_error_of_ours(api: str, stream: str, data: st.D
                 told(lambda: run(source.fetch(query)))  # noqa: B023  # run at once
 
 
-@pytest.mark.parametrize(("api", "stream"), LISTS, ids=" ".join)
+@pytest.mark.parametrize(("api", "stream"), LISTS, ids=map("-".join, LISTS))
 @given(data=st.data(), status=st.sampled_from([300, 400, 404, 405, 409, 410, 413, 418, 422, 451]))
 def test_a_list_that_is_refused_is_an_error_of_ours(
     api: str, stream: str, data: st.DataObject, status: int, run: Run

@@ -28,6 +28,7 @@ class Tally:
     requests: int = 0
     seconds: float = 0.0
     ends: Counter[str] = field(default_factory=Counter)
+    causes: Counter[str] = field(default_factory=Counter)
     counted: Counter[str] = field(default_factory=Counter)
     seeds_with: Counter[str] = field(default_factory=Counter)
     found: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -40,6 +41,7 @@ class Tally:
         self.requests += story.requests
         self.seconds += story.seconds
         self.ends.update(story.ends)
+        self.causes += story.causes
         self.counted += story.counted
         self.seeds_with.update(story.counted.keys())
         kinds = Counter(violation.kind for violation in story.violations)
@@ -78,11 +80,14 @@ class Tally:
         )
 
     def told(self, took_s: float) -> str:
-        ends = ", ".join(f"{count:,} {end}" for end, count in self.ends.most_common())
+        ends, causes = (
+            ", ".join(f"{count:,} {what}" for what, count in counter.most_common())
+            for counter in (self.ends, self.causes)
+        )
         return (
             f"{self.seeds:,} seeds in {took_s:.0f} s ({60 * self.seeds / took_s:,.0f} a minute): {self.records:,} records,"
             f" {self.requests:,} requests, {self.seconds / 3600:,.0f} h of virtual time;"
-            f" {self.unknown:,} records can't be told\nruns: {ends}\n{self.table()}\n"
+            f" {self.unknown:,} records can't be told\nruns: {ends}\nnot moved: {causes}\n{self.table()}\n"
             + "\n".join(told_of(story) for story in self.broken)
         )
 

@@ -20,6 +20,7 @@ from bulkmove import clock
 from bulkmove.errors import single_error
 from bulkmove.ledger import open_ledger
 from bulkmove.ledger.file import connect, migrate
+from bulkmove.load.verdicts import MOST_ATTEMPTS
 from bulkmove.model import State, Summary
 from bulkmove.pipeline.job import RunOptions
 from bulkmove.pipeline.opening import open_host
@@ -44,13 +45,14 @@ _IDLE_EVERY = 5
 class Story:
     """`ends`: how each run ended. `unknown`: records whose fate nothing could tell. `seconds`: of virtual time.
 
-    `calm`: the seconds and requests of the last run.
+    `calm`: the seconds and requests of the last run. `causes`: why records ended rejected or unknown.
     """
 
     seed: int
     ends: list[str] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
     counted: Counter[str] = field(default_factory=Counter)
+    causes: Counter[str] = field(default_factory=Counter)
     unknown: int = 0
     records: int = 0
     requests: int = 0
@@ -223,7 +225,8 @@ class _Life:
         story, world = self.story, self._world
         if summary is None:
             return
-        has_failed = sum(self._weather.counted.values()) > 0
+        # So many tries, at the least, before a record is set aside.
+        has_failed = self._weather.failures >= MOST_ATTEMPTS
         for check in world.checks:
             noted = self._noted(check.route)
             story.violations += check.violations(noted, has_failed=has_failed)
@@ -233,6 +236,9 @@ class _Life:
                 story.found("conservation", f"{counts} for {len(ids)} records")
             if check.route not in summary.finished and not check.may_stay_open:
                 story.found("open", f"route {check.route} is not finished")
+            story.causes.update(
+                f"{each.state.name.lower()}, {each.cause}" for each in noted if each.state >= State.REJECTED
+            )
             story.unknown += counts.unknown
             story.records += counts.read
         calm_s, calm_requests = story.calm

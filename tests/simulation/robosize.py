@@ -38,7 +38,6 @@ class Habits:
     clamp: int = 200
     is_newest_first: bool = False
     answers: str = "row"
-    lies: bool = False
     moves: float = 0.0
     deafness: float = 0.0
     skew_s: float = 0.0

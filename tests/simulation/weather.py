@@ -19,6 +19,7 @@ DONE = ("reset after", "time-out after", "502 after", "500 after", "cut body", "
 DONE_LATER = ("504, done later", "silence, done later", "reset, done later")
 REFUSED_KEY = "401"
 ON_THE_WIRE = (*NOTHING_DONE, *DONE, *DONE_LATER, REFUSED_KEY)
+_FOR_A_WHILE = ", for a while"
 _WRITES_ALONE = frozenset(DONE_LATER)
 _ONE_API = {"passing error": "merchantpro"}
 
@@ -72,13 +73,20 @@ class Weather:
     counted: Counter[str] = field(default_factory=Counter)
     _drawn: int = 0
 
+    @property
+    def failures(self) -> int:
+        """How many requests met a fault on their way."""
+        return self._drawn + sum(
+            times for fault, times in self.counted.items() if fault.endswith(_FOR_A_WHILE)
+        )
+
     def draw(self, api: str, kind: str, now: float) -> str | None:
         """The fault that a request meets."""
         if self.is_calm:
             return None
         for spell in self.spells:
             if spell.api == api and spell.begins_at <= now < spell.ends_at:
-                self.counted[f"{spell.fault}, for a while"] += 1
+                self.counted[spell.fault + _FOR_A_WHILE] += 1
                 return spell.fault
         drawn = None
         is_write = kind in {"write", "set"}
