@@ -604,7 +604,9 @@ async def test_nothing_but_the_chosen_routes_is_touched(tmp_path: Path) -> None:
         await trial.run()
 
 
-async def test_the_error_budget_does_not_end_a_retry_which_would_meet_the_same_records_first_each_time(tmp_path: Path) -> None:
+async def test_the_error_budget_does_not_end_a_retry_which_would_meet_the_same_records_first_each_time(
+    tmp_path: Path,
+) -> None:
     trial = moving(tmp_path, Choosy(*range(1, 13)))
     await trial.run()
     limited = replace(trial.routes["rows"].settings, max_rejected=RejectionLimit(count=3))
