@@ -427,6 +427,7 @@ def test_a_run_against_a_target_that_never_serves_takes_no_more_memory_with_time
 # --- over a restart ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_what_a_killed_run_spent_of_a_long_window_is_heeded_by_the_next(
     sandbox: Stages, tmp_path: Path
 ) -> None:
