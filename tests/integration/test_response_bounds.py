@@ -42,6 +42,8 @@ async def test_no_answer_costs_more_memory_than_max_response_bytes_and_a_little(
     assert found.keys() == ANSWERS.keys()
     for name, line in found.items():
         assert line["risen"] < MOST_BYTES + BESIDE_BYTES, name
+        if name == "short-length" and line["ended"] == "answered 200":
+            continue  # The body that it promised had come, and nothing more yet.
         assert line["ended"].startswith("InDoubtError"), name
     for name in ("gzip", "deflate", "members", "empty-members", "body", "long-length"):
         assert "answered 200 with more than 4.1943 MB" in found[name]["ended"]

@@ -10,10 +10,10 @@ from typing import Any
 import anyio
 import pytest
 
-from bulkmove.events import Event, RecordsExpected, RecordsSettled
+from bulkmove.events import RecordsExpected
 from bulkmove.exact import name_of_content
 from bulkmove.model import JsonObject, Listing, Record
-from bulkmove.protocols import MapContext
+from bulkmove.protocols import MapContext, Mapper
 from tests.doubles import Shop
 from tests.trial import Trial
 
@@ -33,8 +33,8 @@ def as_row(record: JsonObject, _: MapContext) -> JsonObject:
     return {"key": record["id"]}
 
 
-def derived(directory: Path, shops: dict[str, Shop]) -> Trial:
-    trial = Trial(directory, shops).route(mapper=as_row)
+def derived(directory: Path, shops: dict[str, Shop], mapper: Mapper = as_row) -> Trial:
+    trial = Trial(directory, shops).route(mapper=mapper)
     plan = trial.routes["rows"]
     trial.routes["rows"] = replace(plan, source=replace(plan.source, derive=products_of))
     return trial
@@ -72,14 +72,14 @@ async def test_the_count_of_the_records_is_not_told_as_that_of_the_rows(tmp_path
 @pytest.mark.parametrize("reading", ["passes", "keyset"])
 async def test_a_run_that_was_stopped_goes_on_and_maps_no_row_twice(tmp_path: Path, reading: Any) -> None:
     made = shops(reading, page=2)
-    trial = derived(tmp_path, made)
     stop = anyio.Event()
 
-    def stop_soon(event: Event) -> None:
-        if isinstance(event, RecordsSettled):
-            stop.set()
+    def as_row_of_the_first_page(record: JsonObject, context: MapContext) -> JsonObject:
+        stop.set()
+        return as_row(record, context)
 
-    await trial.run(stop=stop, on_event=stop_soon)
+    trial = derived(tmp_path, made, as_row_of_the_first_page)
+    await trial.run(stop=stop)
     assert 0 < len(trial.mapped) < 20
     await trial.run(limit=3)
     summary = await trial.run()
