@@ -12,7 +12,8 @@ from bulkmove.model import Action, BatchRule, Shape
 MAX_BATCH_BYTES = 900_000
 # Distinct changes that may wait to be joined with equal ones, over all pages.
 MAX_WAITING = 50_000
-_FEWEST_ATTEMPTS_ALONE = 5
+# So many times sent with others, and settled by nothing, a body goes alone.
+ATTEMPTS_IN_COMPANY = 5
 # What stands between two bodies of an array, or around an id of a joined change.
 _BETWEEN_BODIES, _AROUND_AN_ID = 1, 3
 
@@ -79,7 +80,7 @@ def within(items: Sequence[Item], shape: Shape, limit: SizeLimit) -> Iterator[Se
 
 def size_after(max_items: int, attempts: int) -> int:
     """How many items may share a request that nothing settled `attempts` times: ever fewer, so that a bad one is found."""
-    if attempts >= _FEWEST_ATTEMPTS_ALONE:
+    if attempts >= ATTEMPTS_IN_COMPANY:
         return 1
     return max(1, max_items >> attempts)
 

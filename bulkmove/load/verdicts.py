@@ -13,12 +13,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bulkmove.entries import Intent, Item, Member, Settled
+from bulkmove.load.batching import ATTEMPTS_IN_COMPANY
 from bulkmove.load.matching import as_text, row_holds, shows_any
 from bulkmove.model import JsonObject, State
 from bulkmove.protocols import Target
 
-# A record that nothing settled this often, over this long, while its host served others, is set aside.
-MOST_ATTEMPTS = 6
+# A record that nothing settled this often, over this long, while its host served others, is set aside. The last times it
+# went alone: what became of those before may have been another's fault.
+ATTEMPTS_ALONE = 3
+MOST_ATTEMPTS = ATTEMPTS_IN_COMPANY + ATTEMPTS_ALONE
 ATTEMPTS_OVER_S = 60.0
 
 

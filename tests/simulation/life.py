@@ -20,7 +20,7 @@ from bulkmove import clock
 from bulkmove.errors import single_error
 from bulkmove.ledger import open_ledger
 from bulkmove.ledger.file import connect, migrate
-from bulkmove.load.verdicts import MOST_ATTEMPTS
+from bulkmove.load.verdicts import ATTEMPTS_ALONE
 from bulkmove.model import State, Summary
 from bulkmove.pipeline.job import RunOptions
 from bulkmove.pipeline.opening import open_host
@@ -225,8 +225,8 @@ class _Life:
         story, world = self.story, self._world
         if summary is None:
             return
-        # So many tries, at the least, before a record is set aside.
-        has_failed = self._weather.failures >= MOST_ATTEMPTS
+        # A record is set aside once so many requests with it alone failed; those before may have failed for others in them.
+        has_failed = self._weather.failures >= ATTEMPTS_ALONE
         for check in world.checks:
             noted = self._noted(check.route)
             story.violations += check.violations(noted, has_failed=has_failed)

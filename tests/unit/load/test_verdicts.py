@@ -168,9 +168,9 @@ def test_a_refused_batch_without_a_good_item_gives_no_verdict() -> None:
 
 @pytest.mark.parametrize(
     ("attempts", "failed_at", "served_at", "is_enough"),
-    [(6, 100.0, 130.0, True), (5, 100.0, 130.0, False), (6, 141.0, 150.0, False), (6, 100.0, 99.0, False), (6, None, 130.0, False)],
+    [(8, 100.0, 130.0, True), (7, 100.0, 130.0, False), (8, 141.0, 150.0, False), (8, 100.0, 99.0, False), (8, None, 130.0, False)],
 )  # fmt: skip
-def test_six_failures_over_a_minute_while_others_were_served_are_enough(
+def test_eight_failures_over_a_minute_while_others_were_served_are_enough(
     attempts: int, failed_at: float | None, served_at: float, *, is_enough: bool
 ) -> None:
     item = create("a", "K")._replace(attempts=attempts, failed_at=failed_at)
