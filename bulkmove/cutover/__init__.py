@@ -1,1 +1,1 @@
-"""What surrounds a run: looking at hosts before it (doctor.py), and at their addresses (addresses.py)."""
+"""What surrounds a run: looking at hosts before it (doctor), and at their addresses (addresses.py)."""

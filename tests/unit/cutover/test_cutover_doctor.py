@@ -11,10 +11,10 @@ import pytest
 
 from bulkmove.connectors.scripted import ScriptedTransport, answer
 from bulkmove.cutover.doctor import HostReport, examine_host, examine_hosts, exit_code_of
-from bulkmove.cutover.finding import Findings
-from bulkmove.cutover.surroundings import judge_clock, judge_latency, judge_paths, judge_rate
-from bulkmove.cutover.uses import uses_of
-from bulkmove.cutover.witness import WitnessedTransport
+from bulkmove.cutover.doctor.finding import Findings
+from bulkmove.cutover.doctor.surroundings import judge_clock, judge_latency, judge_paths, judge_rate
+from bulkmove.cutover.doctor.uses import uses_of
+from bulkmove.cutover.doctor.witness import WitnessedTransport
 from bulkmove.errors import (
     BadAnswerError,
     BulkmoveError,

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 from bulkmove.connectors.asking import paths_of
-from bulkmove.cutover.finding import Findings
-from bulkmove.cutover.witness import WitnessedTransport
+from bulkmove.cutover.doctor.finding import Findings
+from bulkmove.cutover.doctor.witness import WitnessedTransport
 from bulkmove.pipeline.opening import DEFAULT_WINDOWS
 from bulkmove.protocols import Connector
 from bulkmove.settings import HostSettings

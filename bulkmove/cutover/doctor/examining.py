@@ -1,9 +1,4 @@
-"""Looking at a migration's hosts before anything is moved, by few and read-only calls: what is there, and what is assumed.
-
-uses.py          the streams that are in use · streams.py  one of them · listing.py  its list: pages, order, filter
-surroundings.py  clock, latency, rate, paths · directory.py  a host of files
-witness.py       a transport that is looked at · finding.py  what is found, and the exit code that it comes to
-"""
+"""Each host and file of a migration examined, and what the findings come to."""
 
 from __future__ import annotations
 
@@ -16,12 +11,12 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from bulkmove.cutover.directory import look_at_directory
-from bulkmove.cutover.finding import Findings, gravest_code
-from bulkmove.cutover.streams import look_at_stream
-from bulkmove.cutover.surroundings import judge_clock, judge_latency, judge_paths, judge_rate
-from bulkmove.cutover.uses import StreamUse, is_used, uses_of
-from bulkmove.cutover.witness import WitnessedTransport
+from bulkmove.cutover.doctor.directory import look_at_directory
+from bulkmove.cutover.doctor.finding import Findings, gravest_code
+from bulkmove.cutover.doctor.streams import look_at_stream
+from bulkmove.cutover.doctor.surroundings import judge_clock, judge_latency, judge_paths, judge_rate
+from bulkmove.cutover.doctor.uses import StreamUse, is_used, uses_of
+from bulkmove.cutover.doctor.witness import WitnessedTransport
 from bulkmove.errors import BulkmoveError, CredentialsError, HostUnavailableError, single_error
 from bulkmove.model import Finding
 from bulkmove.pipeline.hosts import OnPause, opened

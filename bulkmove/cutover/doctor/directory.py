@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from bulkmove.cutover.finding import WRONG_CONFIGURATION, Findings
+from bulkmove.cutover.doctor.finding import WRONG_CONFIGURATION, Findings
 
 _LITTLE_ROOM_BYTES = 1_000_000_000
 _GIGABYTE = 1e9

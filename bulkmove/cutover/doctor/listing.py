@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bulkmove.cutover.finding import Findings
+from bulkmove.cutover.doctor.finding import Findings
 from bulkmove.exact import name_of_content
 from bulkmove.model import Page, PageQuery, Record
 from bulkmove.protocols import Source

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from bulkmove.cutover.finding import Findings
-from bulkmove.cutover.listing import ListLook, look_at_list
-from bulkmove.cutover.uses import StreamUse, reading_of
+from bulkmove.cutover.doctor.finding import Findings
+from bulkmove.cutover.doctor.listing import ListLook, look_at_list
+from bulkmove.cutover.doctor.uses import StreamUse, reading_of
 from bulkmove.errors import ConfigError
 from bulkmove.mapping.lookups.keys import NOTHING, FieldWatch, field_reader, text_of
 from bulkmove.model import JsonObject, PageQuery, Record
