@@ -58,6 +58,7 @@ class HostSettings:
     `windows` is None where the user gave no `rate`: the connector's published windows hold then. `timeout_s` is for a
     whole request with its answer; `connect_timeout_s` and `first_byte_timeout_s` are parts of it, and follow from it
     where they are None. `ca_file` is PEM: the only authorities that are trusted for this host, where it is given.
+    `live`: customers depend on it; only a command that says so writes to it.
     """
 
     name: str
@@ -74,6 +75,7 @@ class HostSettings:
     give_up_after_s: float = 120.0
     max_response_bytes: int = 64 * 1024 * 1024
     ca_file: Path | None = None
+    live: bool = False
     timezone: str | None = None
     paths: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))

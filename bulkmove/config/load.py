@@ -125,6 +125,7 @@ def _host(name: str, host: schema.Host, credentials: Mapping[str, Secret], direc
         give_up_after_s=host.give_up_after_s,
         max_response_bytes=host.max_response_bytes,
         ca_file=None if host.ca_file is None else directory / host.ca_file,
+        live=host.live,
         timezone=host.timezone,
         paths=_frozen(host.paths),
         options=_frozen(host.options),

@@ -140,6 +140,9 @@ class Host(BaseModel):
     """A file of certificates (PEM), relative to the migration's directory: the authorities, or the host's own
     certificate, that are trusted for this host, in place of those that this machine trusts."""
 
+    live: bool = False
+    """Whether customers depend on this host: a command writes to it with --execute alone, and is a dry run without."""
+
     timezone: Annotated[
         Annotated[str, AfterValidator(checks.check_timezone)] | None, Field(examples=["Europe/Bucharest"])
     ] = None

@@ -125,6 +125,7 @@ def _host(host: HostSettings) -> dict[str, Any]:
         "give_up_after_s": host.give_up_after_s,
         "max_response_bytes": host.max_response_bytes,
         "ca_file": None if host.ca_file is None else str(host.ca_file),
+        "live": host.live,
         "timezone": host.timezone,
         "paths": dict(host.paths),
         "options": dict(host.options),

@@ -1,0 +1,1 @@
+-- What was written, and what stood there before.

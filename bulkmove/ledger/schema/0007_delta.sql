@@ -1,0 +1,1 @@
+-- What a later pass over the source finds new, changed or gone.

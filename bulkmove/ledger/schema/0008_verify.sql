@@ -1,0 +1,1 @@
+-- What a reading back of the targets showed.

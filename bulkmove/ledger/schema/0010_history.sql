@@ -1,0 +1,1 @@
+-- What hosts and routes did over time, for the report.

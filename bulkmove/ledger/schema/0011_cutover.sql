@@ -1,0 +1,1 @@
+-- How far the written sequence of a cutover is.
