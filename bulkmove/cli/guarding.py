@@ -17,7 +17,9 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 def execute_option(command: _Command) -> _Command:
     """The option `execute` of a command that writes."""
     return click.option(
-        "--execute", is_flag=True, help="Write, also to hosts with live = true; without it nothing is written there."
+        "--execute",
+        is_flag=True,
+        help="Write, also to hosts with live = true; without it nothing is written there.",
     )(command)
 
 

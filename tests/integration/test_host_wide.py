@@ -438,7 +438,11 @@ def test_what_a_killed_run_spent_of_a_long_window_is_heeded_by_the_next(
         until(lambda: spent(job.ledger) == 12)
         os.kill(process.pid, signal.SIGKILL)
     with running(job) as process:
-        until(lambda: rows(job.ledger, "SELECT count(*) FROM runs WHERE id = 2 AND alive_at > started_at + 1") == 1)
+        until(
+            lambda: (
+                rows(job.ledger, "SELECT count(*) FROM runs WHERE id = 2 AND alive_at > started_at + 1") == 1
+            )
+        )
         assert process.poll() is None, "it waits"
         assert job.stage.count("merchantpro") == 12
         os.kill(process.pid, signal.SIGKILL)
