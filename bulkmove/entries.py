@@ -82,7 +82,10 @@ class Sent(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """What became of one body. `answer`: the beginning of what the host said where it refused it."""
+    """What became of one body. `answer`: the beginning of what the host said where it refused it.
+
+    `encoded`: the body, where it was written and whoever settles it holds it; it is kept where its route keeps bodies.
+    """
 
     member: Member
     state: State
@@ -90,6 +93,7 @@ class Settled(NamedTuple):
     cause: str | None = None
     message: str | None = None
     answer: str | None = None
+    encoded: bytes | None = None
 
 
 class Joined(NamedTuple):

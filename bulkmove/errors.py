@@ -4,6 +4,7 @@
     ├── ConfigError            2      the user mends the configuration, a mapper, or a URL
     ├── RetryableError         5      worth another try later
     │   ├── HostUnavailableError      the host was never reached, or serves nothing any more
+    │   │   └── HeldError             a person holds it, and the run ends
     │   ├── RequestFailedError        one request kept failing while its host served others
     │   └── InDoubtError              a write was sent and no answer settles it
     ├── RejectedError                 one record can't go; never crosses a stage
@@ -12,6 +13,7 @@
     ├── FatalError                    the run can't go on
     │   ├── CredentialsError   6      the host refused key, token or password
     │   ├── BudgetSpentError   7      more records were rejected than `max_rejected` allows
+    │   ├── CanaryError        4      what was written first does not stand on the target as it was sent
     │   ├── UnprovenError      5      a list could not be read in a way that proves it whole
     │   └── BadAnswerError     5      the host answers, but with nothing that can be used
     └── LedgerError            1      the durable record can't be read or written
@@ -52,6 +54,10 @@ class RetryableError(BulkmoveError):
 
 class HostUnavailableError(RetryableError):
     """A host could not be reached, or has served nothing for `give_up_after_s`. The run ends; run again to go on."""
+
+
+class HeldError(HostUnavailableError):
+    """The run ends while a host is paused, by hand or by itself: the request was not waited for. Run again to go on."""
 
 
 class RequestFailedError(RetryableError):
@@ -110,6 +116,12 @@ class BudgetSpentError(FatalError):
     """A run rejected more records of a route than `max_rejected` allows. All progress is kept."""
 
     exit_code = 7
+
+
+class CanaryError(FatalError):
+    """The first records of a route do not stand on its target as they were sent; nothing else was written."""
+
+    exit_code = 4
 
 
 class UnprovenError(FatalError):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from bulkmove.model import Counts
 
@@ -65,12 +66,18 @@ class Phase:
     text: str
 
 
+# Why a host rests that somebody paused: for as long as they like, and told as a second each time.
+PAUSED_BY_HAND = "paused by hand"
+
+
 @dataclass(frozen=True, slots=True)
 class HostSample:
     """A host at a moment, about twice a second.
 
-    `allowed_per_s` is the rate that its windows admit, lowered after a 429 (None: no limit), `paused_s` how long it still rests
-    and `reason` why.
+    `allowed_per_s` is the rate that its windows admit, lowered after a 429 (None: no limit), `paused_s` how long it still rests,
+    at least, and `reason` why. `requests`, `retries` and `throttled` (answers with 429) are since the run began, and so are
+    `latencies`: how many answers took how long, by bucket (see `transport.latencies`); `latency_s` is the sum of the seconds that
+    they took.
     """
 
     host: str
@@ -80,6 +87,10 @@ class HostSample:
     in_flight: int
     paused_s: float
     reason: str | None
+    retries: int = 0
+    throttled: int = 0
+    latencies: Mapping[int, int] = field(default_factory=dict)
+    latency_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+import msgspec
 import orjson
 
 from bulkmove.model import Json
@@ -30,6 +31,7 @@ _LONGEST_LOOKED_THROUGH = 4 * 1024 * 1024
 _STRINGS_AND_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*(?P<end>"?)|[\[\]{}]', re.DOTALL)
 _MINUS = ord("-")
 _BEFORE_NUMBERS = b":[, \t\r\n"
+_IN_ORDER = msgspec.json.Encoder(order="deterministic", enc_hook=str)
 _AS_MAPPED = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
@@ -159,7 +161,11 @@ def is_utf8(text: str) -> bool:
 
 def canonical_json(value: Any) -> bytes:
     """The same bytes for equal values, whatever the order of their names: to be hashed, not sent."""
-    return orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    # orjson 3.13 writes past its buffer where it sorts the names of objects some 200 levels deep, and ends the process.
+    try:
+        return _IN_ORDER.encode(value)
+    except TypeError:  # a name that is no text: no host's JSON has one
+        return orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
 
 
 def name_of_content(row: Any) -> str:

@@ -174,12 +174,14 @@ Shape = Literal["single", "array", "joined"]
 class BatchRule:
     """What one write request carries: one body, an array of bodies, or one change for many ids ("joined").
 
-    `is_repeatable`: the same request twice has the effect of once, so that it needs no intent.
+    `is_repeatable`: the same request twice has the effect of once, so that it needs no intent. `looks_first`: each item
+    costs a request of its own before it, in which its row is looked at.
     """
 
     shape: Shape
     max_items: int = 1
     is_repeatable: bool = False
+    looks_first: bool = False
 
 
 class WriteItem(NamedTuple):

@@ -144,6 +144,16 @@ class FindsById(Protocol):
 
 
 @runtime_checkable
+class ShowsVersions(Protocol):
+    """A Source whose list can be read with no more of each row than its id, its key and its version.
+
+    `versions` is that list, filters and all: the cheapest that shows what came, went or changed since.
+    """
+
+    def versions(self) -> Source: ...
+
+
+@runtime_checkable
 class WatchesKeys(Protocol):
     """A Target that learns from answers whether its host keeps the natural key of what is created.
 
@@ -162,6 +172,27 @@ class SeesDeletions(Protocol):
     has_deleted: bool
 
 
+@runtime_checkable
+class LooksFirst(Protocol):
+    """A Target that reads a row before it changes it.
+
+    `keep_before`, where it is set, is handed each such row, by its id; the change is sent when it has returned.
+    """
+
+    keep_before: KeepRows | None
+
+
+@runtime_checkable
+class RemovesLines(Protocol):
+    """A Target whose changes take no line of a row away, which another call of its host does.
+
+    `removes_lines`: lines that a row has beyond those of its body are taken away before the body is written.
+    """
+
+    removes_lines: bool
+
+
+KeepRows = Callable[[Sequence[tuple[str, JsonObject]]], Awaitable[None]]
 Derive = Callable[[Record], Sequence[Record]]
 Search = Callable[[str], Awaitable[Sequence[JsonObject]]]
 ALL_MODES: frozenset[Mode] = frozenset({"create", "update", "upsert"})
@@ -473,6 +504,8 @@ class Ledger(Protocol):
 
     def unconfirmed(self, route: str) -> UnconfirmedChanges: ...
 
+    def befores(self, route: str, target_list: str) -> Befores: ...
+
 
 class KeySweep(Protocol):
     """The rows of a list that show a key which a route created a row with, counted by key in bounded memory.
@@ -534,6 +567,30 @@ class UnconfirmedChanges(Protocol):
     async def end(self) -> None:
         """All that is left counts as written; what was kept is erased."""
         ...
+
+
+class Befores(Protocol):
+    """Rows as they stood before the route first changed them; what was kept of one first, stays. All is durable.
+
+    Where a host brings no single row, the list is read whole, between `begin_list` and `end_list`, its rows handed to
+    `note_list`; `take_from_list` keeps those that are about to be changed.
+    """
+
+    async def missing(self, changed: Mapping[str, tuple[str, int]]) -> Sequence[str]:
+        """Those of the rows, by their ids, that nothing is kept of. Not those that the body which changes them made."""
+        ...
+
+    async def keep(self, rows: Sequence[tuple[str, JsonObject]]) -> None: ...
+
+    async def has_list(self) -> bool: ...
+
+    async def begin_list(self) -> None: ...
+
+    async def note_list(self, rows: Sequence[tuple[str, JsonObject]]) -> None: ...
+
+    async def end_list(self) -> None: ...
+
+    async def take_from_list(self, target_ids: Sequence[str]) -> None: ...
 
 
 Mapped = JsonObject | Iterable[JsonObject] | None

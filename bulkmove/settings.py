@@ -52,12 +52,30 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class DailyRate:
+    """The windows that hold at a host from one minute of its day to another; over midnight where `until` is not later."""
+
+    since: int
+    until: int
+    windows: tuple[Window, ...]
+
+    def __str__(self) -> str:
+        return "-".join(f"{minute // 60:02d}:{minute % 60:02d}" for minute in (self.since, self.until))
+
+    def holds_at(self, minute: int) -> bool:
+        if self.since < self.until:
+            return self.since <= minute < self.until
+        return minute >= self.since or minute < self.until
+
+
+@dataclass(frozen=True, slots=True)
 class HostSettings:
     """A named address with one rate budget and one set of credentials.
 
     `windows` is None where the user gave no `rate`: the connector's published windows hold then. `timeout_s` is for a
     whole request with its answer; `connect_timeout_s` and `first_byte_timeout_s` are parts of it, and follow from it
     where they are None. `ca_file` is PEM: the only authorities that are trusted for this host, where it is given.
+    `rate_at`: windows that hold in their place at times of the day, by `timezone`; no two of them at one time.
     `live`: customers depend on it; only a command that says so writes to it.
     """
 
@@ -66,6 +84,7 @@ class HostSettings:
     url: str
     credentials: Mapping[str, Secret] = field(default_factory=lambda: MappingProxyType({}))
     windows: tuple[Window, ...] | None = None
+    rate_at: tuple[DailyRate, ...] = ()
     burst: int = 1
     concurrency: int = 16
     timeout_s: float = 30.0
@@ -133,6 +152,8 @@ class RouteSettings:
     empty. `skip_when` belongs to `fields`: a condition under which a record is skipped on purpose.
     `check_bodies`: mapped bodies are held against what the target documents before they are sent. `max_rejected`: the
     migration's, unless the route has one of its own. `confirm`: which changes of many rows at once are read back.
+    `undo_with`: the fields that a created row gets when it is undone, in place of being deleted.
+    `canary`: how many records are written and read back before the rest, 0: none.
     """
 
     name: str
@@ -151,6 +172,8 @@ class RouteSettings:
     check_bodies: bool = True
     max_rejected: RejectionLimit | None = None
     confirm: Confirm = "sample"
+    undo_with: Mapping[str, Any] | None = None
+    canary: int = 0
 
     @property
     def is_self_route(self) -> bool:
@@ -187,7 +210,9 @@ class MigrationSettings:
     """A whole migration. Relative paths in it are relative to `directory`, where its file stands.
 
     `decisions` is the file in which a person says what becomes of values that no look-up resolves; it need not
-    be there.
+    be there. `keep_before`: bodies as they were written, and rows as they stood before they were changed, are kept.
+    `mask`: names and patterns of source fields whose values are replaced before anything else sees them.
+    `delta_overlap_s`: how far before the end of the last pass a delta looks for new records by their dates.
     """
 
     name: str
@@ -200,4 +225,8 @@ class MigrationSettings:
     decisions: Path | None = None
     synchronous: Synchronous = "full"
     sweep: Sweep = "doubts"
+    keep_before: bool = False
+    canary: int = 0
+    mask: tuple[str, ...] = ()
+    delta_overlap_s: float = 3600.0
     max_rejected: RejectionLimit | None = None

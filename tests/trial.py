@@ -14,6 +14,7 @@ from bulkmove.events import Event
 from bulkmove.ledger import SqliteLedger, open_ledger
 from bulkmove.mapping.resolve import ResolvedMapper
 from bulkmove.model import Failure, JsonObject, Summary
+from bulkmove.pipeline.canaries import CanaryWatch
 from bulkmove.pipeline.job import RunOptions
 from bulkmove.pipeline.migration import open_migration
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan
@@ -46,6 +47,7 @@ class Trial:
     events: list[Event] = field(default_factory=list)
     mapped: list[Any] = field(default_factory=list)
     on_event_too: Callable[[Event], None] | None = None
+    watch: CanaryWatch | None = None
 
     @property
     def ledger(self) -> Path:
@@ -107,7 +109,7 @@ class Trial:
         plan = MigrationPlan(
             self.settings, {name: as_connector({"rows": s}) for name, s in self.shops.items()}, self.routes
         )
-        options = RunOptions(limit=limit, accept_changes=accept_changes)
+        options = RunOptions(limit=limit, accept_changes=accept_changes, canary=self.watch)
         if attempts_over_s is not None:
             options = RunOptions(limit=limit, accept_changes=accept_changes, attempts_over_s=attempts_over_s)
         with single_error():

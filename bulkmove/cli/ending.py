@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,7 +15,10 @@ import click
 import orjson
 
 from bulkmove.cli.exits import INTERRUPTED, UNEXPECTED, tell
+from bulkmove.cli.going import Going
+from bulkmove.cli.held import Held
 from bulkmove.cli.options import Output
+from bulkmove.report.logged import said
 
 TERMINATED = 143
 _USAGE = 2
@@ -24,11 +27,15 @@ _FALSE = ("", "0", "false", "f", "no", "n", "off")
 
 @dataclass(frozen=True, slots=True)
 class RetryRequest:
-    """Which failures a `bulkmove retry` is to work, and whether it maps anew what has a kept body."""
+    """Which failures a `bulkmove retry` is to work, and whether it maps anew what has a kept body.
+
+    `dry_run`: it is only told what would be done.
+    """
 
     causes: tuple[str, ...]
     ids: tuple[str, ...]
     remap: bool
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,9 @@ class RunRequest:
     accept_changes: bool = False
     fresh: bool = False
     yes: bool = False
+    execute: bool = False
+    going: Going = field(default_factory=Going)
+    held: Held = field(default_factory=Held)
     again: RetryRequest | None = None
 
 
@@ -80,14 +90,26 @@ class EndingCommand(click.Command):
         asked = list(args)
         try:
             return super().parse_args(ctx, args)
-        except click.UsageError:
+        except click.UsageError as error:
             if _asks_for_json(asked):
                 click.echo(orjson.dumps(dict(self.refused)))
+            if _logs_json(asked):
+                click.echo(orjson.dumps(said(f"error: {error.format_message()}")), file=sys.stderr)
+                ctx.exit(_USAGE)
             raise
 
 
 def _asks_for_json(arguments: Sequence[str]) -> bool:
     return "--json" in arguments or os.environ.get("BULKMOVE_JSON", "").strip().lower() not in _FALSE
+
+
+def _logs_json(arguments: Sequence[str]) -> bool:
+    before = ("", *arguments)
+    is_asked = any(
+        word == "--log-format=json" or (option == "--log-format" and word == "json")
+        for option, word in zip(before, arguments, strict=False)
+    )
+    return is_asked or os.environ.get("BULKMOVE_LOG_FORMAT") == "json"
 
 
 @contextmanager

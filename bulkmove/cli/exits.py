@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from bulkmove.errors import BulkmoveError
+from bulkmove.report.logged import said
 from bulkmove.report.prose import hung, width_of
 from bulkmove.settings import MigrationSettings
 
@@ -127,7 +128,7 @@ def tell(text: str) -> None:
     """
     text = without_secrets(text)
     if _parameter("log_format") == "json":
-        text = json.dumps({"type": "log", "text": text}, ensure_ascii=False)
+        text = json.dumps(said(text), ensure_ascii=False)
     elif _SENTENCE.match(text):
         text = hung(text, width_of(sys.stderr))
     # Not err=True, which goes behind whatever stands in for stderr, as progress bars do.

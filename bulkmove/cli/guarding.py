@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from bulkmove.cli.exits import tell
-from bulkmove.pipeline.guards import live_targets
-from bulkmove.settings import MigrationSettings
+
+if TYPE_CHECKING:
+    from bulkmove.settings import MigrationSettings
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -24,10 +25,13 @@ def execute_option(command: _Command) -> _Command:
 
 
 def is_held_back(settings: MigrationSettings, routes: Sequence[str] = (), *, execute: bool) -> bool:
-    """Whether nothing may be written, since a host of these routes is live and nobody said `--execute`; it is told."""
-    live = () if execute else live_targets(settings, routes)
-    if live:
-        names = ", ".join(live)
-        is_are = "is live (live = true)" if len(live) == 1 else "are live (live = true)"
-        tell(f"dry run: {names} {is_are}, and nothing is written without --execute")
-    return bool(live)
+    """Whether nothing may be written, since a host of these routes is live and nobody said `--execute`; it is told.
+
+    Raises ConfigError where it may, and masked records would be written there.
+    """
+    from bulkmove.pipeline.guards import DRY_RUN, why_held_back
+
+    why = why_held_back(settings, routes, execute=execute)
+    if why is not None:
+        tell(f"note: {DRY_RUN}: {why}")
+    return why is not None

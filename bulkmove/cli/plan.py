@@ -3,18 +3,44 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
+from bulkmove.cli.completing import complete_routes
 from bulkmove.cli.ending import Ending, EndingCommand, last_line
 from bulkmove.cli.exits import exits, tell
 from bulkmove.cli.options import Output, migration_file, output_options
 
+# A plan that ends so, with rejections or without, may be of all records.
+_WHOLE = frozenset({0, 3})
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """What one `bulkmove plan` is asked for."""
+
+    file: Path
+    routes: tuple[str, ...]
+    output: Output
+    sample: int | None = None
+    show: int = 0
+    no_compare: bool = False
+    save: Path | None = None
+
 
 @click.command("plan", cls=EndingCommand)
 @migration_file
-@click.option("--route", "routes", metavar="NAME", multiple=True, help="This route alone; may be repeated.")
+@click.option(
+    "--route",
+    "routes",
+    metavar="NAME",
+    multiple=True,
+    shell_complete=complete_routes,
+    help="This route alone; may be repeated.",
+)
 @click.option(
     "--sample",
     metavar="N",
@@ -28,9 +54,23 @@ from bulkmove.cli.options import Output, migration_file, output_options
     default=0,
     help="Print the first N records of each route as they were read, beside what they were mapped to.",
 )
+@click.option(
+    "--no-compare",
+    is_flag=True,
+    help="Don't read a target's list just to tell what updates would change that name their rows by id.",
+)
+@click.option(
+    "--save",
+    metavar="PLAN.json",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keep the plan, no record of it, for `bulkmove run --plan`, which holds itself to it.",
+)
 @output_options
-def command(*, file: Path, routes: tuple[str, ...], sample: int | None, show: int, output: Output) -> None:
+def command(*, output: Output, **asked: Any) -> None:
     """Read and map what FILE (default: migration.toml) describes, write nothing, and say what a run would do.
+
+    It tells what would be created, changed (field by field) and rejected; the requests that each host would get, their
+    share of its limits, how long that takes and what holds it up; and what the ledger needs on disk.
 
     Values that no look-up resolves are listed with their number and the nearest candidates, and put into the
     decisions file, where a person says what becomes of them; the next plan and run take that up.
@@ -39,34 +79,49 @@ def command(*, file: Path, routes: tuple[str, ...], sample: int | None, show: in
     configuration, 5 when a host stayed unreachable or a list could not be proven read, 6 when credentials were
     refused, 130 or 143 when interrupted.
     """
+    # The options are named as the request's fields are.
+    request = PlanRequest(output=output, **asked)
     with last_line(output) as ending:
         with exits():
-            code = _plan(file, routes=routes, sample=sample, show=show, output=output, ending=ending)
+            code = _plan(request, ending)
         sys.exit(code)
 
 
-def _plan(
-    file: Path, *, routes: tuple[str, ...], sample: int | None, show: int, output: Output, ending: Ending
-) -> int:
+def _plan(request: PlanRequest, ending: Ending) -> int:
     from functools import partial
 
     from bulkmove.cli.running import Interruption, ended_by_itself, errors_of, run_interruptible, style_of
     from bulkmove.cli.warned import warn
     from bulkmove.config import load_migration
+    from bulkmove.errors import ConfigError
     from bulkmove.pipeline.migration import Migration
-    from bulkmove.report.preview import tell_preview_json, tell_preview_text
+    from bulkmove.pipeline.saved_plan import save_plan
+    from bulkmove.report.preview import tell_preview_text
+    from bulkmove.report.preview_json import tell_preview_json, tell_saved
     from bulkmove.report.progress import shown
     from bulkmove.report.standing import Standing
 
-    settings = load_migration(file)
+    if request.save is not None and request.sample is not None:
+        raise ConfigError(
+            "--save and --sample exclude each other: a run is held to a plan of all records alone"
+        )
+    settings = load_migration(request.file)
     warn(settings)
     migration, standing, interruption = (
         Migration(settings),
         Standing(),
         Interruption(has_nothing_to_lose=True),
     )
+    output = request.output
     with ended_by_itself(ending), shown(standing, style_of(output), sys.stderr) as observer:
-        work = partial(migration.plan, observer, routes=routes, sample=sample, show=show)
+        work = partial(
+            migration.plan,
+            observer,
+            routes=request.routes,
+            sample=request.sample,
+            show=request.show,
+            compare=not request.no_compare,
+        )
         preview = run_interruptible(work, migration, interruption)
     if preview is None:
         return interruption.exit_code or 0
@@ -78,4 +133,11 @@ def _plan(
         tell_preview_json(preview)
     else:
         tell_preview_text(preview, told=errors, quiet=output.quiet)
-    return interruption.exit_code or preview.summary.exit_code or 0
+    code = interruption.exit_code or preview.summary.exit_code or 0
+    if request.save is not None:
+        if code not in _WHOLE:
+            tell(f"error: {request.save}: was not saved, since not all could be planned")
+            return code
+        save_plan(request.save, preview, settings)
+        tell_saved(request.save, as_json=output.as_json)
+    return code

@@ -21,15 +21,27 @@ if TYPE_CHECKING:
 @migration_file
 @click.option("--route", metavar="NAME", help="Of this route alone.")
 @click.option("--messages", is_flag=True, help="Erase messages too, which may quote values.")
+@click.option(
+    "--written",
+    is_flag=True,
+    help="Erase, too, what routes that change their own list wrote, by which delta and verify know it.",
+)
 @click.option("--yes", is_flag=True, help="Answer what is asked.")
 @ledger_option
 @output_options
 def command(
-    *, file: Path, route: str | None, messages: bool, yes: bool, ledger: Path | None, output: Output
+    *,
+    file: Path,
+    route: str | None,
+    messages: bool,
+    written: bool,
+    yes: bool,
+    ledger: Path | None,
+    output: Output,
 ) -> None:
     """Erase what the ledger of FILE (default: migration.toml) keeps of records that have an outcome.
 
-    Mapped bodies, source records and answers of hosts go, out of the file itself too; ids, hashes, outcomes and causes
+    Mapped bodies, source records and answers of hosts go, and what keep_before keeps, out of the file itself too; ids, hashes, outcomes and causes
     stay, and so does whatever has no outcome yet. Asks first.
 
     Ends with 0; 2 when the answer was no or nobody can be asked, 11 when a run holds the ledger.
@@ -42,15 +54,17 @@ def command(
         if not migration.settings.ledger.exists():
             tell(f"{migration.settings.ledger}: there is no ledger yet: nothing was run")
             return
-        _purge(migration, route, messages=messages, yes=yes, output=output)
+        _purge(migration, route, messages=messages, written=written, yes=yes, output=output)
 
 
-def _purge(migration: Migration, route: str | None, *, messages: bool, yes: bool, output: Output) -> None:
+def _purge(
+    migration: Migration, route: str | None, *, messages: bool, written: bool, yes: bool, output: Output
+) -> None:
     from bulkmove.cli.asking import confirmed
     from bulkmove.errors import ConfigError
 
     path = migration.settings.ledger
-    found = migration.purgeable(route, messages=messages)
+    found = migration.purgeable(route, messages=messages, written=written)
     if not yes and not found.is_nothing:
         question = f"Erase {_said(found)} from {path}? {_lost(found)}"
         if not sys.stdin.isatty():
@@ -58,9 +72,10 @@ def _purge(migration: Migration, route: str | None, *, messages: bool, yes: bool
         if not confirmed(question):
             raise ConfigError("nothing was erased")
     before = _size(path)
-    erased = migration.purge(route, messages=messages)
+    erased = migration.purge(route, messages=messages, written=written)
     if output.as_json:
         kept = {"bodies": erased.bodies, "records": erased.records, "answers": erased.answers}
+        kept |= {"written": erased.written, "befores": erased.befores}
         line = {"type": "purged", **kept, "messages": erased.messages, "bytes": erased.bytes}
         click.echo(orjson.dumps(line))
     elif not output.quiet:
@@ -74,6 +89,8 @@ def _said(found: Erasable) -> str:
         _counted(found.records, "source record", "source records"),
         _counted(found.answers, "answer of a host", "answers of hosts"),
         _counted(found.messages, "message", "messages"),
+        _counted(found.written, "body as it was written", "bodies as they were written"),
+        _counted(found.befores, "row as it stood before", "rows as they stood before"),
     ]
     said = ", ".join(part for part in parts if part)
     return f"{said} ({_bytes(found.bytes)})" if said else "nothing that was in use"
@@ -88,6 +105,8 @@ def _lost(found: Erasable) -> str:
     lost = [
         "What was rejected can then be retried only by reading and mapping it anew, and exports and stories lack the rest."
     ]
+    if found.befores:
+        lost.append("Rows that were changed can't be put back by undo any more.")
     if found.unknown:
         of = "1 body" if found.unknown == 1 else f"{found.unknown:,} bodies"
         lost.append(f"The fate of {of} stays unknown: it is not looked for any more.")

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from typing import Any
 
 import click
 
+from bulkmove.cli.completing import complete_routes
 from bulkmove.cli.ending import EndingCommand, RunRequest, last_line
 from bulkmove.cli.exits import exits
+from bulkmove.cli.going import going_options
+from bulkmove.cli.guarding import execute_option
+from bulkmove.cli.held import held_options
 from bulkmove.cli.options import Output, ledger_option, migration_file, output_options
 
 
 @click.command("run", cls=EndingCommand)
 @migration_file
-@click.option("--route", "routes", metavar="NAME", multiple=True, help="This route alone; may be repeated.")
+@click.option(
+    "--route",
+    "routes",
+    metavar="NAME",
+    multiple=True,
+    shell_complete=complete_routes,
+    help="This route alone; may be repeated.",
+)
 @click.option(
     "--limit",
     metavar="N",
@@ -29,40 +40,24 @@ from bulkmove.cli.options import Output, ledger_option, migration_file, output_o
 @click.option(
     "--fresh", is_flag=True, help="Begin anew: put the ledger aside under another name. Asks first."
 )
-@click.option("--yes", is_flag=True, help="Answer what --fresh asks.")
+@click.option("--yes", is_flag=True, help="Answer yes to what is asked: by --fresh, and by a canary.")
+@execute_option
+@going_options
+@held_options
 @output_options
-def command(
-    *,
-    file: Path,
-    routes: tuple[str, ...],
-    limit: int | None,
-    dry_run: bool,
-    ledger: Path | None,
-    accept_changes: bool,
-    fresh: bool,
-    yes: bool,
-    output: Output,
-) -> None:
+def command(*, output: Output, **asked: Any) -> None:
     """Run the migration that FILE (default: migration.toml) describes, or go on where it stopped.
 
-    Ctrl-C or SIGTERM finishes what is in flight; a second one cancels. Either way, run again goes on.
+    Ctrl-C or SIGTERM finishes what is in flight; a second one cancels. Either way, run again goes on. Where a target's
+    host is live it takes --execute, and is a dry run without.
 
     Ends with 0 when all is accounted for, 3 when records were rejected or are unknown, 2 for a mistake in the
-    configuration, 5 when a host stayed unreachable or a list could not be proven read, 6 when credentials were
+    configuration, 4 when a canary does not stand as it was sent, 5 when a host stayed unreachable or a list could not be proven read, 6 when credentials were
     refused, 7 when more was rejected than max_rejected allows, 11 when another run holds the ledger, 130 or 143 when
     interrupted.
     """
-    request = RunRequest(
-        file=file,
-        ledger=ledger,
-        routes=routes,
-        limit=limit,
-        dry_run=dry_run,
-        accept_changes=accept_changes,
-        fresh=fresh,
-        yes=yes,
-        output=output,
-    )
+    # The options are named as the request's fields are.
+    request = RunRequest(output=output, **asked)
     with last_line(output) as ending:
         with exits():
             # The pipeline brings every room with it, and an interrupt while it is loaded ends like any other.

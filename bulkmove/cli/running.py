@@ -11,22 +11,30 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
+from pathlib import Path
+from typing import Protocol, TypeVar
 
 import anyio
 import anyio.abc
 
 from bulkmove.cli.asking import confirmed
+from bulkmove.cli.canary import TerminalWatch
 from bulkmove.cli.ending import TERMINATED, Ending, RunRequest, end_on_sigterm
 from bulkmove.cli.exits import tell
+from bulkmove.cli.going import Going, spelled_duration
+from bulkmove.cli.guarding import is_held_back
+from bulkmove.cli.logs import libraries_logged
 from bulkmove.cli.options import Output
 from bulkmove.cli.tuning import tune
 from bulkmove.cli.warned import warn
 from bulkmove.config import load_migration
 from bulkmove.errors import ConfigError, LedgerError, LedgerLockedError, single_error
 from bulkmove.model import Summary
+from bulkmove.pipeline.canaries import CanaryWatch
+from bulkmove.pipeline.holding import HeldTo, tolerance_of
 from bulkmove.pipeline.migration import Migration
 from bulkmove.pipeline.plan import plan_migration
+from bulkmove.pipeline.saved_plan import load_plan
 from bulkmove.protocols import Observer
 from bulkmove.report.progress import Style, shown
 from bulkmove.report.standing import Standing
@@ -38,6 +46,22 @@ _SIGNAL_BASE = 128
 _Result = TypeVar("_Result")
 
 
+class Stoppable(Protocol):
+    """What the first signal lets end soon."""
+
+    def stop(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """Implements Stoppable by an event, which what goes on looks at."""
+
+    event: anyio.Event
+
+    def stop(self) -> None:
+        self.event.set()
+
+
 def perform(request: RunRequest, ending: Ending) -> int:
     """Run, report on stdout all but the last line, and return the exit code; `ending` gets the routes.
 
@@ -45,23 +69,33 @@ def perform(request: RunRequest, ending: Ending) -> int:
     """
     settings = load_migration(request.file, ledger=request.ledger)
     warn(settings)
+    request = _guarded(settings, request)
+    held_to = _held_to(request)
     migration = Migration(settings)
     no_place: dict[str, tuple[str, ...]] = {}
     if request.dry_run or request.fresh:
         plan = plan_migration(settings, only=request.routes)
         no_place = {name: route.mapper.no_place for name, route in plan.routes.items()}
-    if request.fresh:
-        _put_aside(migration, request)
+    aside = _put_aside(migration, request) if request.fresh else None
     standing = Standing()
     interruption = Interruption()
     tune()
     try:
-        with ended_by_itself(ending), shown(standing, style_of(request.output), sys.stderr) as observer:
-            work = partial(_run, migration, request, observer)
-            summary = run_interruptible(work, migration, interruption)
+        with (
+            ended_by_itself(ending),
+            libraries_logged(request.output),
+            shown(standing, style_of(request.output), sys.stderr) as shows,
+            observed(request.going, shows) as observer,
+        ):
+            watch = TerminalWatch(standing, as_json=request.output.as_json, yes=request.yes)
+            work = partial(_run, migration, request, observer, watch, held_to=held_to)
+            summary = run_interruptible(
+                work, migration, interruption, max_duration_s=request.going.max_duration_s
+            )
         if summary is None:
             summary = _from_ledger(migration, request)
     except (ConfigError, LedgerLockedError):
+        _take_back(migration, aside)
         raise  # no ledger was opened
     except BaseException:
         ending.routes = _as_json(_from_ledger(migration, request))
@@ -70,9 +104,31 @@ def perform(request: RunRequest, ending: Ending) -> int:
         summary = replace(summary, exit_code=interruption.exit_code)
     ending.routes = _as_json(summary)
     errors = errors_of(summary, standing)
-    summary = replace(summary, notes=(*summary.notes, *_unmatched(settings, standing)))
+    notes = (*_unmatched(settings, standing), *interruption.notes(summary))
+    summary = replace(summary, notes=(*summary.notes, *notes))
     _report(summary, standing, request, errors=errors, no_place=no_place)
+    if summary.exit_code == ConfigError.exit_code:
+        _take_back(migration, aside)
     return summary.exit_code or 0
+
+
+def _guarded(settings: MigrationSettings, request: RunRequest) -> RunRequest:
+    """The request as it may be carried out: where a live host holds it back, a run is a dry run.
+
+    Raises ConfigError for what excludes each other.
+    """
+    again = request.again
+    if request.dry_run or (again is not None and again.dry_run):
+        if request.execute:
+            raise ConfigError("--execute and --dry-run exclude each other: a dry run writes nothing")
+        return request
+    if not is_held_back(settings, request.routes, execute=request.execute):
+        return request
+    if again is not None:
+        return replace(request, again=replace(again, dry_run=True))
+    if request.fresh:
+        raise ConfigError("--fresh needs --execute here: a dry run leaves the ledger alone")
+    return replace(request, dry_run=True)
 
 
 @contextmanager
@@ -91,18 +147,36 @@ def ended_by_itself(ending: Ending) -> Iterator[None]:
 
 @dataclass(slots=True)
 class Interruption:
-    """The first signal that came, if one did. `has_nothing_to_lose`: it cancels at once, since nothing is written."""
+    """The first signal that came, if one did. `has_nothing_to_lose`: it cancels at once, since nothing is written.
+
+    `ended_after_s`: the time of `--max-duration`, where it is over.
+    """
 
     number: int | None = None
     has_nothing_to_lose: bool = False
+    ended_after_s: int | None = None
 
     @property
     def exit_code(self) -> int | None:
         return None if self.number is None else _SIGNAL_BASE + self.number
 
+    async def end_after(self, seconds: int, migration: Stoppable) -> None:
+        """Let the run end soon once so much time is over, as a first signal does."""
+        await anyio.sleep(seconds)
+        self.ended_after_s = seconds
+        migration.stop()
+        tell(f"note: {self._time_is_over()}: finishing what is in flight")
+
+    def notes(self, summary: Summary) -> Iterator[str]:
+        if self.ended_after_s is not None and set(summary.routes) - summary.finished:
+            yield f"{self._time_is_over()}, and the migration is not finished: run again to go on"
+
+    def _time_is_over(self) -> str:
+        return f"the time is over (--max-duration {spelled_duration(self.ended_after_s or 0)})"
+
     async def listen(
         self,
-        migration: Migration,
+        migration: Stoppable,
         work: anyio.CancelScope,
         *,
         task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
@@ -131,15 +205,24 @@ class Interruption:
 
 
 def run_interruptible(
-    work: Callable[[], Awaitable[_Result]], migration: Migration, interruption: Interruption
+    work: Callable[[], Awaitable[_Result]],
+    migration: Stoppable,
+    interruption: Interruption,
+    *,
+    max_duration_s: int | None = None,
 ) -> _Result | None:
-    """What `work` returns, on an event loop of its own; None where a second signal cancelled it."""
+    """What `work` returns, on an event loop of its own; None where a second signal cancelled it.
+
+    After `max_duration_s` the migration is told to stop.
+    """
 
     async def listen_and_work() -> _Result | None:
         result = None
         with single_error():
             async with anyio.create_task_group() as tasks:
                 await tasks.start(interruption.listen, migration, tasks.cancel_scope, name="signals")
+                if max_duration_s is not None:
+                    tasks.start_soon(interruption.end_after, max_duration_s, migration, name="max duration")
                 result = await work()
                 tasks.cancel_scope.cancel()
         return result
@@ -148,10 +231,35 @@ def run_interruptible(
     return anyio.run(listen_and_work, backend_options={"use_uvloop": has_uvloop})
 
 
-async def _run(migration: Migration, request: RunRequest, observer: Observer) -> Summary:
+@contextmanager
+def observed(going: Going, observer: Observer) -> Iterator[Observer]:
+    """The observer to tell, with metrics served of it where they are asked for. Raises ConfigError where they can't be."""
+    if going.metrics_port is None:
+        yield observer
+        return
+    from bulkmove.cli.metrics import metrics_served
+
+    with metrics_served(going.metrics_port, going.metrics_address, observer) as metrics:
+        yield metrics
+
+
+async def _run(
+    migration: Migration,
+    request: RunRequest,
+    observer: Observer,
+    watch: CanaryWatch,
+    *,
+    held_to: HeldTo | None,
+) -> Summary:
     if (again := request.again) is not None:
         return await migration.retry(
-            observer, routes=request.routes, causes=again.causes, ids=again.ids, remap=again.remap
+            observer,
+            routes=request.routes,
+            causes=again.causes,
+            ids=again.ids,
+            remap=again.remap,
+            dry_run=again.dry_run,
+            execute=request.execute,
         )
     return await migration.run(
         observer,
@@ -159,7 +267,22 @@ async def _run(migration: Migration, request: RunRequest, observer: Observer) ->
         limit=request.limit,
         dry_run=request.dry_run,
         accept_changes=request.accept_changes,
+        execute=request.execute,
+        canary=watch,
+        held_to=held_to,
     )
+
+
+def _held_to(request: RunRequest) -> HeldTo | None:
+    """Raises ConfigError for a plan or a tolerance that is none."""
+    file, tolerance = request.held.file, request.held.tolerance
+    if file is not None:
+        return HeldTo(file, load_plan(file), tolerance_of(tolerance))
+    if tolerance is not None:
+        raise ConfigError(
+            "--plan-tolerance says how far a source may have moved since a --plan, which is missing"
+        )
+    return None
 
 
 def style_of(output: Output) -> Style:
@@ -170,13 +293,13 @@ def style_of(output: Output) -> Style:
     return "bars" if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else "text"
 
 
-def _put_aside(migration: Migration, request: RunRequest) -> None:
-    """Raises ConfigError where nobody can be asked, or the answer was no."""
+def _put_aside(migration: Migration, request: RunRequest) -> Path | None:
+    """Where the ledger is now, None where there was none. Raises ConfigError where nobody can be asked, or the answer was no."""
     path = migration.settings.ledger
     if request.dry_run:
         raise ConfigError("--fresh and --dry-run exclude each other: a dry run leaves the ledger alone")
     if not path.exists():
-        return
+        return None
     doubt = _doubt(migration)
     if not request.yes:
         if not sys.stdin.isatty():
@@ -189,6 +312,13 @@ def _put_aside(migration: Migration, request: RunRequest) -> None:
             raise ConfigError("nothing was done; without --fresh the run goes on where it stopped")
     aside = migration.put_ledger_aside()
     tell(f"the old ledger is now {aside}")
+    return aside
+
+
+def _take_back(migration: Migration, aside: Path | None) -> None:
+    """A fresh run that was refused before it read anything shall not cost the ledger."""
+    if aside is not None and migration.take_back_ledger(aside):
+        tell(f"nothing was begun: the ledger is {migration.settings.ledger} again")
 
 
 def _doubt(migration: Migration) -> str:

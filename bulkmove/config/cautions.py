@@ -13,7 +13,16 @@ from bulkmove.settings import HostSettings, MigrationSettings
 
 def warnings_of(settings: MigrationSettings) -> tuple[str, ...]:
     """One sentence a doubt, each with its key; empty for settings without any."""
-    return (*_of_hosts(settings), *_of_shared_addresses(settings))
+    return (*_of_hosts(settings), *_of_shared_addresses(settings), *_of_masked_lists(settings))
+
+
+def _of_masked_lists(settings: MigrationSettings) -> Iterator[str]:
+    for name, route in settings.routes.items():
+        if settings.mask and route.is_self_route:
+            yield (
+                f"mask: route {name} changes its own list: where its mapping carries a masked field, the stand-in replaces"
+                " the real value there for good"
+            )
 
 
 def _of_hosts(settings: MigrationSettings) -> Iterator[str]:

@@ -41,6 +41,15 @@ def check_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def check_path(text: str) -> str:
+    """A path of an API, as /api/v2/orders/{id}, on its own."""
+    if "?" in text or "#" in text:
+        raise ValueError("must be a path alone, without a ?query or a #fragment")
+    if any(part in (".", "..") for part in text.split("/")):
+        raise ValueError("must be the whole path, without . or .. in it")
+    return check_filled(text)
+
+
 def check_timezone(text: str) -> str:
     try:
         zoneinfo.ZoneInfo(text)

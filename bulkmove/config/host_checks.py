@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bulkmove.config.problems import Problems
-from bulkmove.config.rates import parse_window
+from bulkmove.config.rates import minutes_of, parse_hours, parse_window
 from bulkmove.config.schema import Host, Migration
 
 _PARTS_OF_TIMEOUT = ("connect_timeout_s", "first_byte_timeout_s")
@@ -19,6 +19,7 @@ def check_hosts(migration: Migration, directory: Path, problems: Problems) -> No
     """Reads the files of certificates that hosts name; sends nothing."""
     for name, host in migration.hosts.items():
         _check_burst(name, host, problems)
+        _check_rate_at(name, host, problems)
         _check_deadlines(name, host, problems)
         if host.ca_file is not None:
             _check_ca_file(name, host, directory / host.ca_file, problems)
@@ -28,6 +29,18 @@ def _check_burst(name: str, host: Host, problems: Problems) -> None:
     smallest = min((parse_window(rate).count for rate in host.rate or ()), default=host.burst)
     if host.burst > smallest:
         problems.add_bad_value(("hosts", name, "burst"), f"must be at most {smallest}, which `rate` allows")
+
+
+def _check_rate_at(name: str, host: Host, problems: Problems) -> None:
+    if host.rate_at and host.timezone is None:
+        problems.add(("hosts", name, "timezone"), "is missing: `rate_at` is by the clocks of a time zone")
+    taken: dict[int, str] = {}
+    for hours in host.rate_at:
+        minutes = minutes_of(*parse_hours(hours))
+        other = next((taken[minute] for minute in sorted(minutes) if minute in taken), None)
+        if other is not None:
+            problems.add(("hosts", name, "rate_at", hours), f"must not hold at a time when {other} holds")
+        taken.update(dict.fromkeys(minutes, hours))
 
 
 def _check_deadlines(name: str, host: Host, problems: Problems) -> None:

@@ -15,12 +15,13 @@ from bulkmove.config.fields import as_written
 from bulkmove.config.host_checks import check_hosts
 from bulkmove.config.lookup_tables import Lookup, LookupDefault
 from bulkmove.config.problems import Problems
-from bulkmove.config.rates import parse_rejections, parse_window
+from bulkmove.config.rates import parse_hours, parse_rejections, parse_window
 from bulkmove.config.references import check_references
 from bulkmove.config.validation import validate
 from bulkmove.config.variables import expand_document
 from bulkmove.errors import ConfigError
 from bulkmove.settings import (
+    DailyRate,
     HostSettings,
     LookupSettings,
     MigrationSettings,
@@ -83,6 +84,10 @@ def load_migration(
         decisions=directory / migration.decisions,
         synchronous=migration.synchronous,
         sweep=migration.sweep,
+        keep_before=migration.keep_before,
+        canary=migration.canary,
+        mask=tuple(dict.fromkeys(migration.mask)),
+        delta_overlap_s=migration.delta_overlap_s,
         max_rejected=_rejections(migration.max_rejected),
     )
 
@@ -116,6 +121,10 @@ def _host(name: str, host: schema.Host, credentials: Mapping[str, Secret], direc
         url=str((directory / host.url).absolute()) if is_local else host.url,
         credentials=_frozen(credentials),
         windows=None if host.rate is None else tuple(parse_window(rate) for rate in host.rate),
+        rate_at=tuple(
+            DailyRate(*parse_hours(hours), tuple(parse_window(rate) for rate in rates))
+            for hours, rates in host.rate_at.items()
+        ),
         burst=host.burst,
         concurrency=host.concurrency,
         timeout_s=host.timeout_s,
@@ -160,6 +169,8 @@ def _route(name: str, route: schema.Route, migration: schema.Migration) -> Route
         skip_when=route.skip_when,
         check_bodies=route.check_bodies,
         confirm=route.confirm,
+        undo_with=None if route.undo_with is None else _frozen(route.undo_with),
+        canary=migration.canary if route.canary is None else route.canary,
         max_rejected=_rejections(
             migration.max_rejected if route.max_rejected is None else route.max_rejected
         ),

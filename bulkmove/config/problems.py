@@ -21,7 +21,7 @@ _SHOWABLE = frozenset(
         "first_byte_timeout_s", "settle_s", "give_up_after_s", "max_response_bytes", "timezone", "source", "target",
         "mapper", "mode", "natural_key", "batch_size", "after",
         "from", "key", "value", "within", "match", "load", "missing", "skip_when", "check_bodies", "decisions",
-        "max_rejected", "confirm", "sweep",
+        "max_rejected", "confirm", "sweep", "keep_before", "mask", "canary", "delta_overlap_s",
     }
 )  # fmt: skip
 

@@ -47,6 +47,35 @@ def check_rejections(value: object) -> object:
     return value
 
 
+_HOURS = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)")
+MINUTES_A_DAY = 24 * 60
+
+
+def parse_hours(text: str) -> tuple[int, int]:
+    """`08:00-23:00` as minutes since midnight; `22:00-06:00` goes over midnight. Raises ValueError with a "must be …"."""
+    match = _HOURS.fullmatch(text)
+    if match is None:
+        raise ValueError("must be two times of the day, as 08:00-23:00")
+    first, first_minutes, last, last_minutes = map(int, match.groups())
+    since, until = 60 * first + first_minutes, 60 * last + last_minutes
+    if max(first_minutes, last_minutes) > 59 or since >= MINUTES_A_DAY or until > MINUTES_A_DAY:
+        raise ValueError("must be two times of the day, from 00:00 to 24:00")
+    if since == until:
+        raise ValueError("must begin and end at different times; 00:00-24:00 is the whole day")
+    return since, until
+
+
+def minutes_of(since: int, until: int) -> set[int]:
+    """The minutes of the day that it holds in, over midnight where it ends before it begins."""
+    end = until if until > since else until + MINUTES_A_DAY
+    return {minute % MINUTES_A_DAY for minute in range(since, end)}
+
+
+def check_hours(text: str) -> str:
+    parse_hours(text)
+    return text
+
+
 def check_rate(text: str) -> str:
     parse_window(text)
     return text

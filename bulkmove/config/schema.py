@@ -19,11 +19,14 @@ from bulkmove.config.fields import Fields, Path
 from bulkmove.config.lookup_tables import Lookup
 from bulkmove.config.shapes import (
     SHAPE,
+    Canary,
     Count,
     Filled,
     FilterValue,
+    Hours,
     Options,
     Rate,
+    Rates,
     Rejections,
     Seconds,
     Stream,
@@ -110,6 +113,12 @@ class Host(BaseModel):
     """The most requests in a period, as "4/s", "80/min", "3600/h", "60000/day" or "5/10s"; several hold at once.
     They replace the limits that the API publishes, which hold otherwise (10/s where none is known)."""
 
+    rate_at: dict[Hours, Rates] = Field(
+        default={}, examples=[{"08:00-23:00": "2/s", "23:00-02:00": ["4/s", "80/min"]}]
+    )
+    """Other limits at times of the day, by `timezone`, as { "08:00-23:00" = "2/s" }; 22:00-06:00 goes over midnight.
+    They hold in place of `rate`, which holds at all other times. No two of them may hold at one time."""
+
     burst: Count = 1
     """The most requests let out together. No larger than the smallest of the host's windows."""
 
@@ -148,7 +157,7 @@ class Host(BaseModel):
     ] = None
     """The zone of the host's dates that name none, as Europe/Bucharest. Without it such a date is an error."""
 
-    paths: dict[str, Filled] = {}
+    paths: dict[str, Annotated[str, AfterValidator(checks.check_path)]] = {}
     """Paths of the API that differ on this host, by the connector's names for them."""
 
     options: Options = {}
@@ -217,6 +226,15 @@ class Route(BaseModel):
     """Whether rows that one request changed together, whose answer tells nothing of each, are read back at the end: all
     of them; a sample of at most 5 requests, and all where one of it shows something else; or none."""
 
+    canary: Canary | None = None
+    """What `canary` of the migration is for this route."""
+
+    undo_with: Annotated[Options | None, Field(examples=[{"order_items": {"order_status": "canceled"}}])] = (
+        None
+    )
+    """The fields that a row which this route created gets when it is undone, in place of being deleted. A table where the
+    row has a list is set on each line of it."""
+
     after: list[str] = []
     """The routes that have to be finished before this one starts. Without it routes run side by side."""
 
@@ -241,6 +259,22 @@ class Migration(BaseModel):
     sweep: Sweep = "doubts"
     """When the target's list is looked through for rows that were created twice, at the end of a route: doubts: where
     an answer was ever lost. always: at the end of each route that created rows. never."""
+
+    keep_before: bool = False
+    """Whether the ledger keeps, compressed, what was written and each row as it stood before it was first changed:
+    `bulkmove undo` puts rows back to that. Both are records of customers; `bulkmove purge` erases them."""
+
+    canary: Canary = 0
+    """How many records of each route are written first, and read back field by field: the rest follows once a person
+    says so, or --yes. 0: none."""
+
+    mask: Annotated[list[Filled], Field(examples=[["customer_email", "*_phone", "shipping_address.*"]])] = []
+    """Source fields whose values are replaced by stand-ins of their kind as soon as they are read, so that a rehearsal
+    carries no personal data: names or patterns (*, ?) of fields at any depth, or, with dots, whole paths."""
+
+    delta_overlap_s: Annotated[float, Field(ge=0, le=31_536_000)] = 3600.0
+    """How many seconds before the end of the last pass `bulkmove delta` looks for new records by their dates: for orders
+    that come into their list later than they are dated. Older ones are found too, unless by --new-only."""
 
     max_rejected: Rejections | None = None
     """How many records of one route a run may reject before it ends (exit code 7), with all progress kept: a number, or

@@ -20,7 +20,18 @@ from bulkmove.settings import (
 # A shorter one would be found in the midst of words that hold no secret.
 _SHORTEST_FOUND_WITHIN_TEXT = 6
 _HIDDEN = "***"
-_MIGRATION_KEYS = ("name", "ledger", "synchronous", "sweep", "max_rejected", "decisions")
+_MIGRATION_KEYS = (
+    "name",
+    "ledger",
+    "synchronous",
+    "sweep",
+    "keep_before",
+    "canary",
+    "mask",
+    "delta_overlap_s",
+    "max_rejected",
+    "decisions",
+)
 _DEFAULTS_OF_OTHERS = {
     "max_rejected": "any number",
     "rate": "the limits that the API publishes",
@@ -31,6 +42,7 @@ _DEFAULTS_OF_OTHERS = {
     "fields_used": "all fields, or those that the fields above read",
     "mapper": "none: the fields below map",
     "fields": "none: the mapper maps",
+    "undo_with": "a created row is deleted, where its API deletes",
     "skip_when": "no record is skipped by a condition",
     "within": "nothing else has to agree",
 }
@@ -43,6 +55,10 @@ def plain(settings: MigrationSettings) -> dict[str, Any]:
         "ledger": str(settings.ledger),
         "synchronous": settings.synchronous,
         "sweep": settings.sweep,
+        "keep_before": settings.keep_before,
+        "canary": settings.canary,
+        "mask": list(settings.mask),
+        "delta_overlap_s": settings.delta_overlap_s,
         "max_rejected": _rejections(settings.max_rejected),
         "decisions": str(settings.decisions),
         "hosts": {name: _host(host) for name, host in settings.hosts.items()},
@@ -116,6 +132,7 @@ def _host(host: HostSettings) -> dict[str, Any]:
         "url": host.url,
         "credentials": dict.fromkeys(host.credentials, _HIDDEN),
         "rate": None if host.windows is None else [str(window) for window in host.windows],
+        "rate_at": {str(entry): [str(window) for window in entry.windows] for entry in host.rate_at},
         "burst": host.burst,
         "concurrency": host.concurrency,
         "timeout_s": host.timeout_s,
@@ -146,7 +163,9 @@ def _route(route: RouteSettings) -> dict[str, Any]:
         "batch_size": route.batch_size,
         "fields_used": None if route.fields_used is None else list(route.fields_used),
         "confirm": route.confirm,
+        "canary": route.canary,
         "max_rejected": _rejections(route.max_rejected),
+        "undo_with": None if route.undo_with is None else dict(route.undo_with),
         "after": list(route.after),
         "options": dict(route.options),
     }

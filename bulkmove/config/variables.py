@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bulkmove.config.problems import KeyPath, Problems, nearest
+from bulkmove.exact import is_utf8
 
 _REFERENCE = re.compile(r"\$(?P<escaped>\$?)\{(?P<name>[^}]*)(?P<end>\}?)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -29,7 +30,10 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
             )
         if name not in environ:
             raise ValueError(f"the environment variable {name} is not set{nearest(name, environ)}")
-        return environ[name]
+        value = environ[name]
+        if not is_utf8(value):
+            raise ValueError(f"the environment variable {name} holds bytes that are no text in UTF-8")
+        return value
 
     return _REFERENCE.sub(fill_in, text)
 

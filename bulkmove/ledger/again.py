@@ -21,6 +21,7 @@ from bulkmove.ledger.overtaken import Past
 from bulkmove.model import State
 
 RETRY = "retry"
+REPAIR = "repair"
 _IDS = "(SELECT value FROM json_each(?))"
 
 
@@ -32,7 +33,7 @@ def reopen(
     The request that settled each becomes one that carried it, so that its story stays whole.
     """
     names = [(route, m.source_id, m.part) for m in members]
-    _note_past(connection, names)
+    note_past(connection, names)
     before: Counter[State] = Counter()
     for name in names:
         row = connection.execute(
@@ -57,7 +58,7 @@ def reopen(
     connection.execute("UPDATE routes SET is_finished = 0 WHERE id = ?", (route,))
 
 
-def _note_past(connection: sqlite3.Connection, names: Sequence[tuple[int, str, int]]) -> None:
+def note_past(connection: sqlite3.Connection, names: Sequence[tuple[int, str, int]]) -> None:
     """What the bodies had become, and by which request: that is taken back, and stays their story."""
     connection.executemany(
         "INSERT OR REPLACE INTO former (route, source_id, body, run, at, state, cause, message)"
@@ -174,7 +175,7 @@ def _release(connection: sqlite3.Connection, claims: Claims, ids: Sequence[str])
 
 def _drop(connection: sqlite3.Connection, route: int, old: Sequence[_Old]) -> None:
     names = [(route, each.source_id, each.part) for each in old]
-    _note_past(connection, names)
+    note_past(connection, names)
     for table in ("records", "answers"):
         connection.executemany(
             f"DELETE FROM {table} WHERE route = ? AND source_id = ? AND body = ?",  # noqa: S608  our own names
@@ -187,10 +188,10 @@ def _drop(connection: sqlite3.Connection, route: int, old: Sequence[_Old]) -> No
         if each.chunk is not None and each.state >= State.REJECTED:
             held[each.chunk].add((each.source_id, each.part))
     for chunk, gone in held.items():
-        _drop_bodies(connection, chunk, gone)
+        drop_bodies(connection, chunk, gone)
 
 
-def _drop_bodies(connection: sqlite3.Connection, chunk: int, gone: set[tuple[str, int]]) -> None:
+def drop_bodies(connection: sqlite3.Connection, chunk: int, gone: set[tuple[str, int]]) -> None:
     """Take failed bodies out of a kept page, which may hold others that are still to be sent."""
     row = connection.execute("SELECT open, kept, bodies FROM chunks WHERE id = ?", (chunk,)).fetchone()
     if row is None:
@@ -234,14 +235,14 @@ def take_keys(connection: sqlite3.Connection, *, of: int, to: int, route: int, r
 
 _OWN = (
     "SELECT source_id, body FROM records WHERE route = ? AND state = 4"  # noqa: S608  our own names
-    f" AND run IN (SELECT id FROM runs WHERE kind = '{RETRY}') AND source_id IN {_IDS}"
+    f" AND run IN (SELECT id FROM runs WHERE kind IN ('{RETRY}', '{REPAIR}')) AND source_id IN {_IDS}"
 )
 
 
 def opened_by_retry(
     connection: sqlite3.Connection, route: int, names: Iterable[tuple[str, int]]
 ) -> set[tuple[str, int]]:
-    """Those of the bodies that are open because a retry, this one or one that was cut off, put them to work again."""
+    """Those of the bodies that are open because a retry or a repair, this one or one that was cut off, put them to work again."""
     wanted = set(names)
     ids = orjson.dumps(sorted({source_id for source_id, _ in wanted})).decode()
     return wanted & set(connection.execute(_OWN, (route, ids)).fetchall())

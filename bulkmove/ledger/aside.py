@@ -33,6 +33,27 @@ def put_aside(ledger: Path) -> Path:
     return aside
 
 
+def take_back(ledger: Path, aside: Path) -> bool:
+    """Put a ledger that was put aside in its place again, where the new one has put down no record; whether it was.
+
+    Raises LedgerLockedError while a run is going.
+    """
+    with locked(ledger):
+        if ledger.exists():
+            with suppress(LedgerError, sqlite3.Error), closing(connect(ledger, read_only=True)) as connection:
+                if connection.execute("SELECT 1 FROM pages LIMIT 1").fetchone() is not None:
+                    return False
+        try:
+            for suffix in ("-wal", "-shm", ""):
+                ledger.with_name(ledger.name + suffix).unlink(missing_ok=True)
+            for suffix in ("", "-wal", "-shm"):
+                if (part := aside.with_name(aside.name + suffix)).exists():
+                    part.rename(ledger.with_name(ledger.name + suffix))
+        except OSError as error:
+            raise LedgerError(f"{aside}: can't be renamed to {ledger} ({error.strerror})") from error
+    return True
+
+
 def _unused_name(ledger: Path) -> Path:
     """Dated; two of one second are numbered."""
     dated = f"{ledger.name}.{time.strftime('%Y%m%d-%H%M%S')}"

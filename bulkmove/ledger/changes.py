@@ -10,7 +10,7 @@ import orjson
 
 from bulkmove.entries import Entry, Intent, Kept, Member, Sent, Settled, Span, TargetKey
 from bulkmove.errors import LedgerError
-from bulkmove.ledger import gone, tallies
+from bulkmove.ledger import gone, keeping, tallies
 from bulkmove.ledger.chunks import compressed, keep_only, pack
 from bulkmove.model import OPEN_STATES, State
 
@@ -21,7 +21,8 @@ VALUES {rows}
 """
 _SETTLE = """
 UPDATE records
-SET state = v.column5, target_id = coalesce(v.column6, target_id), cause = v.column7, message = v.column8,
+SET is_created = is_created OR (v.column5 = 2 AND target_id IS NULL),
+    state = v.column5, target_id = coalesce(v.column6, target_id), cause = v.column7, message = v.column8,
     chunk = v.column9, run = v.column4, request = coalesce(v.column10, request)
 FROM (VALUES {rows}) AS v
 WHERE records.route = v.column1 AND records.source_id = v.column2 AND records.body = v.column3
@@ -192,8 +193,9 @@ def settle(
     run: int,
     settled: Sequence[Settled],
     sent: Sent | None = None,
+    keeps: bool = False,
 ) -> None:
-    """Note outcomes. Each body must be open: an outcome is noted once."""
+    """Note outcomes. Each body must be open: an outcome is noted once. `keeps`: what is written is kept."""
     if not settled:
         return
     request = None if sent is None else sent.id
@@ -218,6 +220,8 @@ def settle(
         connection.executemany(
             "INSERT OR REPLACE INTO answers (route, source_id, body, answer) VALUES (?, ?, ?, ?)", answers
         )
+    if keeps:
+        keeping.keep_written(connection, route=route, settled=settled)
     _close_chunks(connection, settled)
 
 

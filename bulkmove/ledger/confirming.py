@@ -99,11 +99,13 @@ def following(connection: sqlite3.Connection, route: int, after: str) -> list[Un
     ]
 
 
-def reopen(connection: sqlite3.Connection, *, route: int, changes: Sequence[Unconfirmed], chunk: int) -> None:
-    """Put written changes among what is to be sent, each with its body, as page `chunk`."""
+def reopen(
+    connection: sqlite3.Connection, *, route: int, run: int, changes: Sequence[Unconfirmed], chunk: int
+) -> None:
+    """Put written changes among what `run` is to send, each with its body, as page `chunk`."""
     connection.executemany(
-        f"UPDATE records SET state = {State.PENDING.value}, chunk = ? WHERE route = ? AND source_id = ? AND body = ?",  # noqa: S608  a number of a state only
-        [(chunk, route, each.source_id, each.part) for each in changes],
+        f"UPDATE records SET state = {State.PENDING.value}, chunk = ?, run = ? WHERE route = ? AND source_id = ? AND body = ?",  # noqa: S608  a number of a state only
+        [(chunk, run, route, each.source_id, each.part) for each in changes],
     )
     tallies.move(connection, route=route, by={State.WRITTEN: -len(changes), State.PENDING: len(changes)})
     connection.execute(

@@ -70,7 +70,7 @@ def _lock(descriptor: int) -> bool:
 
 def _refuse_hard_links(ledger: Path) -> None:
     try:
-        names = ledger.stat().st_nlink
+        names = ledger.stat().st_nlink if ledger.is_file() else 1
     except OSError:
         return  # there is none yet, or opening it will say what is wrong
     if names > 1:
@@ -95,7 +95,7 @@ def _sign(path: Path, descriptor: int) -> None:
 def is_locked(ledger: Path) -> bool:
     """Whether a run is going on this ledger now."""
     path = lock_path(ledger)
-    if not path.exists():
+    if not path.is_file():
         return False
     descriptor = os.open(path, os.O_RDWR)
     try:

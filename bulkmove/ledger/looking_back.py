@@ -117,7 +117,9 @@ class LedgerUnconfirmed:
 
     async def reopen(self, changes: Sequence[Unconfirmed]) -> Sequence[Member]:
         chunk = self._route.reserve_chunk()
-        change = partial(confirming.reopen, route=self._route.number, changes=changes, chunk=chunk)
+        change = partial(
+            confirming.reopen, route=self._route.number, run=self._route.run, changes=changes, chunk=chunk
+        )
         await self._route.writer.put(change, wait=True)
         return confirming.members(changes, chunk)
 

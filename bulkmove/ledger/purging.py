@@ -22,6 +22,7 @@ _OPEN = ", ".join(str(state.value) for state in OPEN_STATES)
 # ?1: the name of the one route that is meant, or NULL.
 _MEANT = "(?1 IS NULL OR route = (SELECT id FROM routes WHERE name = ?1))"
 _TABLES = (("sources", "record"), ("answers", "answer"))
+_CANARIES = "canary_bodies"
 _MESSAGES = f"{_MEANT} AND message IS NOT NULL AND state NOT IN ({_OPEN})"
 _OPEN_OF = (
     f"SELECT source_id, body FROM records WHERE route = ? AND state IN ({_OPEN})"  # noqa: S608  our own names
@@ -33,7 +34,7 @@ _OPEN_OF = (
 class Erasable:
     """What is kept of settled records: bodies, source records, answers of hosts, messages; and how many bytes in all.
 
-    `unknown`: bodies of unknown fate among them, which can't be looked for any more once they are erased.
+    `written`: bodies as they were written; `befores`: rows as they stood before they were changed. `unknown`: bodies of unknown fate among them, which can't be looked for any more once they are erased.
     """
 
     bodies: int = 0
@@ -42,10 +43,13 @@ class Erasable:
     messages: int = 0
     unknown: int = 0
     bytes: int = 0
+    written: int = 0
+    befores: int = 0
 
     @property
     def is_nothing(self) -> bool:
-        return not (self.bodies or self.records or self.answers or self.messages)
+        kept = self.written or self.befores
+        return not (self.bodies or self.records or self.answers or self.messages or kept)
 
 
 def _settled(table: str) -> str:
@@ -55,13 +59,20 @@ def _settled(table: str) -> str:
     )
 
 
-def erasable(connection: sqlite3.Connection, route: str | None, *, messages: bool) -> Erasable:
-    """What `erase` would erase. `messages`: those too; they may quote values."""
+def erasable(
+    connection: sqlite3.Connection, route: str | None, *, messages: bool, written: bool = False
+) -> Erasable:
+    """What `erase` would erase. `messages`: those too; they may quote values. `written`: see `purge`."""
     bodies = size = 0
     for chunk in _chunks(connection, route):
         erased = chunk.bodies - len(chunk.open)
         bodies += erased
         size += len(chunk.blob) * erased // max(chunk.bodies, 1)
+    sent, length = connection.execute(
+        f"SELECT count(*), coalesce(sum(length(sent)), 0) FROM {_CANARIES} WHERE {_settled(_CANARIES)}",  # noqa: S608  our own names
+        (route,),
+    ).fetchone()
+    bodies, size = bodies + sent, size + length
     counts: list[int] = []
     wanted = [(table, column, _settled(table)) for table, column in _TABLES]
     for table, column, condition in [*wanted, ("records", "message", _MESSAGES)]:
@@ -77,7 +88,25 @@ def erasable(connection: sqlite3.Connection, route: str | None, *, messages: boo
         (route,),
     ).fetchone()
     records, answers, said = counts
-    return Erasable(bodies, records, answers, said, unknown, size)
+    kept: list[int] = []
+    for table, column, condition in _kept(written=written):
+        count, length = connection.execute(
+            f"SELECT count(*), coalesce(sum(length({column})), 0) FROM {table} WHERE {condition}",  # noqa: S608  our own names
+            (route,),
+        ).fetchone()
+        kept.append(count)
+        size += length
+    return Erasable(bodies, records, answers, said, unknown, size, *kept)
+
+
+def _kept(*, written: bool) -> list[tuple[str, str, str]]:
+    """Tables of what `keep_before` keeps, and of what self-routes always do; the columns, and which rows of them."""
+    of_others = "" if written else " AND route NOT IN (SELECT id FROM routes WHERE is_own_list = 1)"
+    settled = "route IN (SELECT id FROM routes WHERE is_finished = 1)"
+    return [
+        ("written", "fields", f"{_settled('written')}{of_others}"),
+        ("befores", "image", f"{_MEANT} AND image <> x'' AND {settled}"),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +131,26 @@ def _chunks(connection: sqlite3.Connection, route: str | None) -> Iterator[_Chun
             yield _Chunk(number, blob, len(names), still)
 
 
-def purge_file(path: Path, route: str | None, *, messages: bool, synchronous: str) -> Erasable:
+def purge_file(
+    path: Path, route: str | None, *, messages: bool, synchronous: str, written: bool = False
+) -> Erasable:
     """Hold the ledger as a run does and purge it; what was erased. Raises LedgerLockedError while a run is going."""
     try:
         with locked(path), closing(connect(path, synchronous=synchronous)) as connection:
             migrate(connection, path)
-            erased = erasable(connection, route, messages=messages)
-            purge(connection, route, messages=messages)
+            erased = erasable(connection, route, messages=messages, written=written)
+            purge(connection, route, messages=messages, written=written)
     except sqlite3.Error as error:
         raise explained(path, error) from error
     return erased
 
 
-def purge(connection: sqlite3.Connection, route: str | None, *, messages: bool) -> None:
+def purge(
+    connection: sqlite3.Connection, route: str | None, *, messages: bool, written: bool = False
+) -> None:
     """Erase it, and write the file anew, so that its bytes are nowhere in it.
 
+    `written`: what was last written on routes that change their own list, too, which delta and verify need there.
     Raises LedgerError where something else holds the file open, so that its old pages can't be given up; what was to
     be erased is no part of the ledger any more then.
     """
@@ -124,6 +158,7 @@ def purge(connection: sqlite3.Connection, route: str | None, *, messages: bool) 
     connection.execute("BEGIN IMMEDIATE")
     try:
         _erase(connection, route, messages=messages)
+        _erase_kept(connection, route, written=written)
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
@@ -149,8 +184,17 @@ def _erase(connection: sqlite3.Connection, route: str | None, *, messages: bool)
         f"UPDATE records SET chunk = NULL WHERE {_MEANT} AND state >= 5 AND chunk IS NOT NULL",  # noqa: S608  our own names
         (route,),
     )
-    for table, _ in _TABLES:
+    for table in (*(table for table, _ in _TABLES), _CANARIES):
         connection.execute(f"DELETE FROM {table} WHERE {_settled(table)}", (route,))  # noqa: S608  our own names
     if messages:
         connection.execute(f"UPDATE former SET message = NULL WHERE {_MEANT}", (route,))  # noqa: S608  our own names
         connection.execute(f"UPDATE records SET message = NULL WHERE {_MESSAGES}", (route,))  # noqa: S608  our own names
+
+
+def _erase_kept(connection: sqlite3.Connection, route: str | None, *, written: bool) -> None:
+    bodies, images = _kept(written=written)
+    connection.execute(f"DELETE FROM written WHERE {bodies[2]}", (route,))  # noqa: S608  our own names
+    # That it was kept once stays known: what is read from now on is no row as it stood before.
+    connection.execute(f"UPDATE befores SET image = x'' WHERE {images[2]}", (route,))  # noqa: S608  our own names
+    for table in ("undoing", "undoing_bodies"):
+        connection.execute(f"DELETE FROM {table} WHERE {_MEANT}", (route,))  # noqa: S608  our own names

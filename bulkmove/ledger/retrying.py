@@ -8,9 +8,10 @@ from functools import partial
 
 from bulkmove import clock
 from bulkmove.entries import Entry, Intent, Member, Refusal
-from bulkmove.ledger import again, choosing
+from bulkmove.ledger import again, choosing, delta
 from bulkmove.ledger.again import Claims
 from bulkmove.ledger.choosing import Asked, Plan
+from bulkmove.ledger.delta_work import Passing
 from bulkmove.ledger.sqlite import SqliteLedger
 
 # Before a run is begun all that failed did so before it.
@@ -91,6 +92,15 @@ class Retrying:
         rejected: list[int] = []
         await self._ledger.change(lambda connection: rejected.append(replace(connection)))
         return rejected[-1]
+
+    @property
+    def passing(self) -> Passing:
+        """What changes records that have rows of the target already."""
+        return Passing(self._ledger, self._name)
+
+    async def written_before(self, ids: Sequence[str]) -> set[str]:
+        """Those of the records that had been written when a later pass over the source found them changed."""
+        return await self._ledger.ask(partial(delta.written_before, route=self._route, ids=ids))
 
     async def take_keys(self, *, of: str, to: str) -> None:
         """The keys of a list as they were read into another just now, where no record of this migration stands by them."""

@@ -27,7 +27,8 @@ from bulkmove.entries import (
     TargetKey,
 )
 from bulkmove.errors import LedgerError
-from bulkmove.ledger import again, balance, changes, confirming, gone, questions, spending, tallies
+from bulkmove.ledger import again, balance, changes, confirming, gone, keeping, questions, spending, tallies
+from bulkmove.ledger.before import LedgerBefores
 from bulkmove.ledger.file import explained, this_machine
 from bulkmove.ledger.lane import ReadLane, WriteLane
 from bulkmove.ledger.looking_back import LedgerSweep, LedgerUnconfirmed, RouteInLedger
@@ -60,6 +61,7 @@ class SqliteLedger:
         self._new_claims: dict[str, dict[str, tuple[str, str]]] = {}
         self._new_chunks: set[int] = set()
         self._retried_alone: set[str] = set()
+        self._keeping: set[str] = set()
 
     def _next_id(self, table: str) -> int:
         newest: int | None = self._write.execute(f"SELECT max(id) FROM {table}").fetchone()[0]  # noqa: S608  our own names
@@ -87,7 +89,12 @@ class SqliteLedger:
 
     async def end_run(self, exit_code: int) -> None:
         row = (clock.now(), exit_code, self._run)
-        await self._put(lambda c: c.execute("UPDATE runs SET ended_at = ?, exit_code = ? WHERE id = ?", row))
+
+        def change(connection: sqlite3.Connection) -> None:
+            connection.execute("UPDATE runs SET ended_at = ?, exit_code = ? WHERE id = ?", row)
+            keeping.drop_unneeded(connection)
+
+        await self._put(change)
 
     async def stay_alive(self) -> None:
         """Say so in the ledger while the run goes, also when nothing else is written."""
@@ -424,10 +431,10 @@ class SqliteLedger:
         joined: Joined | None = None,
     ) -> None:
         """Note outcomes and close their intent, in one transaction. Members without an outcome are free again."""
-        number, run = self._routes[route], self._run
+        number, run, keeps = self._routes[route], self._run, route in self._keeping
 
         def change(connection: sqlite3.Connection) -> None:
-            changes.settle(connection, route=number, run=run, settled=settled, sent=sent)
+            changes.settle(connection, route=number, run=run, settled=settled, sent=sent, keeps=keeps)
             if sent is not None:
                 changes.note_request(connection, route=number, run=run, sent=sent)
             if sent is not None and joined is not None:
@@ -449,11 +456,11 @@ class SqliteLedger:
         sent: Sent | None = None,
     ) -> None:
         """Keep the intent for the members whose fate the answer did not tell, and note the outcomes it told."""
-        number, run = self._routes[route], self._run
+        number, run, keeps = self._routes[route], self._run, route in self._keeping
         kept = Intent(id=intent, sent_at=sent_at, members=doubtful, refusal=refusal)
 
         def change(connection: sqlite3.Connection) -> None:
-            changes.settle(connection, route=number, run=run, settled=settled, sent=sent)
+            changes.settle(connection, route=number, run=run, settled=settled, sent=sent, keeps=keeps)
             changes.note_doubt(connection, route=number)
             self._note_sent(connection, number, doubtful, sent)
             changes.save_intent(connection, intent=kept, route=number, run=run, is_parked=True)
@@ -494,6 +501,19 @@ class SqliteLedger:
     def work_on_retried_alone(self, route: str) -> None:
         """From here on `intents` and `next_pending` show, of this route, what retries put to work again, and no more."""
         self._retried_alone.add(route)
+
+    async def begin_keeping(self, route: str, *, is_own_list: bool, rows: bool) -> bool:
+        """From here on what is written of this route is kept, in the transaction that notes its outcome.
+
+        Whether `rows` are kept as they stand before it changes them: not where it has written before without that.
+        """
+        told: list[bool] = []
+        number = self._routes[route]
+        await self._put(
+            lambda c: told.append(keeping.begin_keeping(c, route=number, is_own_list=is_own_list, rows=rows))
+        )
+        self._keeping.add(route)
+        return told[-1]
 
     async def revive_unknown(self, route: str) -> int:
         """Put what ended unknown in doubt again, to be read back once more; how many bodies."""
@@ -537,6 +557,10 @@ class SqliteLedger:
         await self._put(lambda _: None)
         return await self._reader.run(question)
 
+    async def look(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
+        """What the ledger says by now, without a wait for what was handed over."""
+        return await self._reader.run(question)
+
     async def change(self, change: Callable[[sqlite3.Connection], object]) -> None:
         """Make a change in one transaction; durable when this returns."""
         await self._put(change)
@@ -546,6 +570,9 @@ class SqliteLedger:
 
     def unconfirmed(self, route: str) -> LedgerUnconfirmed:
         return LedgerUnconfirmed(self._of(route))
+
+    def befores(self, route: str, target_list: str) -> LedgerBefores:
+        return LedgerBefores(self._of(route), self._lists[target_list])
 
     def _of(self, route: str) -> RouteInLedger:
         number = self._routes[route]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -30,7 +30,8 @@ class Lane:
     `is_atomic` asks what is known of the list by now; `on_settled` is told every outcome that an answer gave;
     `is_stopping` asks whether what is not on its way yet shall stay where it is; `settle_s` is how long the host
     may still work on an attempt that it gave no answer to; `size` is what is known of the requests that it takes.
-    `confirms`: changes of many rows at once are kept until each row was seen to hold its own.
+    `confirms`: changes of many rows at once are kept until each row was seen to hold its own. `keep_before` is handed
+    items before they go anywhere, to keep the rows that they change.
     """
 
     route: str
@@ -44,6 +45,7 @@ class Lane:
     settle_s: float = 0.0
     size: SizeLimit = field(default_factory=SizeLimit)
     confirms: bool = False
+    keep_before: Callable[[Sequence[Item]], Awaitable[None]] | None = None
 
     def rule(self, batch: Batch) -> BatchRule:
         return self.target.rules[batch.action]
@@ -227,7 +229,9 @@ async def _sort(
         match result.verdict:
             case Verdict.WRITTEN:
                 target_id = result.target_id or item.target_id
-                answer.settled.append(Settled(item.member, State.WRITTEN, target_id=target_id))
+                answer.settled.append(
+                    Settled(item.member, State.WRITTEN, target_id=target_id, encoded=item.encoded)
+                )
             case Verdict.UNCHANGED:
                 answer.settled.append(Settled(item.member, State.UNCHANGED, target_id=item.target_id))
             case Verdict.REJECTED:

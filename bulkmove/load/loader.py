@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 import anyio
@@ -36,10 +36,12 @@ class Loader:
         *,
         room: anyio.Semaphore,
         batch_size: int | None,
+        grow: Callable[[], None] = lambda: None,
     ) -> None:
         self._lane = lane
         self._queue = queue
         self._room = room
+        self._grow = grow
         self._batchers: dict[Action, Batcher] = {
             action: batcher_for(action, lane.target.rules[action], batch_size, size=lane.size)
             for action in _ACTIONS
@@ -68,6 +70,9 @@ class Loader:
 
     async def put(self, items: Iterable[Item]) -> None:
         """Returns when the items are with the writers or wait to be joined; waits where writers are behind."""
+        if self._lane.keep_before is not None:
+            items = list(items)
+            await self._lane.keep_before(items)
         for item in items:
             if item.target_id is not None and not await self._may_go(item.target_id, item.encoded):
                 continue
@@ -144,6 +149,7 @@ class Loader:
     async def _send(self, batch: Batch) -> None:
         # Cancelled here, the batch stays pending. Once there is room it is handed over and counted in one step.
         await self._room.acquire()
+        self._grow()
         if not self._outstanding:
             self._idle = anyio.Event()
         self._outstanding += 1
@@ -151,16 +157,25 @@ class Loader:
 
 
 @asynccontextmanager
-async def open_loader(lane: Lane, *, batch_size: int | None, writers: int) -> AsyncIterator[Loader]:
+async def open_loader(
+    lane: Lane, *, batch_size: int | None, writers: int, wanted: Callable[[], int] | None = None
+) -> AsyncIterator[Loader]:
     """A loader with its writers. Leaving the context drops what was not flushed: it stays pending in the ledger.
 
-    Raises, at the next await, what ended a delivery.
+    `wanted` is asked how many writers there should be by now; more are added, none is taken away. Raises, at the next await, what ended a delivery.
     """
     count = max(1, min(writers, MAX_WRITERS))
     queue, batches = anyio.create_memory_object_stream[Batch](max_buffer_size=count)
     async with anyio.create_task_group() as tasks, queue:
-        loader = Loader(lane, queue, room=anyio.Semaphore(count), batch_size=batch_size)
-        async with batches:
-            for number in range(count):
+        started = 0
+
+        def grow() -> None:
+            nonlocal started
+            for number in range(started, min(count if wanted is None else max(count, wanted()), MAX_WRITERS)):
                 tasks.start_soon(loader.work, batches.clone(), name=f"{lane.route} writer {number}")
-        yield loader
+                started = number + 1
+
+        loader = Loader(lane, queue, room=anyio.Semaphore(count), batch_size=batch_size, grow=grow)
+        async with batches:
+            grow()
+            yield loader

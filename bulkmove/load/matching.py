@@ -169,6 +169,18 @@ def _equals_hashes(body: Body, target: Target, fields: str | None) -> bool:
     return all(name in row and row[name] == _hash(value) for name, value in shown.items())
 
 
+def fields_unlike_hashes(target: Target, body: JsonObject, hashes: str) -> list[str]:
+    """The fields of a body, as JSON gave it, that a row of these `field_hashes` does not show as they would be written."""
+    row = orjson.loads(hashes)
+    return [name for name, value in target.comparable(body).items() if row.get(name) != _hash(value)]
+
+
+def fields_unlike_row(target: Target, body: JsonObject, row: JsonObject) -> list[str]:
+    """As `fields_unlike_hashes`, of the row itself."""
+    shown = _comparable(target, row)
+    return [n for n, value in target.comparable(body).items() if n not in shown or shown[n] != value]
+
+
 def _equals_row(body: Body, target: Target, row: JsonObject) -> bool:
     if body.fields.keys() & target.never_returned:
         return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from bulkmove.model import BatchRule, JsonObject, Verdict, WriteItem, WriteResult
 from bulkmove.protocols import Source, Target
@@ -14,33 +14,37 @@ class RehearsedTarget:
     What would be created gets an id that says so, for routes that ask for it.
     """
 
-    def __init__(self, target: Target) -> None:
-        self._target = target
+    def __init__(self, target: Target, on_write: Callable[[Sequence[WriteItem]], None] | None = None) -> None:
+        """`on_write`: is told what each request would have carried."""
+        self.rehearsed = target
+        self._on_write = on_write
         self._created = 0
 
     @property
     def id_field(self) -> str:
-        return self._target.id_field
+        return self.rehearsed.id_field
 
     @property
     def natural_key(self) -> str:
-        return self._target.natural_key
+        return self.rehearsed.natural_key
 
     @property
     def rules(self) -> Mapping[str, BatchRule]:
-        return self._target.rules
+        return self.rehearsed.rules
 
     @property
     def never_returned(self) -> frozenset[str]:
-        return self._target.never_returned
+        return self.rehearsed.never_returned
 
     def list(self) -> Source:
-        return self._target.list()
+        return self.rehearsed.list()
 
     def comparable(self, row: JsonObject) -> JsonObject:
-        return self._target.comparable(row)
+        return self.rehearsed.comparable(row)
 
     async def write(self, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
+        if self._on_write is not None:
+            self._on_write(items)
         return [WriteResult(Verdict.WRITTEN, target_id=item.target_id or self._next_id()) for item in items]
 
     def _next_id(self) -> str:

@@ -127,7 +127,7 @@ class Doubts:
             )
         [(row_id, holds)] = rows.items()
         if holds:
-            return Settled(item.member, State.WRITTEN, target_id=row_id or None)
+            return Settled(item.member, State.WRITTEN, target_id=row_id or None, encoded=item.encoded)
         return _outcome(
             item,
             State.UNKNOWN,
@@ -147,7 +147,7 @@ class Doubts:
             text = f"row {item.target_id} of the target shows no field of what was sent"
             return _outcome(item, State.UNKNOWN, "not-shown", text)
         if all(rows.values()):
-            return Settled(item.member, State.WRITTEN, target_id=item.target_id)
+            return Settled(item.member, State.WRITTEN, target_id=item.target_id, encoded=item.encoded)
         return None
 
 

@@ -27,10 +27,11 @@ from bulkmove.pipeline.plan import MigrationPlan, RoutePlan, changed_keys
 from bulkmove.pipeline.remapping import map_anew
 from bulkmove.pipeline.route import finish_writing, list_open, loader_of, note_finished
 from bulkmove.pipeline.runner import summarise, work_routes
+from bulkmove.pipeline.undone import refuse_undone
 from bulkmove.protocols import Observer, SeesDeletions, StagedTarget
 
 # Parts of a fingerprint that say which migration it is; all others say how records are mapped, which may be mended.
-_FIXED = frozenset({"source", "target", "natural_key", "where", "mode", "file options"})
+_FIXED = frozenset({"source", "target", "natural_key", "where", "mode", "file options", "mask"})
 _MOST_NAMED = 3
 
 
@@ -80,19 +81,27 @@ async def retry_migration(
     *,
     observer: Observer | None,
     stop: anyio.Event,
+    only_tells: bool = False,
     open_host: OpenHost = open_host,
 ) -> Summary:
     """Work the chosen failures of the plan's routes; the summary is of these routes.
 
+    `only_tells`: say what would be done, and do nothing.
+
     Raises LedgerError, and LedgerRefusedError where more of the migration changed than how records are mapped.
     """
+    await refuse_undone(
+        ledger, [name for name in plan.routes if name in (asked.selection.routes or plan.routes)]
+    )
     surveys = await _surveys(plan, ledger, asked)
     chosen = {name: plan.routes[name] for name, survey in surveys.items() if not survey.is_empty}
     changed = {name: await _changed(route, ledger) for name, route in chosen.items()}
     run = Run(replace(plan, routes=chosen), ledger, RunOptions(has_budget=False), observer, stop)
+    if only_tells:
+        chosen, changed = {}, {}
     if chosen:
         await ledger.begin_run(RETRY)
-    _tell(run, surveys)
+    _tell(run, surveys, is_done=not only_tells)
     for name, keys in changed.items():
         await _accept(run, name, keys, is_mapping=bool(surveys[name].mapped))
 
@@ -155,10 +164,10 @@ async def _accept(run: Run, name: str, changed: Sequence[str], *, is_mapping: bo
     run.emit(Note(text, route=name))
 
 
-def _tell(run: Run, surveys: Mapping[str, Survey]) -> None:
+def _tell(run: Run, surveys: Mapping[str, Survey], *, is_done: bool) -> None:
     for name, survey in surveys.items():
         if not survey.is_empty:
-            run.emit(Note(f"route {name}: {survey}", route=name))
+            run.emit(Note(f"route {name}: {'' if is_done else 'not done: '}{survey}", route=name))
         for why, (count, ids) in survey.left.items():
             more = f" and {count - len(ids):,} more" if count > len(ids) else ""
             records = f"record {ids[0]} is" if count == 1 else f"records {', '.join(ids)}{more} are"

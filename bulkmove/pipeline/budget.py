@@ -16,12 +16,15 @@ class ErrorBudget:
     """Counts what one run handles of a route and what it rejects of that. Pure.
 
     `limit` None: any number may be rejected. A record whose bodies are refused by answers to several requests counts
-    once an answer.
+    once an answer. `planned`: as many as the plan tolerates that the run is held to, whatever `limit` says.
     """
 
-    def __init__(self, route: str, limit: RejectionLimit | None) -> None:
+    def __init__(
+        self, route: str, limit: RejectionLimit | None, planned: RejectionLimit | None = None
+    ) -> None:
         self._route = route
         self._limit = limit
+        self._planned = planned
         self._handled = 0
         self._rejected = 0
         self._causes: Counter[str] = Counter()
@@ -37,7 +40,9 @@ class ErrorBudget:
 
     @property
     def is_spent(self) -> bool:
-        limit = self._limit
+        return self._is_beyond(self._limit) or self._is_beyond(self._planned)
+
+    def _is_beyond(self, limit: RejectionLimit | None) -> bool:
         if limit is None or not self._rejected:
             return False
         if limit.count is not None:
@@ -47,8 +52,11 @@ class ErrorBudget:
     def error(self) -> BudgetSpentError:
         """What ends the run; it says why most were rejected."""
         [(cause, count)] = self._causes.most_common(1)
+        allowed = f"max_rejected = {self._limit} allows"
+        if not self._is_beyond(self._limit):
+            allowed = f"the {self._planned} that the plan tolerates"
         return BudgetSpentError(
             f"route {self._route}: {self._rejected:,} of {self._handled:,} records that this run handled were rejected, more"
-            f" than max_rejected = {self._limit} allows; {count:,} of them for {cause}. `bulkmove failures` shows them; mend"
+            f" than {allowed}; {count:,} of them for {cause}. `bulkmove failures` shows them; mend"
             " the cause, `bulkmove retry` what was rejected, and run again to go on"
         )

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bulkmove.ledger.again import RETRY
+from bulkmove.ledger.delta import DELTA
 from bulkmove.ledger.story import BodyNote, PageNote, RequestNote, RunNote, Story
 from bulkmove.model import State
 
 What = Literal["run-began", "read", "mapped", "request", "in-doubt", "settled", "open", "run-ended"]
 
+# Kinds of runs that read records again which were mapped before.
+_MAP_ANEW = (RETRY, DELTA)
 # Outcomes that need no request.
 _WHEN_MAPPED = (State.SKIPPED, State.UNCHANGED, State.REJECTED)
 
@@ -60,7 +63,7 @@ def _in_order(steps: Sequence[Step], runs: Sequence[RunNote]) -> list[Step]:
 
 
 def _kind(run: RunNote) -> str:
-    return "retry" if run.kind == RETRY else "run"
+    return run.kind
 
 
 def _begun(runs: Sequence[RunNote]) -> Iterator[Step]:
@@ -89,12 +92,12 @@ def _put_down(story: Story) -> Iterator[Step]:
             yield Step(
                 "read", "read and mapped by an older bulkmove, which noted no pages", page.run or None, at
             )
-        elif place and kinds.get(page.run) == RETRY:
+        elif place and kinds.get(page.run) in _MAP_ANEW:
             yield Step("mapped", f"read again and mapped anew{_became(story, page)}", page.run, at)
         elif place:
             yield Step("mapped", f"mapped{_became(story, page)}", page.run, at)
         else:
-            is_kept = len(story.pages) > 1 and kinds.get(story.pages[1].run) != RETRY
+            is_kept = len(story.pages) > 1 and kinds.get(story.pages[1].run) not in _MAP_ANEW
             became = "to be mapped once all was read" if is_kept else f"and mapped{_became(story, page)}"
             beside = _beside(page.records)
             comma = "," if beside or is_kept else ""
@@ -147,6 +150,8 @@ def _settled(story: Story, body: BodyNote, name: str) -> Step:
     was_sent_since = any(request.sent_at >= page.put_at for request in body.requests)
     if body.state in _WHEN_MAPPED and page.run == body.run and not was_sent_since:
         return Step("settled", f"{name}{outcome}", body.run, page.put_at, body.part)
+    if body.state is State.SKIPPED:
+        return Step("settled", f"{name}{outcome}", body.run, None, body.part)
     found = " and found as it was mapped" if body.state is State.WRITTEN else ""
     return Step("settled", f"{name}read back{found}: {outcome}", body.run, None, body.part)
 
@@ -168,4 +173,6 @@ def _outcome(body: BodyNote) -> str:
 
 def _said(state: State, cause: str | None, message: str | None) -> str:
     said = f": {message.splitlines()[0]}" if message else ""
+    if cause is None and state in {State.WRITTEN, State.UNCHANGED}:
+        return f"{state.name.lower()}{said}"
     return f"{state.name.lower()} ({cause or 'no cause'}){said}"

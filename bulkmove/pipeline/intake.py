@@ -14,6 +14,7 @@ from bulkmove.mapping.apply import Rejection, Result, Skip, map_page
 from bulkmove.mapping.encode import encode_body
 from bulkmove.model import JsonObject, Record, State
 from bulkmove.pipeline.arriving import new_records, storable
+from bulkmove.pipeline.befores import keep_own_rows
 from bulkmove.pipeline.job import RouteJob
 from bulkmove.pipeline.keys import ensure_keys
 
@@ -65,6 +66,7 @@ async def map_stored(job: RouteJob, chunk: int, rows: Sequence[Kept]) -> None:
     async with job.target_list.claiming:
         matched = await _match_all(job, bodies, own_rows)
         matched = await _without_strays(job, matched, bodies)
+        await keep_own_rows(job, matched, own_rows)
         await _put_down(job, matched, bodies, others=entries, records=own_rows, was_raw_chunk=chunk)
     job.note_mapped(len(rows))
 
@@ -89,9 +91,50 @@ async def map_again(job: RouteJob, records: Sequence[Record], put: Put) -> None:
         matched = await _match_all(job, bodies, rows if job.is_self_route else {}, is_again=True)
         if job.is_self_route:
             matched = await _without_strays(job, matched, bodies)
+            await keep_own_rows(job, matched, rows)
         entries = _with_records(matched, rows) + _with_records(others, rows)
         await put(entries)
     _tell(job, entries, is_new=False)
+
+
+# What becomes of a body whose row of the target is known, given its own row on a self-route; None: it is matched.
+Place = Callable[[Body, JsonObject | None], Entry | None]
+PutChanged = Callable[[Sequence[Entry], Sequence[Body]], Awaitable[None]]
+
+
+async def map_changed(job: RouteJob, records: Sequence[Record], place: Place, put: PutChanged) -> None:
+    """Map records anew that changed since they were mapped: what they became before is theirs to change.
+
+    `put` takes their entries, and all bodies that they are mapped to; it is called as that of `map_again`.
+    """
+    # First: a mapper may change its record.
+    as_read = {record.id: encoded for record in records if (encoded := _encoded(record.data)) is not None}
+    digests = [digest_as_read(job, record) for record in records]
+    results = await _map(job, records)
+    others, bodies = _prepare(job.rules, records, results, digests)
+    rows = {
+        source_id: decode_json(encoded) for source_id, encoded in as_read.items() if source_id is not None
+    }
+    async with job.target_list.claiming:
+        placed = [place(body, rows.get(body.source_id) if job.is_self_route else None) for body in bodies]
+        free = [body for body, entry in zip(bodies, placed, strict=True) if entry is None]
+        matched = iter(await _match_all(job, free, rows if job.is_self_route else {}, is_again=True))
+        entries = [
+            next(matched) if entry is None else _checked(job, body, entry)
+            for body, entry in zip(bodies, placed, strict=True)
+        ]
+        if job.is_self_route:
+            entries = await _without_strays(job, entries, bodies)
+            await keep_own_rows(job, entries, rows)
+        await put(_with_records(entries, rows) + _with_records(others, rows), bodies)
+
+
+def digest_as_read(job: RouteJob, record: Record) -> bytes | None:
+    """The mark by which a later change of a record shows, where it has no version: as it was made when it was read."""
+    if job.is_self_route:
+        encoded = _encoded(record.data)
+        return None if encoded is None else digest_of(encoded)
+    return _digest(record.data) if record.version is None else None
 
 
 async def attempt(job: RouteJob, records: Sequence[Record]) -> tuple[list[Body], list[Entry]]:
@@ -221,6 +264,7 @@ async def _match_all(
     if is_again:
         mine = {(body.key, body.source_id) for body in bodies}
         known = {key: _unclaimed(found, job.name, mine) for key, found in known.items()}
+    there = dict(known) if job.onlooker is not None else {}
     entries: list[Entry] = []
     for body in bodies:
         entry = _checked(job, body, match(body, job.rules, known, own_rows.get(body.source_id)))
@@ -228,6 +272,8 @@ async def _match_all(
             # A later body of this page with the same key shall find it taken.
             known[entry.key] = TargetKey(entry.key, None, 0, None, owner=(job.name, entry.source_id))
         entries.append(entry)
+    if job.onlooker is not None:
+        await job.onlooker.matched(job, bodies, entries, known=there, own_rows=own_rows)
     return entries
 
 

@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import anyio
 
 from bulkmove import clock
-from bulkmove.entries import Entry, ListState, Settled
+from bulkmove.entries import Entry, Item, ListState, Settled, TargetKey
 from bulkmove.errors import BulkmoveError
 from bulkmove.events import Event, Note, RecordsSettled
 from bulkmove.ledger import SqliteLedger
 from bulkmove.load.batching import SizeLimit
 from bulkmove.load.checking import BodyCheck
 from bulkmove.load.gate import ListGate
-from bulkmove.load.matching import Rules
+from bulkmove.load.matching import Body, Rules
 from bulkmove.load.verdicts import ATTEMPTS_OVER_S
 from bulkmove.mapping.context import RouteContext
 from bulkmove.mapping.lookups.resolver import Lookups
-from bulkmove.model import Record, State
+from bulkmove.mapping.masking import Mask
+from bulkmove.model import JsonObject, Record, State, WriteItem
 from bulkmove.pipeline.budget import ErrorBudget
+from bulkmove.pipeline.canaries import Canaries, Canary, CanaryWatch
 from bulkmove.pipeline.plan import MigrationPlan
-from bulkmove.protocols import Derive, Ledger, Mapper, Observer, Source, Target
-from bulkmove.settings import HostSettings, RouteSettings, Sweep
+from bulkmove.protocols import Derive, Ledger, Mapper, Observer, Source, Target, Transport
+from bulkmove.settings import HostSettings, RejectionLimit, RouteSettings, Sweep
 from bulkmove.transport import HostTransport
+
+# What a route's requests are for, by the side that they go to.
+Use = Literal["source", "target"]
 
 
 class TargetList:
@@ -56,8 +61,31 @@ class Onlooker(Protocol):
     """Looks on while pages are mapped; a preview is made of what it saw.
 
     `see` gets the records before they are mapped, `note` what each became: the encoded bodies belong to the first
-    entries, the others have none.
+    entries, the others have none. `matched` gets bodies with their entries, one by one: `known` is what the list held
+    of their keys, `own_rows` are the rows of a self-route that they were made of; `found` gets rows of the target's list, while it
+    is read for its keys. `counted` is asked what a route sends through, `rehearsed` told what a write request would
+    have carried. `opened` and `begin` come before anything is sent, to all hosts and for a route.
     """
+
+    def opened(self, transports: Mapping[str, HostTransport]) -> None: ...
+
+    def counted(self, route: str, use: Use, transport: Transport) -> Transport: ...
+
+    async def begin(self, job: RouteJob) -> None: ...
+
+    def found(self, job: RouteJob, records: Sequence[Record]) -> None: ...
+
+    async def matched(
+        self,
+        job: RouteJob,
+        bodies: Sequence[Body],
+        entries: Sequence[Entry],
+        *,
+        known: Mapping[str, TargetKey],
+        own_rows: Mapping[str, JsonObject],
+    ) -> None: ...
+
+    def rehearsed(self, route: str, items: Sequence[WriteItem]) -> None: ...
 
     def see(self, route: str, records: Sequence[Record]) -> None: ...
 
@@ -68,7 +96,8 @@ class Onlooker(Protocol):
 class RouteJob:
     """A route that is ready to run: everything opened, nothing started.
 
-    `is_self_route`: source and target are one list, whatever their hosts are called. `attempts_over_s`: how long
+    `is_self_route`: source and target are one list, whatever their hosts are called. `keeps_before`: rows are kept as they
+    stand before they are changed. `writers`: how many requests may go out to the target at once by now. `attempts_over_s`: how long
     a record has to have failed before it is set aside. `limit`: the most records still to be mapped in this run, None without a limit. `stop` is set when the run
     is to end early, `enough` when the limit is reached. `derive`: makes the stream's rows of what its source reads.
     `check_body`: holds a body against what the target documents. `served_at`: when the target last did what was
@@ -89,6 +118,8 @@ class RouteJob:
     readers: Callable[[], int]
     listers: Callable[[], int]
     is_self_route: bool = False
+    keeps_before: bool = False
+    writers: Callable[[], int] | None = None
     attempts_over_s: float = ATTEMPTS_OVER_S
     limit: int | None = None
     derive: Derive | None = None
@@ -98,12 +129,17 @@ class RouteJob:
     hide: Callable[[str], str] = str
     sweep: Sweep = "doubts"
     budget: ErrorBudget = field(default_factory=lambda: ErrorBudget("", None))
+    canary: Canary | None = None
     enough: anyio.Event = field(default_factory=anyio.Event)
 
     @property
     def is_ending(self) -> bool:
         """No further page is to be taken: the run stops, or the route is at its limit."""
         return self.stop.is_set() or self.enough.is_set()
+
+    async def admitted(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Those of the items that may be sent by now: all, unless the first records are still to be looked at."""
+        return items if self.canary is None else await self.canary.admitted(items)
 
     def note_mapped(self, count: int) -> None:
         if self.limit is not None:
@@ -141,7 +177,8 @@ class RunOptions:
 
     `onlooker`: the run is a preview, whose causes are told by whoever asked for it. `on_lookups`: is handed the run's
     look-ups, which then put down what does not resolve (`Lookups.unresolved`). `has_budget`: `max_rejected` ends it; not
-    a retry, which would reject the same records first each time.
+    a retry, which would reject the same records first each time. `before` is awaited when all is opened and nothing has
+    begun: what it raises ends the run. `most_rejected`: a second budget of each route, beside `max_rejected`.
     """
 
     limit: int | None = None
@@ -151,6 +188,9 @@ class RunOptions:
     onlooker: Onlooker | None = None
     on_lookups: Callable[[Lookups], None] | None = None
     has_budget: bool = True
+    canary: CanaryWatch | None = None
+    before: Callable[[Run], Awaitable[None]] | None = None
+    most_rejected: Callable[[str], RejectionLimit] | None = None
 
 
 @dataclass(slots=True)
@@ -165,6 +205,8 @@ class Run:
     transports: dict[str, HostTransport] = field(default_factory=dict)
     lists: dict[str, TargetList] = field(default_factory=dict)
     lookups: Lookups = field(default_factory=Lookups)
+    mask: Mask | None = None
+    canaries: Canaries | None = None
     jobs: dict[str, RouteJob] = field(default_factory=dict)
     ended: dict[str, anyio.Event] = field(default_factory=dict)
     finished: dict[str, bool] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from bulkmove.errors import UnprovenError
 from bulkmove.events import Phase
 from bulkmove.load.matching import as_text, field_hashes
 from bulkmove.model import Record
+from bulkmove.pipeline.befores import keeps_list, rows_kept
 from bulkmove.pipeline.job import RouteJob
 from bulkmove.pipeline.whole import RowsSink, read_list
 
@@ -27,7 +28,12 @@ async def ensure_keys(job: RouteJob) -> None:
             return
         job.emit(Phase(job.name, "reading the target's keys"))
         await job.ledger.drop_keys(name)
-        await read_target(job, _keeper(job, name))
+        keep = _keeper(job, name)
+        if keeps_list(job):
+            async with rows_kept(job, keep) as keep_both:
+                await read_target(job, keep_both)
+        else:
+            await read_target(job, keep)
         await job.ledger.close_keys(name)
         job.target_list.has_keys = True
         job.emit(Phase(job.name, ""))
@@ -53,6 +59,8 @@ async def read_keys(job: RouteJob, name: str) -> None:
 
 def _keeper(job: RouteJob, name: str) -> Callable[[Sequence[Record]], Awaitable[None]]:
     async def keep(records: Sequence[Record]) -> None:
+        if job.onlooker is not None:
+            job.onlooker.found(job, records)
         keys = [
             TargetKey(
                 key=key,

@@ -16,8 +16,9 @@ from bulkmove.config import load_migration
 from bulkmove.errors import ConfigError, single_error
 from bulkmove.events import Note
 from bulkmove.ledger import failing, open_ledger, questions, tallies
-from bulkmove.ledger.aside import put_aside
+from bulkmove.ledger.aside import put_aside, take_back
 from bulkmove.ledger.choosing import Asked
+from bulkmove.ledger.copying import ledger_or_copy
 from bulkmove.ledger.failing import Group, Selection
 from bulkmove.ledger.file import is_locked
 from bulkmove.ledger.looking import looked_at
@@ -25,9 +26,15 @@ from bulkmove.ledger.purging import Erasable, erasable, purge_file
 from bulkmove.ledger.story import story
 from bulkmove.model import Counts, Failure, JsonObject, Summary
 from bulkmove.pipeline.again import retry_migration
+from bulkmove.pipeline.canaries import CanaryWatch
+from bulkmove.pipeline.control import held_by_hand
+from bulkmove.pipeline.delta.deletions import deletable, delete_departed
+from bulkmove.pipeline.delta.runner import DeltaOptions, DeltaSummary, delta_migration
 from bulkmove.pipeline.explaining import Explained, explain
 from bulkmove.pipeline.exporting import form_of, found_records, write_in_thread
 from bulkmove.pipeline.gone import gone_notes
+from bulkmove.pipeline.guards import DRY_RUN, why_held_back
+from bulkmove.pipeline.holding import HeldTo
 from bulkmove.pipeline.hosts import OnPause
 from bulkmove.pipeline.job import RunOptions
 from bulkmove.pipeline.plan import plan_migration
@@ -36,6 +43,7 @@ from bulkmove.pipeline.refetching import refetch
 from bulkmove.pipeline.runner import FAILURES, run_migration
 from bulkmove.pipeline.selecting import check_routes, selected, unknown_record
 from bulkmove.pipeline.trying import Tried, ids_in, try_mapping
+from bulkmove.pipeline.undone import undone_notes
 from bulkmove.protocols import Observer
 from bulkmove.settings import MigrationSettings
 
@@ -59,18 +67,28 @@ class Migration:
         limit: int | None = None,
         dry_run: bool = False,
         accept_changes: bool = False,
+        execute: bool = False,
+        held_to: HeldTo | None = None,
+        canary: CanaryWatch | None = None,
     ) -> Summary:
         """Run the migration, or go on where it stopped; all routes or those named.
 
         `limit`: map at most so many records a route, and leave the rest to a later run. `dry_run`: read and
         map on a throw-away ledger and write nothing. `accept_changes`: a changed configuration holds for
-        what is not yet mapped.
+        what is not yet mapped. `execute`: write to hosts with `live = true`, too; without it a run that would write to
+        one is a dry run, and a note of it says so. `held_to`: a plan; where configuration or sources moved since, the run
+        does not begin, and it ends where it rejects far more. `canary`: is shown the first records of routes that have
+        one, and asked before the rest; without it such a run ends there, and a later one goes on.
 
         Raises ConfigError, LedgerError and its kinds. Hosts that fail, refused credentials and lists that
         can't be proven read do not raise: they stand in the summary's exit code and notes.
         """
         plan = plan_migration(self.settings, only=routes)
-        options = RunOptions(limit=limit, is_dry=dry_run, accept_changes=accept_changes)
+        dry_run = dry_run or self._is_held_back(observer, routes, execute=execute)
+        options = RunOptions(limit=limit, is_dry=dry_run, accept_changes=accept_changes, canary=canary)
+        if held_to is not None:
+            held_to.check_configuration(plan, only=routes)
+            options = replace(options, before=held_to.check_sources, most_rejected=held_to.most_rejected)
         with single_error(), _ledger_path(self.settings, dry_run=dry_run) as path:
             try:
                 async with open_ledger(path, synchronous=self.settings.synchronous) as ledger:
@@ -87,17 +105,19 @@ class Migration:
         routes: tuple[str, ...] = (),
         sample: int | None = None,
         show: int = 0,
+        compare: bool = True,
     ) -> Preview:
         """What a run would do, before any write: all routes or those named, on a throw-away ledger.
 
         `sample`: read and map no more than so many records a route. `show`: keep the first so many records of a
-        route as they were read and mapped. Raises what `run` raises.
+        route as they were read and mapped. `compare`: read a target's list also where only the comparison needs it.
+        Raises what `run` raises.
         """
         plan = plan_migration(self.settings, only=routes)
         with single_error():
             try:
                 return await preview_migration(
-                    plan, sample=sample, show=show, observer=observer, stop=self._stop
+                    plan, sample=sample, show=show, compare=compare, observer=observer, stop=self._stop
                 )
             finally:
                 self._stop = anyio.Event()
@@ -115,7 +135,7 @@ class Migration:
     def status(self) -> Summary:
         """How far the migration is, from the ledger alone; also while a run is going (exit code None).
 
-        Its notes name what left the sources while they were read.
+        Its notes name what left the sources while they were read, and what holds by hand in a run that is going.
         """
         counts: dict[str, Counts] = {}
         finished: set[str] = set()
@@ -124,13 +144,15 @@ class Migration:
         with looked_at(self.settings.ledger) as connection:
             if connection is not None:
                 routes = questions.routes(connection)
-                notes = list(gone_notes(connection, self.settings.routes))
+                notes = [*gone_notes(connection, self.settings.routes), *undone_notes(connection)]
                 counts = {name: tallies.counts(connection, number) for name, number in routes.items()}
                 finished = {
                     n for n, number in routes.items() if questions.progress(connection, number).is_finished
                 }
                 last_run = questions.last_run(connection)
                 last_exit = last_run[1] if last_run is not None else None
+                if last_run is not None and is_locked(self.settings.ledger):
+                    notes += held_by_hand(connection, last_run[0])
         for name in self.settings.routes:
             counts.setdefault(name, Counts())
         return Summary(
@@ -156,13 +178,16 @@ class Migration:
         causes: Sequence[str] = (),
         ids: Sequence[str] = (),
         remap: bool = False,
+        dry_run: bool = False,
+        execute: bool = False,
     ) -> Summary:
         """Put failed records to work again, and nothing else: all, or those of these routes, causes and source ids.
 
         What was rejected with its body kept is sent again as it was mapped, once the target's list was read and does
         not hold it; what has no body, and with `remap` all that was rejected, is read and mapped anew. What is of
-        unknown fate is looked for once more. Raises ConfigError for a route, cause or id that is not there, and what
-        `run` raises; a mended mapping is taken up.
+        unknown fate is looked for once more. `dry_run`: do nothing; the notes say what would be done. `execute`: as of
+        `run`; without it a retry that would write to a live host is a dry run. Raises ConfigError for a route, cause or id that is not there, and
+        what `run` raises; a mended mapping is taken up.
         """
         path = self.settings.ledger
         with looked_at(path, is_newest=True) as connection:
@@ -175,13 +200,78 @@ class Migration:
                 return Summary(exit_code=0, routes=counts, notes=(note.text,))
             selection = selected(connection, self.settings, routes=routes, causes=causes, ids=ids)
         plan = plan_migration(self.settings, only=tuple(routes))
+        dry_run = dry_run or self._is_held_back(observer, routes, execute=execute)
         with single_error():
             try:
                 async with open_ledger(path, synchronous=self.settings.synchronous) as ledger:
                     asked = Asked(selection, remap=remap)
-                    return await retry_migration(plan, ledger, asked, observer=observer, stop=self._stop)
+                    return await retry_migration(
+                        plan, ledger, asked, observer=observer, stop=self._stop, only_tells=dry_run
+                    )
             finally:
                 self._stop = anyio.Event()
+
+    def _is_held_back(self, observer: Observer | None, routes: Sequence[str], *, execute: bool) -> bool:
+        """Whether a live host keeps these routes from being written, which is told."""
+        why = why_held_back(self.settings, routes, execute=execute)
+        if why is not None and observer is not None:
+            observer.on_event(Note(f"{DRY_RUN}: {why}"))
+        return why is not None
+
+    async def delta(
+        self,
+        observer: Observer | None = None,
+        *,
+        routes: tuple[str, ...] = (),
+        deletions: bool = False,
+        dry_run: bool = False,
+        new_only: bool = False,
+    ) -> DeltaSummary:
+        """Bring over what is new or changed at the sources since the last pass; all routes or those named.
+
+        `deletions`: rows that this migration made of records which are gone are deleted at the target, where it can.
+        `dry_run`: on a copy of the ledger, and nothing is written. `new_only`: new records by their dates alone.
+        Raises ConfigError where a route was not read whole yet, and what `run` raises.
+        """
+        plan = plan_migration(self.settings, only=routes)
+        path = self.settings.ledger
+        if not path.exists():
+            raise ConfigError(f"{path}: there is no ledger yet: bulkmove run comes first, a delta after it")
+        options = DeltaOptions(is_dry=dry_run, new_only=new_only)
+        with single_error(), ledger_or_copy(path, is_copied=dry_run) as file:
+            try:
+                async with open_ledger(file, synchronous=self.settings.synchronous) as ledger:
+                    done = await delta_migration(
+                        plan, ledger, options=options, observer=observer, stop=self._stop
+                    )
+                    if deletions and not dry_run and done.is_whole:
+                        done = done.followed_by(
+                            await delete_departed(plan, ledger, observer=observer, stop=self._stop)
+                        )
+                    return done
+            finally:
+                self._stop = anyio.Event()
+
+    async def delete_departed(
+        self, observer: Observer | None = None, *, routes: tuple[str, ...] = ()
+    ) -> Summary:
+        """Delete the rows of what the last deltas found gone, those that this migration made, where the target can.
+
+        Raises what `run` raises.
+        """
+        plan = plan_migration(self.settings, only=routes)
+        with single_error():
+            try:
+                async with open_ledger(self.settings.ledger, synchronous=self.settings.synchronous) as ledger:
+                    return await delete_departed(plan, ledger, observer=observer, stop=self._stop)
+            finally:
+                self._stop = anyio.Event()
+
+    def deletable(self, routes: tuple[str, ...] = ()) -> dict[str, int]:
+        """How many rows `delete_departed` would delete, by route; routes without any left out."""
+        plan = plan_migration(self.settings, only=routes)
+        with looked_at(self.settings.ledger) as connection:
+            return {} if connection is None else deletable(connection, plan)
 
     def failures(
         self, route: str | None = None, *, causes: Sequence[str] = (), ids: Sequence[str] = ()
@@ -257,23 +347,33 @@ class Migration:
                 raise unknown_record(connection, source_id, [route])
             return explain(found, is_going=is_locked(path))
 
-    def purgeable(self, route: str | None = None, *, messages: bool = False) -> Erasable:
+    def purgeable(
+        self, route: str | None = None, *, messages: bool = False, written: bool = False
+    ) -> Erasable:
         """What `purge` would erase. Raises ConfigError for a route that is not there."""
         with looked_at(self.settings.ledger, is_newest=True) as connection:
             if route is not None:
                 check_routes(self.settings, [route], connection)
-            return Erasable() if connection is None else erasable(connection, route, messages=messages)
+            if connection is None:
+                return Erasable()
+            return erasable(connection, route, messages=messages, written=written)
 
-    def purge(self, route: str | None = None, *, messages: bool = False) -> Erasable:
+    def purge(self, route: str | None = None, *, messages: bool = False, written: bool = False) -> Erasable:
         """Erase bodies, source records and answers of hosts (with `messages` those too) of all that has an outcome.
 
+        What `keep_before` keeps goes, too; with `written` also what was last written on routes that change their own list.
         Their bytes are nowhere in the ledger's files then; ids, hashes, outcomes and causes stay. Raises
         LedgerLockedError while a run is going.
         """
-        if self.purgeable(route, messages=messages).is_nothing and not self.settings.ledger.exists():
+        is_nothing = self.purgeable(route, messages=messages, written=written).is_nothing
+        if is_nothing and not self.settings.ledger.exists():
             return Erasable()
         return purge_file(
-            self.settings.ledger, route, messages=messages, synchronous=self.settings.synchronous
+            self.settings.ledger,
+            route,
+            messages=messages,
+            written=written,
+            synchronous=self.settings.synchronous,
         )
 
     def in_doubt(self) -> int:
@@ -288,6 +388,10 @@ class Migration:
         """
         path = self.settings.ledger
         return put_aside(path) if path.exists() else None
+
+    def take_back_ledger(self, aside: Path) -> bool:
+        """Put a ledger that was put aside in its place again, unless the new one holds a record; whether it was."""
+        return take_back(self.settings.ledger, aside)
 
 
 @contextmanager

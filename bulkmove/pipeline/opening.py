@@ -6,17 +6,22 @@ import math
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from urllib.parse import urlsplit
 
+from bulkmove.events import Note
+from bulkmove.ledger.canaries import KeptCanary
 from bulkmove.load.checking import body_checker
 from bulkmove.load.matching import Rules
 from bulkmove.load.rehearsal import RehearsedTarget
 from bulkmove.mapping.context import RouteContext
 from bulkmove.pipeline.budget import ErrorBudget
-from bulkmove.pipeline.job import RouteJob, Run, TargetList
+from bulkmove.pipeline.canaries import Canary
+from bulkmove.pipeline.job import RouteJob, Run, TargetList, Use
+from bulkmove.pipeline.masking import mask_of, masked, noting_in
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan
 from bulkmove.pipeline.rehearsing import source_in_rehearsal
-from bulkmove.protocols import Connector
+from bulkmove.protocols import Connector, LooksFirst, StagedTarget, Target, Transport
 from bulkmove.settings import HostSettings, RouteSettings, Window
 from bulkmove.transport import HostTransport, OpenClient, Timing, open_client, open_transport
 from bulkmove.transport.hiding import hiding_of
@@ -79,19 +84,27 @@ async def open_job(run: Run, route: RoutePlan) -> RouteJob:
         run.transports[settings.target.host],
     )
     source = run.plan.connectors[settings.source.host].source(
-        settings.source.stream, source_transport, settings
+        settings.source.stream, _counted(run, settings.name, "source", source_transport), settings
     )
     target = run.plan.connectors[settings.target.host].target(
-        settings.target.stream, target_transport, settings
+        settings.target.stream, _counted(run, settings.name, "target", target_transport), settings
     )
     if run.options.is_dry:
         source = await source_in_rehearsal(run, settings, source, target)
-        target = RehearsedTarget(target)
+        onlooker = run.options.onlooker
+        target = RehearsedTarget(target, partial(onlooker.rehearsed, settings.name) if onlooker else None)
+    if run.mask is None:
+        run.mask = await mask_of(run.plan.settings, run.ledger)
+    source, derive = masked(source, route.source.derive, run.mask, noting_in(run.ledger))
     target_host = hosts[settings.target.host]
     list_name = f"{place_of(target_host, hosts)} {settings.target.stream} {target.natural_key}"
     if list_name not in run.lists:
         run.lists[list_name] = TargetList(list_name)
     await run.ledger.save_list(list_name)
+    is_own_list = is_self_route(settings, hosts)
+    keeps_before = await _begin_keeping(run, settings.name, is_own_list=is_own_list)
+    if keeps_before and isinstance(target, LooksFirst):
+        target.keep_before = run.ledger.befores(settings.name, list_name).keep
     return RouteJob(
         settings=settings,
         source=source,
@@ -119,19 +132,52 @@ async def open_job(run: Run, route: RoutePlan) -> RouteJob:
         stop=run.stop,
         readers=readers_of(source_transport),
         listers=readers_of(target_transport),
-        is_self_route=_is_self_route(settings, hosts),
+        writers=lambda: target_transport.concurrency,
+        is_self_route=is_own_list,
+        keeps_before=keeps_before and settings.mode != "delete",
         attempts_over_s=run.options.attempts_over_s,
         limit=run.options.limit,
-        derive=route.source.derive,
+        derive=derive,
+        canary=_canary(run, settings, target),
         check_body=body_checker(route.target, settings.mode) if settings.check_bodies else None,
         onlooker=run.options.onlooker,
         hide=hiding_of(secret.reveal() for host in hosts.values() for secret in host.credentials.values()),
         sweep=run.plan.settings.sweep,
-        budget=ErrorBudget(settings.name, settings.max_rejected if run.options.has_budget else None),
+        budget=ErrorBudget(
+            settings.name,
+            settings.max_rejected if run.options.has_budget else None,
+            run.options.most_rejected(settings.name) if run.options.most_rejected else None,
+        ),
     )
 
 
-def _is_self_route(route: RouteSettings, hosts: Mapping[str, HostSettings]) -> bool:
+def _canary(run: Run, route: RouteSettings, target: Target) -> Canary | None:
+    """A file comes to be as a whole, and is looked at by whoever likes before it is used."""
+    if run.canaries is None:
+        return None
+    most = 0 if isinstance(target, StagedTarget) else route.canary
+    return Canary(KeptCanary(run.ledger, route.name), most, run.canaries)
+
+
+def _counted(run: Run, route: str, use: Use, transport: HostTransport) -> Transport:
+    """What a route's requests go through: where somebody looks on, they are counted there."""
+    onlooker = run.options.onlooker
+    return transport if onlooker is None else onlooker.counted(route, use, transport)
+
+
+async def _begin_keeping(run: Run, route: str, *, is_own_list: bool) -> bool:
+    """Let the ledger keep what is written, where that is needed or asked for; whether rows are kept before their change."""
+    is_asked = run.plan.settings.keep_before
+    if run.options.is_dry or not (is_asked or is_own_list):
+        return False
+    keeps_before = await run.ledger.begin_keeping(route, is_own_list=is_own_list, rows=is_asked)
+    if is_asked and not keeps_before:
+        text = "it wrote before keep_before was set: rows that it changes are not kept as they stood"
+        run.emit(Note(f"route {route}: {text}", route=route))
+    return keeps_before
+
+
+def is_self_route(route: RouteSettings, hosts: Mapping[str, HostSettings]) -> bool:
     """Two hosts may stand for one place: its lists are the same all the same."""
     source, target = hosts[route.source.host], hosts[route.target.host]
     is_one_place = place_of(source, hosts) == place_of(target, hosts)
@@ -176,6 +222,6 @@ def readers_of(transport: HostTransport) -> Callable[[], int]:
             wanted = MAX_READERS_UNLIMITED if rate is None else FEWEST_READERS
         else:
             wanted = max(FEWEST_READERS, math.ceil(READERS_PER_SLOT * rate * latency_s))
-        return min(wanted, transport.host.concurrency)
+        return min(wanted, transport.concurrency)
 
     return count

@@ -19,8 +19,10 @@ from bulkmove.mapping.reading import unread
 from bulkmove.mapping.resolve import ResolvedMapper, resolve_mapper
 from bulkmove.mapping.tables import load_table
 from bulkmove.pipeline.foreseeing import foresee
+from bulkmove.pipeline.guards import check_mask
 from bulkmove.pipeline.lookup_plan import OPTION_PREFIX, check_lookup, lookup_fingerprint, lookups_of
 from bulkmove.pipeline.staging import check_files, file_fingerprint
+from bulkmove.pipeline.undo_with import check_undo_with
 from bulkmove.protocols import Connector, StreamSpec
 from bulkmove.settings import HostSettings, MigrationSettings, Mode, RouteSettings, StreamName
 
@@ -135,6 +137,8 @@ def _check_route(settings: MigrationSettings, route: RouteSettings, hosts: Mappi
             raise ConfigError(
                 f"{where}.where.{name}: {route.source} has no such filter{_nearest(name, source.filters)}"
             )
+    if route.undo_with is not None:
+        check_undo_with(f"{where}.undo_with", route, target)
 
 
 def _plan_route(
@@ -149,6 +153,14 @@ def _plan_route(
             mapper.check_options(route.options)
         except ConfigError as error:
             raise ConfigError(f"{where}.options: {error}") from error
+    check_mask(
+        _file(settings),
+        settings.mask,
+        route,
+        id_field=source.id_field,
+        natural_key=route.natural_key or target.natural_key or target.id_field,
+        readings=mapper.readings,
+    )
     lookups = lookups_of(where, settings, route, mapper)
     cautions = foresee(
         where,
@@ -168,6 +180,7 @@ def _plan_route(
             **_fingerprint(settings, route, mapper, target),
             **lookup_fingerprint(settings, lookups, decisions),
             **file_fingerprint(settings, route, hosts),
+            **({"mask": sorted(settings.mask)} if settings.mask else {}),
         },
         lookups=lookups,
         cautions=cautions,

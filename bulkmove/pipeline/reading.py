@@ -95,7 +95,7 @@ async def _spans(job: RouteJob) -> Sequence[Span]:
     progress = await job.ledger.progress(job.name)
     if progress.spans:
         return progress.spans
-    now = await _now(job)
+    now = await now_by_host(job)
     cutoff = progress.cutoff
     if cutoff is None:
         last_key = job.source.listing.last_key
@@ -122,7 +122,7 @@ def _seconds(count: int) -> str:
     return "one second holds" if count == 1 else f"{count} seconds hold"
 
 
-async def _now(job: RouteJob) -> int:
+async def now_by_host(job: RouteJob) -> int:
     """By the host's own clock, which dates the rows; by this machine's where that one is far ahead."""
     page = await job.source.fetch(PageQuery(limit=1))
     if page.total is not None and job.derive is None:

@@ -13,9 +13,11 @@ from bulkmove.errors import single_error
 from bulkmove.exact import encode_json
 from bulkmove.ledger import failing, questions
 from bulkmove.ledger.failing import Selection
+from bulkmove.mapping.masking import Mask
 from bulkmove.model import Record
 from bulkmove.pipeline.exporting import Found
 from bulkmove.pipeline.hosts import OnPause, opened
+from bulkmove.pipeline.masking import mask_beside, masked
 from bulkmove.pipeline.opening import readers_of
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan
 from bulkmove.pipeline.whole import find_all, read_list
@@ -50,36 +52,43 @@ async def refetch(
 
     Raises what reading a source raises.
     """
-    numbers = questions.routes(connection)
+    numbers, mask = questions.routes(connection), mask_beside(plan.settings, connection)
     for name, route in plan.routes.items():
         if name not in numbers or (selection.routes and name not in selection.routes):
             continue
         lacking = _Lacking(connection, numbers[name], selection)
         if await lacking.behind(None, 1):
             with single_error():
-                await _read(plan, route, lacking, found, on_pause)
+                await _read(plan, route, lacking, found, mask=mask, on_pause=on_pause)
 
 
 async def _read(
-    plan: MigrationPlan, route: RoutePlan, lacking: _Lacking, found: Found, on_pause: OnPause | None
+    plan: MigrationPlan,
+    route: RoutePlan,
+    lacking: _Lacking,
+    found: Found,
+    *,
+    mask: Mask | None,
+    on_pause: OnPause | None,
 ) -> None:
     settings = replace(route.settings, fields_used=None)  # a person shall see all of it
     host, api = plan.settings.hosts[settings.source.host], plan.connectors[settings.source.host]
     async with opened(host, api, on_pause) as transport:
-        source = api.source(settings.source.stream, transport, settings)
+        unmasked = api.source(settings.source.stream, transport, settings)
+        source, derive = masked(unmasked, route.source.derive, mask)
 
         async def keep(records: Sequence[Record]) -> None:
             wanted = await lacking.among([r.id for r in records if r.id is not None])
             kept = [(r.id, _encoded(r)) for r in records if r.id is not None and r.id in wanted]
             await found.add(settings.name, kept)
 
-        if isinstance(source, FindsById) and route.source.derive is None:
+        if isinstance(source, FindsById) and derive is None:
             after: str | None = None
             while ids := await lacking.behind(after, source.find_at_once):
                 after = ids[-1]
                 await keep(list((await find_all(source, ids)).values()))
         else:
-            await read_list(source, keep, readers=readers_of(transport), derive=route.source.derive)
+            await read_list(source, keep, readers=readers_of(transport), derive=derive)
 
 
 def _encoded(record: Record) -> bytes:

@@ -14,16 +14,15 @@ from bulkmove.ledger import SqliteLedger, overtaken
 from bulkmove.ledger.choosing import Row
 from bulkmove.ledger.retrying import Retrying
 from bulkmove.model import Record, State
+from bulkmove.pipeline.delta.changed import change_records
 from bulkmove.pipeline.intake import map_again
 from bulkmove.pipeline.job import RouteJob
 from bulkmove.pipeline.keys import read_keys
-from bulkmove.pipeline.whole import find_all, read_list
+from bulkmove.pipeline.whole import LASTING_FILTERS, find_all, read_list
 from bulkmove.protocols import FindsById
 
 # Causes that the target's list may have been mended for, which is read once, at a migration's start.
 _BY_KEYS = frozenset({"exists", "ambiguous-key", "no-match", "no-target-id", "not-found"})
-# A record can't come to match these, or cease to, by a change.
-_LASTING_FILTERS = frozenset({"created_after", "created_before", "id", "ids"})
 _MOST_NAMED = 5
 _GONE = "no longer at the source when it was read again"
 
@@ -94,7 +93,7 @@ async def _map_listed(job: RouteJob, retrying: Retrying) -> None:
         text = f"{undated:,} rows of {job.settings.source} have no date and were not read: what was not found may be among them, and is left as it is"
         job.emit(Note(f"route {job.name}: {text}", route=job.name))
         return
-    if changing := sorted(job.settings.where.keys() - _LASTING_FILTERS):
+    if changing := sorted(job.settings.where.keys() - LASTING_FILTERS):
         text = f"what {job.settings.source} does not show with {', '.join(changing)} of where may be there all the same, and is left as it is"
         job.emit(Note(f"route {job.name}: {text}", route=job.name))
         return
@@ -130,8 +129,12 @@ async def _put_again(
             job.note_rejected(Counter({overtaken.CAUSE: rejected}))
             job.emit(RecordsSettled(job.name, "rejected", rejected))
 
-    if records:
-        await map_again(job, records, put)
+    written = await retrying.written_before([record.id for record in records if record.id is not None])
+    if fresh := [record for record in records if record.id not in written]:
+        await map_again(job, fresh, put)
+    if again := [record for record in records if record.id in written]:
+        # Their rows are there, from before they were changed to what was rejected.
+        await change_records(job, retrying.passing, again)
 
 
 async def _skip_gone(job: RouteJob, retrying: Retrying, gone: Mapping[str, Row]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 
 import anyio
 
@@ -15,6 +16,8 @@ from bulkmove.load.delivery import Lane
 from bulkmove.load.loader import Loader, open_loader
 from bulkmove.load.rehearsal import RehearsedTarget
 from bulkmove.model import Record
+from bulkmove.pipeline.befores import keep_befores
+from bulkmove.pipeline.canary import canary_first
 from bulkmove.pipeline.confirming import confirm
 from bulkmove.pipeline.gone import name_gone, skip_gone
 from bulkmove.pipeline.intake import map_stored, store, take
@@ -93,8 +96,12 @@ async def _work(job: RouteJob, *, is_read: bool) -> None:
     async with loader_of(job) as loader:
         progress = await job.ledger.progress(job.name)
         loader.heed_earlier(sent_until=progress.sent_until, unsettled_at=progress.unsettled_at)
+        read = None if job.is_self_route or is_read else partial(_stream, job, loader)
+        if not await canary_first(job, loader, read):
+            await loader.drain()
+            return
         await resend_open(job, loader)
-        if not job.is_self_route and not is_read:
+        if not job.is_self_route and not (await job.ledger.progress(job.name)).is_read:
             await _stream(job, loader)
         await (loader.drain() if job.stop.is_set() else finish_writing(job, loader))
 
@@ -106,10 +113,10 @@ async def finish_writing(job: RouteJob, loader: Loader) -> None:
 
 
 def loader_of(job: RouteJob) -> AbstractAsyncContextManager[Loader]:
-    writers = job.target_host.concurrency
+    writers, wanted = job.target_host.concurrency, job.writers
     if isinstance(job.target, StagedTarget):
-        writers = min(writers, MOST_WRITERS_OF_A_FILE)
-    return open_loader(_lane(job), batch_size=job.settings.batch_size, writers=writers)
+        writers, wanted = min(writers, MOST_WRITERS_OF_A_FILE), None
+    return open_loader(_lane(job), batch_size=job.settings.batch_size, writers=writers, wanted=wanted)
 
 
 def _lane(job: RouteJob) -> Lane:
@@ -124,6 +131,7 @@ def _lane(job: RouteJob) -> Lane:
         is_stopping=job.stop.is_set,
         settle_s=job.target_host.settle_s,
         size=job.target_list.size,
+        keep_before=partial(keep_befores, job) if job.keeps_before else None,
         confirms=job.settings.confirm != "none" and not isinstance(job.target, RehearsedTarget),
     )
 
@@ -138,7 +146,7 @@ async def _stream(job: RouteJob, loader: Loader) -> None:
                 if job.is_ending:
                     return
                 items = await take(job, records, span)
-            await loader.put(items)
+            await loader.put(await job.admitted(items))
 
     async with Tally() as tally:
         try:
@@ -167,7 +175,7 @@ async def _read_then_map(job: RouteJob, *, is_read: bool) -> bool:
                 return False
             await skip_gone(job, tally)
         await job.ledger.mark(job.name, is_read=True)
-    return await _map_all_stored(job)
+    return await map_all_stored(job)
 
 
 async def _is_stale(job: RouteJob) -> bool:
@@ -203,7 +211,7 @@ async def _cancel_on(event: anyio.Event, turn: anyio.Lock, scope: anyio.CancelSc
         scope.cancel()
 
 
-async def _map_all_stored(job: RouteJob) -> bool:
+async def map_all_stored(job: RouteJob) -> bool:
     chunk = 0
     while not job.is_ending and (found := await job.ledger.next_raw(job.name, chunk)) is not None:
         chunk, rows = found

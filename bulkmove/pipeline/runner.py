@@ -9,27 +9,36 @@ page ──► intake ──► ledger ──► loader ──► target      ea
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 import anyio
 import orjson
 
 from bulkmove.errors import (
     BulkmoveError,
+    CanaryError,
     ConfigError,
     CredentialsError,
+    HeldError,
     LedgerError,
     LedgerRefusedError,
     single_error,
 )
 from bulkmove.events import HostSample, Note
 from bulkmove.ledger import SqliteLedger
+from bulkmove.ledger.canaries import KeptCanary
 from bulkmove.model import Counts, Summary
+from bulkmove.pipeline.canaries import Canaries
+from bulkmove.pipeline.control import heed_control
 from bulkmove.pipeline.job import Run, RunOptions
 from bulkmove.pipeline.lookups import open_lookups
+from bulkmove.pipeline.masking import unused_patterns
 from bulkmove.pipeline.opening import OpenHost, open_host, open_hosts, open_job
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan, changed_keys
+from bulkmove.pipeline.recording import Recorder
 from bulkmove.pipeline.route import run_route
 from bulkmove.pipeline.spending import recall_spending
+from bulkmove.pipeline.undone import refuse_undone
 from bulkmove.protocols import Observer
 
 SAMPLE_EVERY_S = 0.5
@@ -55,16 +64,36 @@ async def run_migration(
     `open_host`: opens the transport to each host.
     Raises LedgerError, and LedgerRefusedError where the migration changed since the ledger was begun.
     """
-    await _check_fingerprints(plan, ledger, accept_changes=options.accept_changes)
+    await check_fingerprints(plan, ledger, accept_changes=options.accept_changes)
+    if not options.is_dry:
+        await _refuse_too_early(plan, ledger)
     await ledger.begin_run()
     run = Run(plan, ledger, options, observer, stop)
     unfinished = [name for name in plan.routes if not (await ledger.progress(name)).is_finished]
+    run.canaries = await _canaries(run, unfinished)
     await work_routes(run, _run_in_turn, mapping=unfinished, open_host=open_host)
     if options.is_dry and options.onlooker is None:
         await _tell_causes(run)
+    if run.mask is not None and run.mask.records:
+        for text in await unused_patterns(plan, ledger, run.mask):
+            run.emit(Note(text))
     summary = await summarise(run)
     await ledger.end_run(summary.exit_code or 0)
     return summary
+
+
+async def _canaries(run: Run, unfinished: Sequence[str]) -> Canaries | None:
+    """What holds the routes together whose first records are to be looked at; nothing in a dry run."""
+    if run.options.is_dry:
+        return None
+    first = [
+        name
+        for name in unfinished
+        if (settings := run.plan.routes[name].settings).canary
+        and not set(settings.after) & set(unfinished)
+        and await KeptCanary(run.ledger, name).state() != "passed"
+    ]
+    return Canaries(first, watch=run.options.canary, stop=run.stop, emit=run.emit)
 
 
 async def work_routes(
@@ -79,18 +108,39 @@ async def work_routes(
             spending = await recall_spending(run.ledger, run.plan.settings.hosts, run.transports)
             background.start_soon(run.ledger.stay_alive, name="sign of life")
             background.start_soon(spending.keep, name="spending")
+            heed = partial(heed_control, run.ledger, run.transports, emit=run.emit, stop=run.stop)
+            background.start_soon(heed, name="control")
+            if not run.options.is_dry and run.ledger.run:  # who only looks begins no run
+                recorder = Recorder(run.ledger, run.transports, list(run.plan.routes))
+                background.start_soon(recorder.keep, name="history")
             if run.observer is not None:
                 background.start_soon(_sample_hosts, run, name="host samples")
+            if run.options.onlooker is not None:
+                run.options.onlooker.opened(run.transports)
             if await _load_lookups(run, mapping):
                 # All are opened before the first starts: a mistake in one is told before anything is written.
                 for name, route in run.plan.routes.items():
                     run.ended[name] = anyio.Event()
                     run.jobs[name] = await open_job(run, route)
-                with single_error():
-                    async with anyio.create_task_group() as routes:
-                        for name, route in run.plan.routes.items():
-                            routes.start_soon(_run_one, run, route, work, name=f"route {name}")
+                if await _may_begin(run):
+                    with single_error():
+                        async with anyio.create_task_group() as routes:
+                            for name, route in run.plan.routes.items():
+                                routes.start_soon(_run_one, run, route, work, name=f"route {name}")
             background.cancel_scope.cancel()
+
+
+async def _may_begin(run: Run) -> bool:
+    """Whether what the run is held to holds."""
+    if run.options.before is not None:
+        try:
+            await run.options.before(run)
+        except LedgerError:
+            raise
+        except BulkmoveError as error:
+            run.errors.append(error)
+            return False
+    return True
 
 
 async def _load_lookups(run: Run, mapping: Sequence[str]) -> bool:
@@ -113,6 +163,8 @@ async def _load_lookups(run: Run, mapping: Sequence[str]) -> bool:
                 tasks.cancel_scope.cancel()
     except LedgerError:
         raise
+    except HeldError as error:
+        run.emit(Note(str(error)))
     except BulkmoveError as error:
         run.errors.append(error)
     if is_loaded and on_lookups is not None:
@@ -129,7 +181,10 @@ async def _run_in_turn(run: Run, route: RoutePlan) -> bool | None:
     """One route, once those before it are finished."""
     if not await _predecessors_finished(run, route):
         return None
-    return await run_route(run.jobs[route.settings.name])
+    job = run.jobs[route.settings.name]
+    if job.onlooker is not None:
+        await job.onlooker.begin(job)
+    return await run_route(job)
 
 
 async def _run_one(run: Run, route: RoutePlan, work: Work) -> None:
@@ -139,7 +194,9 @@ async def _run_one(run: Run, route: RoutePlan, work: Work) -> None:
         is_finished = await work(run, route)
         if is_finished is not None:
             run.finished[name] = is_finished
-    except (CredentialsError, ConfigError) as error:
+    except HeldError as error:
+        run.emit(Note(str(error), route=name))
+    except (CredentialsError, ConfigError, CanaryError) as error:
         # The whole run is set up wrongly: what is in flight is finished, nothing new begins.
         run.errors.append(error)
         run.stop.set()
@@ -150,7 +207,22 @@ async def _run_one(run: Run, route: RoutePlan, work: Work) -> None:
     finally:
         if run.jobs[name].budget.is_spent:
             run.errors.append(run.jobs[name].budget.error())
+        if run.canaries is not None:
+            run.canaries.leave(name)
         run.ended[name].set()
+
+
+async def _refuse_too_early(plan: MigrationPlan, ledger: SqliteLedger) -> None:
+    """A route that was chosen without those before it would do nothing, and say that it did it well."""
+    known = await ledger.fingerprints()
+    for name, route in plan.routes.items():
+        for before in route.settings.after:
+            if before in plan.routes or (before in known and (await ledger.progress(before)).is_finished):
+                continue
+            raise ConfigError(
+                f"route {name} comes after {before}, which is not finished: run {before} first, or both"
+                f" (--route {before} --route {name})"
+            )
 
 
 async def _predecessors_finished(run: Run, route: RoutePlan) -> bool:
@@ -172,14 +244,16 @@ async def _predecessors_finished(run: Run, route: RoutePlan) -> bool:
     return True
 
 
-async def _check_fingerprints(plan: MigrationPlan, ledger: SqliteLedger, *, accept_changes: bool) -> None:
+async def check_fingerprints(plan: MigrationPlan, ledger: SqliteLedger, *, accept_changes: bool) -> None:
     known = await ledger.fingerprints()
+    await refuse_undone(ledger, plan.routes)
     for name, route in plan.routes.items():
         now = orjson.dumps(route.fingerprint).decode()
         if name in known and not (await ledger.counts(name)).read:
             known[name] = now  # a typo that was mended before anything was read changes nothing
             await ledger.save_route(name, now)
         changed = changed_keys(orjson.loads(known[name]), orjson.loads(now)) if name in known else []
+        refuse_other_mask(name, changed)
         if changed and not accept_changes:
             raise LedgerRefusedError(
                 f"route {name} has changed since this ledger was begun: {', '.join(changed)}; put it back, or let the"
@@ -191,6 +265,15 @@ async def _check_fingerprints(plan: MigrationPlan, ledger: SqliteLedger, *, acce
             await ledger.drop_rejected_bodies(name)
         if known.get(name) != now:
             await ledger.save_route(name, now)
+
+
+def refuse_other_mask(route: str, changed: Sequence[str]) -> None:
+    """Half of a target in clear and half in stand-ins helps nobody. Raises LedgerRefusedError."""
+    if "mask" in changed:
+        raise LedgerRefusedError(
+            f"route {route}: mask has changed since this ledger was begun, and what is masked can't go on in clear, nor the"
+            " other way round: put it back, or use another ledger (--ledger PATH, or --fresh)"
+        )
 
 
 def _deletes_differ(before: str | None, now: str) -> bool:
@@ -234,7 +317,7 @@ async def summarise(run: Run) -> Summary:
 
 
 # What to say first where several things went wrong; a run that was stopped is told by its signal, in the CLI.
-_CODES_GRAVEST_FIRST = (6, 2, 1, 7, 5)
+_CODES_GRAVEST_FIRST = (6, 2, 1, 7, 4, 5)
 FAILURES = 3
 
 

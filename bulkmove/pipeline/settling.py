@@ -150,7 +150,7 @@ async def resend_open(job: RouteJob, loader: Loader) -> int:
             settled = [set_aside(item) for item in spent]
             await job.ledger.settle(job.name, settled)
             job.note_settled(settled)
-        rest = [item for item in free if item not in spent] if spent else free
+        rest = await job.admitted([item for item in free if item not in spent] if spent else free)
         count += len(rest)
         await loader.put(rest)
     return count

@@ -60,6 +60,8 @@ async def try_mapping(
                 )
                 job = await open_job(run, plan.routes[route])
                 job.context = replace(job.context, ids_of=ids_of)
+                if run.mask is not None:
+                    rows = [run.mask.data(row) for row in rows]
                 id_field = plan.routes[route].source.id_field
                 return [await _try_one(job, row, as_text(row.get(id_field)) or "") for row in rows]
 

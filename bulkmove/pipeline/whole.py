@@ -26,6 +26,8 @@ RowsSink = Callable[[Sequence[Record]], Awaitable[None]]
 _AHEAD_S = 86_400
 _END_OF_TIME = 250_000_000_000
 _QUIET_ANSWERS = 2
+# A record can't come to match these, or cease to, by a change.
+LASTING_FILTERS = frozenset({"created_after", "created_before", "id", "ids"})
 
 
 async def read_list(
@@ -69,14 +71,14 @@ async def read_list(
                 looks_behind=looks_behind,
             )
             return 0
-        spans = await plan_spans(source, cutoff=await _last_key(source), count=readers())
+        spans = await plan_spans(source, cutoff=await last_key(source), count=readers())
         await read_keyset(
             source, spans, limit=listing.page_limit, workers=readers, sink=show_page, on_split=_forget
         )
     return await count_undated(source)
 
 
-async def _last_key(source: Source) -> int:
+async def last_key(source: Source) -> int:
     """A key after which there is no row: soon, so that spans are cut where rows are, unless a row lies beyond it."""
     page = await source.fetch(PageQuery(limit=1))
     now = page.date if page.date is not None else clock.now()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bulkmove.events import PAUSED_BY_HAND
+
 _MINUTE_S = 60
 _HOUR_S = 3600
 _DAY_S = 86400
@@ -32,3 +34,10 @@ def duration(seconds: float) -> str:
     if whole < _DAY_S:
         return f"{whole // _HOUR_S}:{whole % _HOUR_S // _MINUTE_S:02d}:{whole % _MINUTE_S:02d}"
     return f"{whole // _DAY_S} d {whole % _DAY_S // _HOUR_S:02d} h"
+
+
+def pause(seconds: float, reason: str | None, *, said: str = "paused") -> str:
+    """`paused 0:42: it asked to wait (429)`; a pause by hand lasts as long as somebody likes."""
+    if reason == PAUSED_BY_HAND:
+        return reason
+    return f"{said} {duration(seconds)}{f': {reason}' if reason else ''}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self, TextIO
 
@@ -45,12 +46,21 @@ class Bars:
 
     def __enter__(self) -> Self:
         self._live.start()
+        self._standing.hidden = self._hidden
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._live.stop()
+
+    @contextmanager
+    def _hidden(self) -> Iterator[None]:
+        self._live.stop()
+        try:
+            yield
+        finally:
+            self._live.start()
 
     def _picture(self) -> Group:
         # The last column stays free: some terminals begin a new line when it is written to.
@@ -195,8 +205,7 @@ def _host_lines(hosts: Sequence[HostSample]) -> list[Text]:
         rest = f"{_GAP}{use.rjust(_widest(used))} {allow.ljust(_widest(allowed))}{_GAP}{fly.rjust(_widest(flying))}"
         text.append(rest, "not bold")
         if host.paused_s > 0:
-            why = f": {host.reason}" if host.reason else ""
-            text.append(f"{_GAP}paused {amounts.duration(host.paused_s)}{why}", "not bold yellow")
+            text.append(f"{_GAP}{amounts.pause(host.paused_s, host.reason)}", "not bold yellow")
         lines.append(text)
     return lines
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from bulkmove.mapping.reading import Reading
 from bulkmove.model import Json
-from bulkmove.pipeline.preview import Part, Sample
+from bulkmove.pipeline.witness import Part, Sample
 from bulkmove.report.pairing import Kind, Leaf, Pair, pairs
 
 _LONGEST_VALUE = 160

@@ -8,6 +8,7 @@ import orjson
 
 from bulkmove.events import Event, HostSample, Note, Phase, RouteFinished, RouteStarted
 from bulkmove.report import amounts
+from bulkmove.report.logged import Level, entry
 from bulkmove.report.standing import RouteStanding, Standing
 
 EVERY_S = 30.0
@@ -69,8 +70,9 @@ class TextLines:
                 )
         for host in self._standing.hosts.values():
             if host.paused_s > 0:
-                why = f": {host.reason}" if host.reason else ""
-                self._write(f"host {host.host}: paused for {amounts.duration(host.paused_s)}{why}")
+                self._write(
+                    f"host {host.host}: {amounts.pause(host.paused_s, host.reason, said='paused for')}"
+                )
 
     def _so_far(self, route: RouteStanding) -> str:
         return _so_far(route, written=self._standing.written)
@@ -96,7 +98,7 @@ def _so_far(route: RouteStanding, *, written: str) -> str:
 
 
 class JsonLines:
-    """An Observer that writes one JSON object a line, each with a `type`."""
+    """An Observer that writes one JSON object a line, each with its `time`, `level` and `event` (see `logged.py`)."""
 
     def __init__(self, standing: Standing, stream: TextIO) -> None:
         self._standing = standing
@@ -116,7 +118,7 @@ class JsonLines:
             case Phase(route=route, text=text) if text:
                 self._write("phase", route=route, text=text)
             case Note(text=text, route=name):
-                self._write("note", route=name, text=text)
+                self._write("note", "warning", route=name, text=text)
 
     def _write_all(self) -> None:
         now = self._standing.clock()
@@ -149,7 +151,7 @@ class JsonLines:
             **more,
         )
 
-    def _write(self, kind: str, **values: Any) -> None:
-        line = {"type": kind, "elapsed_s": round(self._standing.elapsed_s, 1), **values}
+    def _write(self, event: str, level: Level = "info", /, **values: Any) -> None:
+        line = entry(event, level, elapsed_s=round(self._standing.elapsed_s, 1), **values)
         self._stream.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE).decode())
         self._stream.flush()

@@ -1,4 +1,4 @@
-"""What a run would do, for people and for programs: counts, what does not resolve, and records before and after."""
+"""What a run would do, for people: counts, what does not resolve, what would change, and records before and after."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bulkmove.exact import encode_json
 from bulkmove.mapping.lookups.collecting import Unresolved
 from bulkmove.pipeline.preview import Cause, Preview, RoutePreview
 from bulkmove.pipeline.watching import EmptyField
 from bulkmove.report import amounts
 from bulkmove.report.beside import LEGEND, beside, first_line, plain_text
-from bulkmove.report.summary import no_place_of, notes_of
+from bulkmove.report.foretold import changes_of, foretold, lists_of
+from bulkmove.report.summary import notes_of
 from bulkmove.report.telling import stdout_console
 
 NOTHING_WRITTEN = "nothing was written to any host; the counts say what a run would do"
 _WIDEST = 140
 _MOST_UNRESOLVED = 50
+_MOST_NAMES = 30
 _ALIKE = 100.0
 
 
@@ -48,23 +49,48 @@ def preview_parts(preview: Preview, notes: Sequence[str], *, quiet: bool) -> Ite
             yield from beside(sample, preview.routes[sample.route].readings)
         yield Text(LEGEND, "dim")
     yield _counts(preview.routes)
-    for name, route in preview.routes.items():
-        for cause in route.causes:
-            yield Text(f"route {name}: {_of_cause(cause)}", "red")
-        yield from (Text(f"route {name}: {_of_empty(each, route.bodies)}", "yellow") for each in route.empty)
+    yield from lists_of(preview.lists)
+    yield from changes_of(preview.routes)
+    yield from _troubles_of(preview.routes)
     if preview.unresolved:
         yield from _unresolved(preview.unresolved)
         if not quiet:
             yield from _of_spelling(preview.unresolved)
+    if not quiet:
+        yield from _hints_of(preview.routes)
+    yield from foretold(preview)
     for note in notes:
         yield Text(f"note: {note}", "yellow")
     if quiet:
         return
-    yield from no_place_of({name: route.no_place for name, route in preview.routes.items()})
-    yield from _unread_of(preview.routes)
     if (said := _of_decisions(preview)) is not None:
         yield Text(said, "bold")
     yield Text(NOTHING_WRITTEN, "bold")
+
+
+def _troubles_of(routes: Mapping[str, RoutePreview]) -> Iterator[RenderableType]:
+    for name, route in routes.items():
+        for cause in route.causes:
+            yield Text(f"route {name}: {_of_cause(cause)}", "red")
+        yield from (Text(f"route {name}: {_of_empty(each, route.bodies)}", "yellow") for each in route.empty)
+
+
+def _hints_of(routes: Mapping[str, RoutePreview]) -> Iterator[RenderableType]:
+    yield from _fields_without_a_place(routes)
+    yield from _unread_of(routes)
+
+
+def _fields_without_a_place(routes: Mapping[str, RoutePreview]) -> Iterator[RenderableType]:
+    """Fields within others are counted at the outermost, and of many the first are named."""
+    for name, route in routes.items():
+        if route.no_place:
+            have = "field has" if len(route.no_place) == 1 else "fields have"
+            yield Text(f"route {name}: {len(route.no_place)} source {have} no place at the target:")
+            outer = Counter(each.partition(".")[0].removesuffix("[]") for each in route.no_place)
+            listed = [each if count == 1 else f"{each} ({count})" for each, count in outer.items()]
+            if (more := len(listed) - _MOST_NAMES) > 1:
+                listed[_MOST_NAMES:] = [f"and {more} more: --json"]
+            yield Padding(Text(", ".join(listed), "dim"), (0, 0, 0, 2))
 
 
 def _unread_of(routes: Mapping[str, RoutePreview]) -> Iterator[RenderableType]:
@@ -97,7 +123,7 @@ def _of_empty(each: EmptyField, bodies: int) -> str:
 
 
 def _counts(routes: Mapping[str, RoutePreview]) -> Table:
-    rows = {name: _numbers(route) for name, route in routes.items()}
+    rows = {name: numbers_of(route) for name, route in routes.items()}
     always = ("read", "create", "update")
     columns = dict.fromkeys(name for row in rows.values() for name in row)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, header_style="bold")
@@ -110,7 +136,8 @@ def _counts(routes: Mapping[str, RoutePreview]) -> Table:
     return table
 
 
-def _numbers(route: RoutePreview) -> dict[str, int]:
+def numbers_of(route: RoutePreview) -> dict[str, int]:
+    """A route's records by what would become of them."""
     is_delete = route.mode == "delete"
     return {
         "read": route.counts.read,
@@ -167,41 +194,3 @@ def _of_spelling(found: Sequence[Unresolved]) -> Iterator[Text]:
         yield Text(
             f'{values} in case, spaces or diacritics alone: lookups.{lookup}.match = "normalised" finds such values'
         )
-
-
-def tell_preview_json(preview: Preview) -> None:
-    """A JSON line each; the summary line follows when the command ends."""
-    for sample in preview.samples:
-        bodies = [part.body for part in sample.parts if part.body is not None]
-        first = sample.parts[0]
-        _print(
-            "preview",
-            route=sample.route,
-            source_id=sample.source_id,
-            source=sample.source,
-            mapped=bodies[0] if len(bodies) == 1 else bodies or None,
-            outcome=[part.outcome for part in sample.parts] if len(sample.parts) > 1 else first.outcome,
-            message=next((part.message for part in sample.parts if part.message), None),
-        )
-    for miss in preview.unresolved:
-        _print("unresolved", **miss.as_dict())
-    for name, route in preview.routes.items():
-        numbers = {key.replace(" ", "_"): number for key, number in _numbers(route).items()}
-        _print("plan", route=name, **numbers)
-        for cause in route.causes:
-            _print("cause", route=name, **cause._asdict())
-        for each in route.empty:
-            _print("empty", route=name, field=each.target, paths=list(each.texts), records=route.bodies)
-        if route.no_place:
-            _print("no-place", route=name, fields=list(route.no_place))
-        if route.unread:
-            _print("unread", route=name, fields=list(route.unread))
-    for note in notes_of(preview.summary):
-        _print("note", text=note)
-    if preview.decisions is not None and (preview.unresolved or preview.is_written):
-        _print("decisions", file=str(preview.decisions), is_written=preview.is_written)
-    _print("note", text=NOTHING_WRITTEN)
-
-
-def _print(kind: str, **values: object) -> None:
-    sys.stdout.write(encode_json({"type": kind, **values}).decode() + "\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from bulkmove.events import (
@@ -94,6 +95,8 @@ class Standing:
         self.notes: list[Note] = []
         self.is_dry = False  # what is told as written would be written
         self.has_moved = False  # a record was read or settled in this run
+        # What takes whatever shows this out of the way while a person is asked.
+        self.hidden: Callable[[], AbstractContextManager[None]] = nullcontext
 
     @property
     def elapsed_s(self) -> float:

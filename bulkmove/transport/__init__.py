@@ -8,7 +8,12 @@ health.py    what a host did lately, and when that is enough
 retry_budget.py  how many retries a host gets
 gate.py      one decision over windows, concurrency, pace and pauses, first come first served
 meters.py    what the gate asks: slots of a window, and the log that keeps its promise
+lately.py    what was let out, whatever windows held: what new ones are told
+steering.py  pauses and limits that a person or the timetable changes while a run goes
+timetable.py the windows that hold at a time of the host's day
 pace.py      how much of its rate a host gets after a 429
+latencies.py how long answers took, in buckets that can be added
+rests.py     when a host rested, and why
 spent.py     what was let out, for windows that outlive a run
 hints.py     what a host tells of its limits: RateLimit headers
 waits.py     how long to wait: Retry-After, backoff

@@ -41,6 +41,16 @@ class HostCircuit:
     def served(self, request: Request) -> None:
         self.health.served(self._timing.clock(), is_write=is_write(request))
 
+    @property
+    def held_s(self) -> float:
+        """For how many seconds in all a person held the host."""
+        return self._gate.held_s
+
+    @property
+    def is_left(self) -> bool:
+        """Whether the run ends, so that nobody is to wait for the host for long."""
+        return self._gate.is_left
+
     def throttled(self, tries: Tries, told_s: float) -> None:
         """A 429 holds the host; the first since something was served lowers its rate.
 

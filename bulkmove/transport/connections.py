@@ -39,7 +39,8 @@ class Connector(aiohttp.TCPConnector):
 async def connector_of(host: HostSettings) -> Connector:
     """Raises ConfigError for a `ca_file` that can't be used. Certificates are always verified."""
     trust = True if host.ca_file is None else await to_thread.run_sync(_trusting, host.name, host.ca_file)
-    return Connector(limit=host.concurrency, keepalive_timeout=KEEP_ALIVE_S, ssl=trust)
+    # No limit of its own: the gate's may be changed while a run goes.
+    return Connector(limit=0, keepalive_timeout=KEEP_ALIVE_S, ssl=trust)
 
 
 def _trusting(host: str, ca_file: Path) -> ssl.SSLContext:

@@ -8,13 +8,28 @@ from collections.abc import Callable, Iterable, Sequence
 
 import anyio
 
+from bulkmove.events import PAUSED_BY_HAND
 from bulkmove.settings import Window
+from bulkmove.transport.lately import Lately
 from bulkmove.transport.meters import LONGEST_SPACED_S, Entry, Meter, meters_of, rate_per_s
 from bulkmove.transport.pace import Pace
+from bulkmove.transport.rests import RestLog
 
 # Timers of event loops count in milliseconds; asking for less only spins.
 LEAST_WAIT_S = 0.001
 USUAL_DELAY_WEIGHT = 0.1
+
+
+# What is told of a host that somebody paused: for how long at least.
+HELD_S = 1.0
+
+
+# Whoever would wait longer for a slot while the run ends is sent away: nothing of it is in flight.
+LONGEST_AT_END_S = 5.0
+
+
+class LeftError(Exception):
+    """The run ends, and nobody is to wait for the host any longer. Its text says why it was waited for."""
 
 
 class Slot:
@@ -52,7 +67,9 @@ class Gate:
     ) -> None:
         self._clock = clock
         self._concurrency = self._most_in_flight = concurrency
+        self._burst = burst
         self._meters: tuple[Meter, ...] = meters_of(windows, burst)
+        self._lately = Lately()
         self._pace = Pace()
         self._share = 1.0
         self._turn = anyio.Lock(fast_acquire=True)
@@ -62,11 +79,16 @@ class Gate:
         self._paused_until = -math.inf
         self._held_until = -math.inf
         self._reason: str | None = None
+        self._held_since: float | None = None
+        self._held_before_s = 0.0
+        self._is_left = False
         self._pauses = 0
         self._recent_in_flight = 0
         self._recent_most = concurrency
         self.in_flight = 0
         self.granted = 0
+        self.rests = RestLog()
+        self.peak = 0  # most in flight since somebody set it back
         self.is_spaced = any(window.period_s <= LONGEST_SPACED_S for window in windows)
         self._rate_per_s = rate_per_s(windows)
 
@@ -81,6 +103,7 @@ class Gate:
     def remember(self, spent: Iterable[tuple[float, int]]) -> None:
         """What an earlier run let out, by the clock, the oldest first. To be called before the first `acquire`."""
         for at, count in spent:
+            self._lately.remember(at, count)
             for meter in self._meters:
                 meter.remember(at, count)
 
@@ -96,6 +119,10 @@ class Gate:
     def paused(self) -> tuple[float, str | None]:
         """How many seconds the host still rests, and why."""
         left_s = max(self._paused_until, self._held_until) - self._clock()
+        if self._held_since is not None:
+            now = self._clock()
+            self.rests.note(now, until=now + HELD_S, reason=PAUSED_BY_HAND)
+            return max(left_s, HELD_S), PAUSED_BY_HAND
         return (left_s, self._reason) if left_s > 0 else (0.0, None)
 
     def pause(self, seconds: float, reason: str) -> None:
@@ -107,6 +134,7 @@ class Gate:
             self._pauses += 1
         if now + seconds > max(self._paused_until, self._held_until):
             self._reason = reason
+            self.rests.note(now, until=now + seconds, reason=reason)
         self._paused_until = max(self._paused_until, now + seconds)
         self._pace.rest_until(self._paused_until)
         self._recent_in_flight = 0
@@ -114,10 +142,65 @@ class Gate:
 
     def hold(self, seconds: float, reason: str) -> None:
         """Let nothing out for `seconds` from now, with no doubt about the host: all go on together afterwards."""
-        until = self._clock() + seconds
+        now = self._clock()
+        until = now + seconds
         if until > max(self._paused_until, self._held_until):
             self._reason = reason
+            self.rests.note(now, until=until, reason=reason)
         self._held_until = max(self._held_until, until)
+
+    def hold_by_hand(self) -> None:
+        """Let nothing out until `let_go`."""
+        if self._held_since is None:
+            self._held_since = self._clock()
+
+    def let_go(self) -> float:
+        """End what `hold_by_hand` began; how many seconds it held, 0 where it did not."""
+        if self._held_since is None:
+            return 0.0
+        held_s = self._clock() - self._held_since
+        self._held_before_s += held_s
+        self._held_since = None
+        self.rests.cut(self._clock())
+        self._rouse()
+        return held_s
+
+    @property
+    def is_held_by_hand(self) -> bool:
+        return self._held_since is not None
+
+    @property
+    def held_s(self) -> float:
+        """For how many seconds in all the host was held by hand."""
+        now_s = 0.0 if self._held_since is None else self._clock() - self._held_since
+        return self._held_before_s + now_s
+
+    @property
+    def is_left(self) -> bool:
+        """The run ends."""
+        return self._is_left
+
+    def leave(self) -> None:
+        """The run ends: whoever waits while the host is held by hand, or would wait long, is sent away with LeftError."""
+        self._is_left = True
+        self._rouse()
+
+    def set_limits(self, windows: Sequence[Window], *, concurrency: int) -> None:
+        """Let out no more, and no less, than this from now on; what was let out before counts.
+
+        A pace that was lowered starts anew: it was a share of other limits.
+        """
+        now = self._clock()
+        before = self._lately.entries(now)
+        self._meters = meters_of(windows, self._burst, before=before, now=now)
+        self.is_spaced = any(window.period_s <= LONGEST_SPACED_S for window in windows)
+        self._rate_per_s = rate_per_s(windows)
+        self._pace, self._share = Pace(), 1.0
+        if self._recent_most >= self._concurrency:
+            self._recent_most = concurrency
+        self._recent_most = min(self._recent_most, concurrency)
+        self._concurrency = self._most_in_flight = concurrency
+        self._rouse()
 
     def lower(self) -> None:
         """The host answered 429: let less out, and creep back to what is configured."""
@@ -127,7 +210,10 @@ class Gate:
         self._follow_pace(now)
 
     async def acquire(self) -> Slot:
-        """Wait for a slot and take it; to be given back by `release`. Cancelled, it leaves none taken."""
+        """Wait for a slot and take it; to be given back by `release`. Cancelled, it leaves none taken.
+
+        Raises LeftError where the run ends and the host lets nothing out for long.
+        """
         if self._waiting == 0:
             now = self._clock()
             if self._wait_s(now) <= 0:
@@ -136,6 +222,7 @@ class Gate:
         try:
             async with self._turn:
                 while (wait_s := self._wait_s(now := self._clock())) > 0:
+                    self._send_away(wait_s)
                     await self._wait_for_change(wait_s)
                 return self._take(now)
         finally:
@@ -163,6 +250,14 @@ class Gate:
                 self._recent_most += 1
         self._rouse()
 
+    def _send_away(self, wait_s: float) -> None:
+        if not self._is_left:
+            return
+        if self.is_held_by_hand:
+            raise LeftError(f"is {PAUSED_BY_HAND}")
+        if LONGEST_AT_END_S < wait_s < math.inf:
+            raise LeftError(f"takes no request for {wait_s:.0f} s")
+
     def _follow_pace(self, now: float) -> None:
         share = self._pace.share(now)
         if share == self._share:
@@ -180,7 +275,9 @@ class Gate:
             self._wake.set_result(None)
 
     def _wait_s(self, now: float) -> float:
-        """Seconds until everything admits a request; infinite while that hangs on a `release`."""
+        """Seconds until everything admits a request; infinite while that hangs on a `release` or a person."""
+        if self._held_since is not None:
+            return math.inf
         if now < self._paused_until or now < self._held_until:
             return max(self._paused_until, self._held_until) - now
         if self._share < 1.0:
@@ -193,11 +290,12 @@ class Gate:
         return longest_s
 
     def _take(self, now: float) -> Slot:
-        taken = [meter.take(now) for meter in self._meters] if self._meters else ()
+        taken = [self._lately.take(now), *(meter.take(now) for meter in self._meters)]
         self.in_flight += 1
+        self.peak = max(self.peak, self.in_flight)
         self._recent_in_flight += 1
         self.granted += 1
-        return Slot(self._pauses, now, tuple(entry for entry in taken if entry) if taken else ())
+        return Slot(self._pauses, now, tuple(entry for entry in taken if entry))
 
     async def _wait_for_change(self, wait_s: float) -> None:
         loop = asyncio.get_running_loop()

@@ -9,8 +9,9 @@ from typing import Protocol
 from bulkmove.model import Request, Response
 from bulkmove.transport import messages
 from bulkmove.transport.answers import Answer
-from bulkmove.transport.gate import Gate
+from bulkmove.transport.gate import Gate, LeftError
 from bulkmove.transport.health import HostHealth
+from bulkmove.transport.latencies import Latencies
 from bulkmove.transport.spent import Spending
 from bulkmove.transport.timing import Timing
 
@@ -62,15 +63,21 @@ class GatedClient:
         self._longest_s = longest_s
         self.spending = spending
         self.latency_s: float | None = None
+        self.latencies = Latencies()
+        self.latencies_s = 0.0
 
     async def send(self, request: Request, tries: Tries) -> Answer:
         """One attempt, noted in `tries`.
 
         Raises HostUnavailableError where the host has been given up by the time that the slot comes, for a request
-        that could come to be in doubt, and for one that failed before: it is no news that it would fail again.
+        that could come to be in doubt, and for one that failed before: it is no news that it would fail again. Raises
+        HeldError where the run ends and the host lets nothing out for long.
         """
         clock = self._timing.clock
-        slot = await self._gate.acquire()
+        try:
+            slot = await self._gate.acquire()
+        except LeftError as error:
+            raise messages.held(self._host, request, str(error)) from None
         tries.pauses = slot.pauses
         try:
             tries.started_at = started_at = clock()
@@ -87,5 +94,7 @@ class GatedClient:
             self._gate.release(slot)
         if isinstance(answer, Response):
             took_s, known_s = clock() - started_at, self.latency_s
+            self.latencies.add(took_s)
+            self.latencies_s += took_s
             self.latency_s = took_s if known_s is None else known_s + LATENCY_WEIGHT * (took_s - known_s)
         return answer

@@ -31,6 +31,10 @@ class Streak:
         self.last_at = now
         self.failures += 1
 
+    def rested(self, seconds: float) -> None:
+        self.since += seconds
+        self.last_at += seconds
+
     @property
     def lasted_s(self) -> float:
         return max(0.0, self.last_at - self.since) if self.failures else 0.0
@@ -91,6 +95,11 @@ class HostHealth:
         if self._fails_several_writes:
             self._writes.trips += 1
         return max(self._streak.trips, self._writes.trips)
+
+    def rested(self, seconds: float) -> None:
+        """A person held the host for so long: the time counts for no failure."""
+        self._streak.rested(seconds)
+        self._writes.rested(seconds)
 
     def throttled(self) -> None:
         """A pause for a 429 begins."""

@@ -57,7 +57,9 @@ def _secrets_of(sign: Signature) -> list[str]:
 
 def _in_forms(secrets: set[str]) -> list[str]:
     """In base64 too, the longest first, so that none is cut in two by a shorter one."""
-    forms = secrets | {b64encode(secret.encode()).decode().rstrip("=") for secret in secrets}
+    forms = secrets | {
+        b64encode(secret.encode("utf-8", "surrogateescape")).decode().rstrip("=") for secret in secrets
+    }
     return sorted((each for each in forms if len(each) >= SHORTEST), key=len, reverse=True)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from bulkmove.errors import (
     ConfigError,
     CredentialsError,
+    HeldError,
     HostUnavailableError,
     InDoubtError,
     RequestFailedError,
@@ -43,6 +44,13 @@ def unavailable(host: str, request: Request, health: HostHealth, what: str) -> H
 def given_up(host: str, request: Request, health: HostHealth) -> HostUnavailableError:
     last = f", since the host keeps failing: {health.last_failure}" if health.last_failure else ""
     return unavailable(host, request, health, f"not sent{last}")
+
+
+def held(host: str, request: Request, why: str) -> HeldError:
+    """`why`: as "is paused by hand"."""
+    return HeldError(
+        f"{call_of(host, request)}: not done, since {host} {why} and the run ends. Run again to go on."
+    )
 
 
 def unreachable(host: str, request: Request, what: str, to_check: str | None = None) -> HostUnavailableError:

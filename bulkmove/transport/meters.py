@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from aiolimiter import AsyncLimiter
@@ -77,10 +77,13 @@ class Slots:
     period does no harm, as the log stands beside it.
     """
 
-    def __init__(self, window: Window, burst: int) -> None:
+    def __init__(self, window: Window, burst: int, *, is_used_up: bool = False) -> None:
+        """`is_used_up`: the first slot comes after a whole gap, as behind a request."""
         self._rate_per_s = CLOSER * window.count / window.period_s
         self._burst = burst
         self.follow(1.0)
+        if is_used_up:
+            self._fill(self._limiter.max_rate)
 
     def wait_s(self, now: float) -> float:
         del now  # aiolimiter reads the clock of the event loop
@@ -98,8 +101,11 @@ class Slots:
 
     def take(self, now: float) -> None:
         del now
+        self._fill(1)
+
+    def _fill(self, amount: float) -> None:
         # With room for it `acquire` doesn't suspend: driven by hand, nothing can come between asking and taking.
-        taking = self._limiter.acquire()
+        taking = self._limiter.acquire(amount)
         try:
             taking.send(None)
         except StopIteration:
@@ -131,6 +137,7 @@ class SlidingLog:
         self._grain_s = grain_s
         self._is_spaced = is_spaced
         self._entries: deque[Entry] = deque()
+        self._open: Entry | None = None
         self._total = 0
 
     def wait_s(self, now: float) -> float:
@@ -145,15 +152,22 @@ class SlidingLog:
 
     def take(self, now: float) -> Entry:
         self._total += 1
-        if self._entries and now - self._entries[-1].first < self._grain_s:
-            entry = self._entries[-1]
+        entry = self._open
+        if entry is not None and now - entry.first < self._grain_s:
             entry.last = max(entry.last, now)
             entry.count += 1
             entry.unsent += 1
         else:
-            entry = Entry(now)
+            self._open = entry = Entry(now)
             self._entries.append(entry)
         return entry
+
+    def carry_over(self, entries: Iterable[Entry], now: float) -> None:
+        """What was let out before this log began, in the order of time; each is still told of its sending."""
+        for entry in entries:
+            if entry.unsent or entry.last + self._span_s > now:
+                self._entries.append(entry)
+                self._total += entry.count
 
     def follow(self, share: float) -> None:
         if self._is_spaced:
@@ -171,22 +185,27 @@ def margin_s(period_s: float) -> float:
     return min(max(MARGIN * period_s, LEAST_MARGIN_S), MOST_MARGIN_S)
 
 
-def meters_of(windows: Sequence[Window], burst: int) -> tuple[Meter, ...]:
-    """The parts of the decision whether a request may start, for all windows at once."""
+def meters_of(
+    windows: Sequence[Window], burst: int, *, before: Sequence[Entry] = (), now: float = 0.0
+) -> tuple[Meter, ...]:
+    """The parts of the decision whether a request may start, for all windows at once.
+
+    `before`: what was let out before they held, which counts for them all the same.
+    """
     meters: list[Meter] = []
     for window in windows:
         is_spaced = window.period_s <= LONGEST_SPACED_S
         grains = SHORT_WINDOW_GRAINS if is_spaced else LONG_WINDOW_GRAINS
-        meters.append(
-            SlidingLog(
-                count=window.count,
-                span_s=window.period_s + margin_s(window.period_s),
-                grain_s=window.period_s / grains,
-                is_spaced=is_spaced,
-            )
+        log = SlidingLog(
+            count=window.count,
+            span_s=window.period_s + margin_s(window.period_s),
+            grain_s=window.period_s / grains,
+            is_spaced=is_spaced,
         )
+        log.carry_over(before, now)
+        meters.append(log)
         if is_spaced:
-            meters.append(Slots(window, max(1, min(burst, window.count))))
+            meters.append(Slots(window, max(1, min(burst, window.count)), is_used_up=bool(before)))
     return tuple(meters)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -18,9 +19,12 @@ from bulkmove.transport.gate import Gate
 from bulkmove.transport.gated import Attempting, GatedClient
 from bulkmove.transport.health import HostHealth
 from bulkmove.transport.hiding import without_secrets
+from bulkmove.transport.rests import Rest
 from bulkmove.transport.retry import Retrying, RetryRules
 from bulkmove.transport.retry_budget import RetryBudget
 from bulkmove.transport.spent import Spending, Spent, on_clock
+from bulkmove.transport.steering import Steering
+from bulkmove.transport.timetable import all_windows, windows_at
 from bulkmove.transport.timing import Timing
 
 DEFAULT_429_WAIT_S = 60.0
@@ -74,23 +78,23 @@ async def open_transport(
     """A transport to one host, and its connections, for as long as the context lasts.
 
     `windows` are the limits that hold (the user's, or else the connector's); none: unlimited, up to
-    `host.concurrency`. `host.windows` is not looked at. `wait_from_body` and `is_passing` are the connector's.
+    `host.concurrency`. At the times of `host.rate_at` its windows hold in their place; `host.windows` is not looked at. `wait_from_body` and `is_passing` are the connector's.
     Raises ConfigError for an address or credentials that can't be used.
     """
     timing = timing or Timing()
-    gate = Gate(windows, burst=host.burst, concurrency=host.concurrency, clock=timing.clock)
+    now_windows = windows_at(host, windows, timing.wall_clock())
+    gate = Gate(now_windows, burst=host.burst, concurrency=host.concurrency, clock=timing.clock)
     rules = RetryRules(wait_from_body, is_passing, default_429_wait_s)
-    async with connect(
-        host, sign, wall_clock=timing.wall_clock, on_sent=gate.sent if windows else None
-    ) as client:
+    async with connect(host, sign, wall_clock=timing.wall_clock, on_sent=gate.sent) as client:
         yield layered(
             host,
             client,
             gate=gate,
-            spending=Spending(windows),
+            spending=Spending(all_windows(host, windows)),
             rules=rules,
             timing=timing,
             without_secrets=partial(without_secrets, sign),
+            usual=windows,
         )
 
 
@@ -103,8 +107,12 @@ def layered(
     rules: RetryRules,
     timing: Timing,
     without_secrets: Callable[[str], str],
+    usual: Sequence[Window] | None = None,
 ) -> HostTransport:
-    """All that stands between a client that sends once and those who ask for something."""
+    """All that stands between a client that sends once and those who ask for something.
+
+    `usual`: the windows that hold outside of `host.rate_at`; None where nothing can be asked of the host.
+    """
     health = HostHealth(host.give_up_after_s)
     gated = GatedClient(
         host.name,
@@ -125,7 +133,8 @@ def layered(
         redirect_target=client.redirect_target,
         without_secrets=without_secrets,
     )
-    return HostTransport(host, retrying, gated=gated, gate=gate, timing=timing)
+    steering = None if usual is None else Steering(host, gate, health, usual=usual, timing=timing)
+    return HostTransport(host, retrying, gated=gated, gate=gate, timing=timing, steering=steering)
 
 
 class HostTransport:
@@ -139,8 +148,10 @@ class HostTransport:
         gated: GatedClient,
         gate: Gate,
         timing: Timing,
+        steering: Steering | None = None,
     ) -> None:
         self._host = host
+        self.steering = steering
         self._retrying = retrying
         self._gated = gated
         self._gate = gate
@@ -152,6 +163,8 @@ class HostTransport:
         return self._host
 
     async def send(self, request: Request) -> Response:
+        if self._host.rate_at and self.steering is not None:
+            self.steering.follow_timetable()
         return await self._retrying.send(request)
 
     @property
@@ -163,6 +176,11 @@ class HostTransport:
     def rate_per_s(self) -> float | None:
         """The rate that can be used now, by the windows of at most a minute; None if there is no limit."""
         return self._gate.rate_per_s
+
+    @property
+    def concurrency(self) -> int:
+        """The most requests in flight that are allowed now."""
+        return self._host.concurrency if self.steering is None else self.steering.concurrency
 
     @property
     def requests(self) -> int:
@@ -196,6 +214,24 @@ class HostTransport:
         """Let nothing more out for `seconds`; what is in flight goes on."""
         self._gate.pause(seconds, reason)
 
+    def latencies(self) -> dict[int, int]:
+        """How many answers took how long so far, by bucket (see `latencies.py`)."""
+        return self._gated.latencies.counts()
+
+    def take_peak(self) -> int:
+        """The most requests in flight at once since this was asked last."""
+        peak, self._gate.peak = self._gate.peak, self._gate.in_flight
+        return peak
+
+    def take_rests(self) -> list[Rest]:
+        """When the host rested since this was asked last, in epoch seconds; a rest that goes on is told again."""
+        now, wall_now = self._timing.clock(), self._timing.wall_clock()
+        if not self._gate.paused()[0]:
+            self._gate.rests.cut(now)
+        rests = self._gate.rests.take(now)
+        ahead_s = wall_now - now
+        return [replace(r, began_at=r.began_at + ahead_s, until=r.until + ahead_s) for r in rests]
+
     def sample(self) -> HostSample:
         """The host at this moment; cheap, and without effect on it. `used_per_s` is over the last five seconds."""
         now, requests = self._timing.clock(), self._gate.granted
@@ -214,4 +250,8 @@ class HostTransport:
             in_flight=self._gate.in_flight,
             paused_s=paused_s,
             reason=reason,
+            retries=self._retrying.retries,
+            throttled=self._retrying.throttled,
+            latencies=self._gated.latencies.counts(),
+            latency_s=self._gated.latencies_s,
         )

@@ -78,6 +78,7 @@ class Retrying:
             if verdict is Verdict.THROTTLED and isinstance(answer, Response):
                 self._note_throttle(request, tries, answer)
                 self._budget.charge()
+                self._leave_at_end(request, "answered 429")
             else:
                 self._note_failure(request, tries, answer, verdict)
                 await self._wait_for_retry(request, tries)
@@ -141,13 +142,23 @@ class Retrying:
 
     async def _wait_for_retry(self, request: Request, tries: Tries) -> None:
         """The backoff, and then until others have earned this retry, or for long enough."""
+        self._leave_at_end(request, "keeps failing")
         clock, changes = self._timing.clock, is_write(request)
         wait_s = full_jitter_s(tries.failures, self._timing.chance())
-        began = clock()
+        began, held_s = clock(), self._circuit.held_s
         await self._timing.sleep(self._health.shortened(wait_s, began, is_write=changes))
         longest_s = self._health.shortened(LONGEST_WAIT_S, began, is_write=changes)
-        while not self._budget.spend(clock() - began, longest_s=longest_s):
+        while True:
+            self._leave_at_end(request, "keeps failing")
+            waited_s = clock() - began - (self._circuit.held_s - held_s)
+            if self._budget.spend(waited_s, longest_s=longest_s):
+                return
             await self._timing.sleep(LOOK_AT_BUDGET_EVERY_S)
+
+    def _leave_at_end(self, request: Request, why: str) -> None:
+        """While the run ends nothing is tried again: what is here was not done, or may be done twice."""
+        if self._circuit.is_left:
+            raise messages.held(self._host, request, why)
 
     def _host_now(self, response: Response) -> float:
         """The host's own time, by which its dates are to be read."""

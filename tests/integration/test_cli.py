@@ -395,8 +395,8 @@ def test_progress_can_be_left_out(shop: Shop, options: tuple[str, ...]) -> None:
 def test_json_logs_are_json_on_every_line(shop: Shop) -> None:
     configure(shop, BAD_CREDENTIALS)
     done = bulkmove("run", "--log-format", "json")
-    kinds = [json.loads(line)["type"] for line in done.err.splitlines()]
-    assert {"log", "route-started"} <= set(kinds)
+    kinds = [json.loads(line)["event"] for line in done.err.splitlines()]
+    assert {"error", "route-started"} <= set(kinds)
     assert done.code == 6
 
 
@@ -478,6 +478,34 @@ def test_fresh_with_yes_puts_the_ledger_aside_and_begins_anew(shop: Shop) -> Non
     (aside,) = [path for path in Path().glob("x.ledger.db.*") if re.search(r"db\.\d{8}-\d{6}$", path.name)]
     assert aside.name in done.err
     assert bulkmove("status", "--json", "--ledger", aside.name).orders["read"] == 10
+
+
+def test_a_fresh_run_that_is_refused_before_it_read_anything_leaves_the_ledger_in_its_place(
+    shop: Shop,
+) -> None:
+    assert bulkmove("run", "--limit", "10").code == 0
+    Path("orders.jsonl").write_text("{}\n")
+    more = '\n[hosts.out]\napi = "files"\nurl = "."\n[routes.copy]\nsource = "old.orders"\ntarget = "out.orders"\nmapper = "as-it-is"\n'
+    with Path("migration.toml").open("a") as file:
+        file.write(more)
+    done = bulkmove("run", "--json", "--fresh", "--yes", "--route", "copy")
+    assert done.code == 2
+    assert "the ledger is" in done.err
+    assert not list(Path().glob("x.ledger.db.2*"))
+    assert bulkmove("status", "--json").orders["read"] == 10
+    assert len(shop.rrns()) == 10
+
+
+def test_a_route_alone_whose_predecessor_is_not_finished_is_refused_and_not_called_done(shop: Shop) -> None:
+    with Path("migration.toml").open("a") as file:
+        file.write(
+            '\n[routes.later]\nsource = "old.orders"\ntarget = "new.orders"\nmapper = "mappers.py:order"\nafter = ["orders"]\n'
+        )
+    for _ in range(2):
+        done = bulkmove("run", "--json", "--route", "later")
+        assert (done.code, "route later comes after orders" in done.err) == (2, True)
+        assert bulkmove("run", "--route", "orders", "--limit", "10").code == 0
+    assert len(shop.rrns()) == 20
 
 
 def test_fresh_without_a_ledger_has_nothing_to_ask(shop: Shop) -> None:

@@ -404,6 +404,32 @@ def test_a_target_that_answers_429_for_ever_stops_the_reading_too(sandbox: Stage
         assert rows(job.ledger, "SELECT count(*) FROM records") < 3000, "most of it was not even read"
 
 
+@pytest.mark.parametrize(
+    ("fault", "api", "methods", "wait_s"),
+    [
+        ("too-many-429", "external-order", ["POST"], 3600.0),
+        ("too-many-429", "external-order", ["GET"], 3600.0),
+        ("too-many-429", "robosize", ["PATCH"], 3600.0),
+        ("too-many-429", "external-order", ["POST"], 0.0),
+        ("error-500", "robosize", ["PATCH"], 0.0),
+    ],
+)
+def test_the_first_signal_ends_a_run_whose_host_wants_an_hour(
+    sandbox: Stages, tmp_path: Path, fault: str, api: str, methods: list[str], wait_s: float
+) -> None:
+    """Nothing is in flight: what was refused or waits for its turn is surely not done, and the next run goes on."""
+    job = Job(tmp_path, sandbox(wait_seconds=wait_s)).with_orders().with_products(mode="update")
+    job.hosts["sizing"]["give_up_after_s"] = 600
+    job.stage.add_fault(fault, api=api, methods=methods, wait="seconds")
+    with running(job) as process:
+        until(lambda: sum(job.stage.stats()[api]["faults"].values()) > 0)
+        process.terminate()
+        assert process.wait(15) == 143
+    job.stage.clear_faults()
+    assert job.run().code == 0
+    job.check_all_equal()
+
+
 @pytest.mark.long
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("fault", ["too-many-429", "error-500"])

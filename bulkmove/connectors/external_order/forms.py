@@ -115,6 +115,16 @@ def with_ids(body: JsonObject, row: JsonObject) -> tuple[JsonObject, int]:
     return carried, sum(old[ID] not in ids for old in old_lines)
 
 
+def lines_beyond(body: JsonObject, row: JsonObject) -> list[Any]:
+    """The ids of the row's lines that are left without a match."""
+    lines = body.get(ITEMS)
+    if not isinstance(lines, list):
+        return []
+    old_lines = [line for line in _rows(row.get(ITEMS)) if line.get(ID) is not None]
+    ids = _matched_ids(lines, old_lines)
+    return [old[ID] for old in old_lines if old[ID] not in ids]
+
+
 def _matched_ids(lines: Sequence[Any], old_lines: list[JsonObject]) -> list[Any]:
     """For each line the id of its match, None where nothing is left for it."""
     own = [line.get(ID) if isinstance(line, dict) else None for line in lines]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from bulkmove.connectors.asking import choice, paths_of
@@ -11,6 +12,7 @@ from bulkmove.connectors.external_order import names
 from bulkmove.connectors.external_order.answers import settled
 from bulkmove.connectors.external_order.dialect import dialect_of, headers_for
 from bulkmove.connectors.external_order.forms import comparable
+from bulkmove.connectors.external_order.items import item_target
 from bulkmove.connectors.external_order.source import ORDERS, ListSource
 from bulkmove.connectors.external_order.updates import changes, encoded_for, with_id
 from bulkmove.connectors.fates import FATES, Fate, Kind, Reply
@@ -18,7 +20,7 @@ from bulkmove.connectors.successes import MULTI_STATUS
 from bulkmove.errors import InDoubtError
 from bulkmove.exact import decode_json
 from bulkmove.model import BatchRule, JsonObject, Request, Verdict, WriteItem, WriteResult
-from bulkmove.protocols import Source, Transport
+from bulkmove.protocols import KeepRows, Source, Transport
 from bulkmove.settings import RouteSettings
 
 # The first is the default.
@@ -35,7 +37,7 @@ class OrderTarget:
     A create has no key of its own, so it is never sent twice without reading back. What an update's lines
     without an id do is not documented: by default (`items_on_update = "append"`) each order is read first and
     its line ids are carried, which needs an intent; `"replace"` says that lines replace what is there, so that
-    an update can be repeated and needs no reading.
+    an update can be repeated and needs no reading, unless rows are kept as they stood before.
     """
 
     def __init__(self, transport: Transport, route: RouteSettings) -> None:
@@ -48,6 +50,9 @@ class OrderTarget:
             choice(transport.host, route, name="items_on_update", allowed=ITEMS_ON_UPDATE) == "replace"
         )
         self._natural_key = route.natural_key or names.NATURAL_KEY
+        self.keep_before: KeepRows | None = None
+        self.removes_lines = False
+        self._lines = item_target(transport, replace(route, mode="delete", natural_key=None))
         length = min(route.batch_size or names.ARRAY_LENGTH, names.LONGEST_ARRAY)
         self._rules = MappingProxyType(
             {
@@ -56,6 +61,7 @@ class OrderTarget:
                     "array",
                     length if self._replaces else min(length, UPDATES_AT_ONCE),
                     is_repeatable=self._replaces,
+                    looks_first=not self._replaces,
                 ),
             }
         )
@@ -86,7 +92,7 @@ class OrderTarget:
         """One POST, after one GET for each update in "append". Where none is settled: InDoubtError."""
         if items[0].target_id is None:
             return await self._send(items, [encoded_for(self._dialect, item) for item in items])
-        if self._replaces:
+        if self._replaces and self.keep_before is None:
             return await self._send(items, [with_id(self._dialect, item) for item in items])
         return await self._update(items)
 
@@ -96,7 +102,15 @@ class OrderTarget:
         return Kind.ARRAY_SET if self._replaces else Kind.ARRAY_UPDATE
 
     async def _update(self, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
-        outcomes = await changes(self._transport, self._dialect, self._row_path, items)
+        outcomes = await changes(
+            self._transport,
+            self._dialect,
+            self._row_path,
+            items,
+            keeps_lines=not self._replaces,
+            keep_before=self.keep_before,
+            lines=self._lines if self.removes_lines else None,
+        )
         waiting = [(item, out) for item, out in zip(items, outcomes, strict=True) if isinstance(out, bytes)]
         sent: Iterator[WriteResult] = iter(())
         if waiting:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, NoReturn
 
@@ -49,6 +49,11 @@ def wanted_orders(host: HostSettings, route: RouteSettings, *, fields_used: tupl
 def all_orders(route: RouteSettings, *, include: str | None) -> Wanted:
     """The whole list, to be read back: with all that comes by itself, and what `include` names."""
     return Wanted(route.name, {"sort": SORTS[0], **({"include": include} if include else {})})
+
+
+def version_parameters() -> dict[str, str]:
+    """For rows that show their id, their place in the list and their last change, and nothing else (documented)."""
+    return {"sort": SORTS[0], "fields": f"{ID},date_created,date_modified"}
 
 
 def list_parameters(fields_used: tuple[str, ...] | None) -> dict[str, str]:
@@ -117,6 +122,10 @@ class OrderSource:
         if not found.keys() <= asked:
             raise BadAnswerError(f"{self._where()} ignores the filter ids: it brings other orders")
         return list(found.values())
+
+    def versions(self) -> OrderSource:
+        """The same orders, without their lines and all that makes them long."""
+        return OrderSource(self._transport, replace(self._wanted, parameters=version_parameters()))
 
     async def _fetch(self, query: Mapping[str, str]) -> Page:
         return await self._asked({**self._params, **query})

@@ -104,7 +104,7 @@ def test_json_can_be_asked_for_by_the_environment(monkeypatch: pytest.MonkeyPatc
     ("name", "value", "said"),
     [
         ("BULKMOVE_VERBOSE", "1", "Traceback"),
-        ("BULKMOVE_LOG_FORMAT", "json", '{"type": "log", "text": "error: nowhere.toml'),
+        ("BULKMOVE_LOG_FORMAT", "json", '"level": "error", "event": "error", "text": "nowhere.toml'),
         ("BULKMOVE_PROGRESS", "sometimes", "Invalid value for '--progress'"),
         ("BULKMOVE_QUIET", "perhaps", "Invalid value for '--quiet'"),
     ],

@@ -89,6 +89,8 @@ def told(path: Path) -> str:
         (RATE, f'{RATE}\ntimezone = "Europe"', ("hosts.old.timezone: must be a time zone's name", '"Europe"')),
         (RATE, f'{RATE}\ntimezone = "../etc"', ("hosts.old.timezone: must be a time zone's name",)),
         (RATE, f'{RATE}\npaths = {{ orders = "" }}', ("hosts.old.paths.orders: must not be empty",)),
+        (RATE, f'{RATE}\npaths = {{ orders = "/v3/orders?key=x" }}', ("hosts.old.paths.orders: must be a path alone",)),
+        (RATE, f'{RATE}\npaths = {{ orders = "/v3/../orders" }}', ("hosts.old.paths.orders: must be the whole path",)),
         (RATE, f"{RATE}\noptions = 3", ("hosts.old.options: must be a table",)),
         # credentials
         (CREDENTIALS, 'credentials = "x"', ("hosts.new.credentials: must be a table",)),

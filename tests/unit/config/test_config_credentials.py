@@ -133,3 +133,11 @@ def test_no_credential_is_in_repr_or_in_what_is_shown(write: Write, environ: dic
     shown = show(settings, document) + json.dumps(described(settings, document, path)) + repr(settings.hosts)
     assert not any(secret in shown for secret in environ.values())
     assert 'options = { a = "***", b = ["x *** y"], c = { d = "***" } }' in shown
+
+
+def test_a_variable_that_is_no_text_is_named_and_not_shown(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BYTES", "abc\udcff")
+    said = told(write(('"${NEW_TOKEN}"', '"${BYTES}"')))
+    assert said == "the environment variable BYTES holds bytes that are no text in UTF-8"

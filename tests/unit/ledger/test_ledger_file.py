@@ -157,7 +157,7 @@ from bulkmove.errors import LedgerError, single_error
 from bulkmove.ledger import open_ledger
 from bulkmove.model import State
 
-resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (900_000, 900_000))
 
 async def main():
     async with open_ledger(Path(sys.argv[1])) as ledger:

@@ -11,7 +11,7 @@ from bulkmove.pipeline.causes import HINTS, hint
 
 ROOT = Path(__file__).parents[3]
 # Not listed by `failures`: they skip a record.
-SKIPPING = {"gone-at-source", "decided"}
+SKIPPING = {"gone-at-source", "deleted-at-source", "row-left", "part-left", "decided"}
 # Calls that name a cause at this place.
 _BY_PLACE = {"rejected": 1, "_outcome": 2}
 

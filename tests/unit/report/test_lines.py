@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import json
 
@@ -106,17 +107,18 @@ def test_phases_and_notes_are_told_as_they_come(text: Told) -> None:
     ]
 
 
-def test_json_lines_have_a_type_and_numbers() -> None:
+def test_json_lines_say_when_what_and_how_much() -> None:
     told = Told("json")
     told.observer.on_event(RouteStarted("orders", Counts(written=2), 2000))
     told.observer.on_event(RecordsRead("orders", 300))
     told.observer.on_event(RecordsSettled("orders", "rejected", 300))
     progress, host = map(json.loads, told.sample_at(30))
+    assert dt.datetime.fromisoformat(progress.pop("time")).tzinfo == dt.UTC
     assert progress == {
-        "type": "progress", "elapsed_s": 30.0, "route": "orders", "read": 302, "expected": 2000, "written": 2,
+        "level": "info", "event": "progress", "elapsed_s": 30.0, "route": "orders", "read": 302, "expected": 2000, "written": 2,
         "unchanged": 0, "skipped": 0, "rejected": 300, "unknown": 0, "per_s": 10.0, "left_s": 170,
     }  # fmt: skip
-    assert (host["type"], host["host"], host["used_per_s"]) == ("host", "old", 3.5)
+    assert (host["event"], host["host"], host["used_per_s"]) == ("host", "old", 3.5)
 
 
 def test_no_line_holds_a_control_code(text: Told) -> None:

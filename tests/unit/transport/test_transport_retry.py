@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import tracemalloc
 from collections.abc import Callable, Coroutine
@@ -184,6 +185,7 @@ def test_memory_stays_flat_under_429(run_virtually: RunVirtually, virtual_timing
         for _ in range(50):
             await rig.send(GET)
             rig.client.asked.clear()
+        gc.collect()
         after, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert after - before < 20_000

@@ -1,0 +1,180 @@
+"""The target's rows as they are now, read into the working file; and what of them no record accounts for."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+from bulkmove.cutover.verify import kept
+from bulkmove.cutover.verify.comparing import ONE, Comparison, form_of
+from bulkmove.cutover.verify.kept import Row
+from bulkmove.cutover.verify.marks import marks_of
+from bulkmove.cutover.verify.reading import Progress, read_on
+from bulkmove.cutover.verify.totals import parts_of
+from bulkmove.cutover.verify.working import Working
+from bulkmove.errors import UnprovenError
+from bulkmove.events import Phase
+from bulkmove.exact import name_of_content
+from bulkmove.ledger import SqliteLedger, verifying
+from bulkmove.ledger.verifying import Claim
+from bulkmove.load.matching import as_text
+from bulkmove.model import Record
+from bulkmove.pipeline.job import RouteJob, Run
+from bulkmove.pipeline.whole import find_all
+from bulkmove.protocols import FindsById, Source, StagedTarget
+
+_SLICE = 500
+
+
+async def read_rows(run: Run, job: RouteJob, working: Working, *, plain: bool) -> int:
+    """Read the list whole, unless that is done; its number in the working file.
+
+    Raises UnprovenError where some rows can't be read, and what the transport raises.
+    """
+    name = f"target {job.target_list.name}"
+    async with job.target_list.lock:
+        number, is_done, _ = await working.change(lambda c: kept.reading(c, name))
+        if is_done:
+            return number
+        source = list_of(run, job)
+        if source.listing.reading != "keyset":
+            # Begun anew: what went away since the reading that was cut off is not there.
+            await working.change(lambda c: c.execute("DELETE FROM rows WHERE list = ?", (number,)))
+        job.emit(Phase(job.name, f"reading {job.settings.target}"))
+        take = _Taker(job, working, number, plain=plain)
+        if undated := await read_on(working, name, source, take, readers=job.listers):
+            raise UnprovenError(
+                f"route {job.name}: {undated:,} rows of {job.settings.target} have no date, so that no filter by date"
+                " brings them; whether what is missing is among them is not known"
+            )
+        job.emit(Phase(job.name, ""))
+    return number
+
+
+def list_of(run: Run, job: RouteJob) -> Source:
+    """The target's list to be read: of a file, the one that stands in its place."""
+    if not isinstance(job.target, StagedTarget):
+        return job.target.list()
+    name = job.settings.target
+    settings = replace(job.settings, where={})
+    return run.plan.connectors[name.host].source(name.stream, run.transports[name.host], settings)
+
+
+async def find_rows(
+    job: RouteJob, working: Working, rows: FindsById, ids: Sequence[str], *, plain: bool
+) -> int:
+    """Ask for some rows by their ids; the list's number in the working file."""
+    number, _, _ = await working.change(lambda c: kept.reading(c, f"some of {job.name}"))
+    take = _Taker(job, working, number, plain=plain)
+    for start in range(0, len(ids), rows.find_at_once):
+        found = await find_all(rows, ids[start : start + rows.find_at_once])
+        await take(list(found.values()), lambda _: None)
+    return number
+
+
+class _Taker:
+    """Keeps pages of the list; rows of a file are known by their number."""
+
+    def __init__(self, job: RouteJob, working: Working, number: int, *, plain: bool) -> None:
+        self._job = job
+        self._working = working
+        self._number = number
+        self._plain = plain
+        self._is_file = isinstance(job.target, StagedTarget)
+        self._rows = 0
+
+    async def __call__(self, records: Sequence[Record], progress: Progress) -> None:
+        def change(connection: sqlite3.Connection) -> None:
+            kept.add_rows(connection, self._number, [self._row(record) for record in records])
+            progress(connection)
+
+        await self._working.change(change)
+
+    def _row(self, record: Record) -> Row:
+        target = self._job.target
+        self._rows += 1
+        row_id = str(self._rows) if self._is_file else as_text(record.data.get(target.id_field)) or record.id
+        form = form_of(target, record.data)
+        return Row(
+            id=row_id or name_of_content(record.data),
+            key=as_text(record.data.get(self._job.rules.natural_key)),
+            marks=marks_of(form, plain=self._plain),
+            parts=tuple(parts_of(form)),
+        )
+
+
+async def name_extra(comparisons: Sequence[Comparison], ledger: SqliteLedger) -> dict[str, int]:
+    """Find what no record accounts for among the rows of one list, which all of these routes write to.
+
+    A row that stood there before the first write is foreign, and so is one without a key that no record became. Returns
+    how many rows are foreign, by the first route.
+    """
+    first = comparisons[0]
+    by_name = {each.job.name: each for each in comparisons}
+    by_number = {each.number: each for each in comparisons}
+    foreign, after = 0, ""
+    while rows := await first.working.change(
+        lambda c, after=after: kept.unused_rows(c, first.list_id, after, _SLICE)  # type: ignore[misc]
+    ):
+        after = rows[-1].id
+        keys = [row.key for row in rows if row.key is not None]
+        claims = await ledger.ask(partial(verifying.claims, list_id=first.list_number, keys=keys))
+        unexplained = [row.id for row in rows if _is_unexplained(row, claims)]
+        before: set[str] = set()
+        owners: dict[str, tuple[int, str, bool]] = {}
+        if unexplained:
+            before, owners = await ledger.ask(
+                partial(
+                    verifying.owners_of_rows,
+                    list_id=first.list_number,
+                    routes=list(by_number),
+                    rows=unexplained,
+                )
+            )
+        extra: list[tuple[Comparison, Row, dict[str, object]]] = []
+        for row in rows:
+            claim = claims.get(row.key or "")
+            owner = owners.get(row.id)
+            if claim is not None and not claim.rows and claim.route is not None:
+                if claim.route in by_name:
+                    extra.append(
+                        (by_name[claim.route], row, _ours(claim.source_id or "", is_made=claim.is_create))
+                    )
+                else:
+                    foreign += 1
+            elif owner is not None:
+                extra.append((by_number[owner[0]], row, _ours(owner[1], is_made=owner[2])))
+            elif claim is not None or row.id in before or row.key is None or not first.has_keys:
+                foreign += 1
+            else:
+                why = "nothing like it stood there before the first write, and no record became it"
+                extra.append((first, row, {"is_ours": False, "why": why}))
+        await first.working.change(partial(_note_extra, extra=extra))
+    return {first.job.name: foreign}
+
+
+def _is_unexplained(row: Row, claims: Mapping[str, Claim]) -> bool:
+    claim = claims.get(row.key or "")
+    return claim is None or (not claim.rows and claim.route is None)
+
+
+def _ours(source_id: str, *, is_made: bool) -> dict[str, object]:
+    why = "its record is not at the source any more"
+    return {
+        "is_ours": is_made,
+        "source_id": source_id,
+        "why": why if is_made else f"{why}, and the row was there before",
+    }
+
+
+def _note_extra(
+    connection: sqlite3.Connection, extra: Sequence[tuple[Comparison, Row, dict[str, object]]]
+) -> None:
+    for comparison, row, detail in extra:
+        name, sums = comparison.job.name, comparison.sums
+        if not kept.add_extra(connection, name, row.id, {**detail, "key": row.key}):
+            continue  # by a verification that was cut off after this
+        sums.add([ONE, *row.parts], is_target=True, among=sums.compared)
+        kept.save_sums(connection, name, sums)
