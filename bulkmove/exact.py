@@ -31,7 +31,6 @@ _LONGEST_LOOKED_THROUGH = 4 * 1024 * 1024
 _STRINGS_AND_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*(?P<end>"?)|[\[\]{}]', re.DOTALL)
 _MINUS = ord("-")
 _BEFORE_NUMBERS = b":[, \t\r\n"
-_IN_ORDER = msgspec.json.Encoder(order="deterministic", enc_hook=str)
 _AS_MAPPED = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
@@ -159,12 +158,21 @@ def is_utf8(text: str) -> bool:
     return True
 
 
+def _as_text(value: object) -> str:
+    if isinstance(value, orjson.Fragment):
+        raise TypeError("msgspec knows no fragments of orjson's")
+    return str(value)
+
+
+_IN_ORDER = msgspec.json.Encoder(order="deterministic", enc_hook=_as_text)
+
+
 def canonical_json(value: Any) -> bytes:
     """The same bytes for equal values, whatever the order of their names: to be hashed, not sent."""
     # orjson 3.13 writes past its buffer where it sorts the names of objects some 200 levels deep, and ends the process.
     try:
         return _IN_ORDER.encode(value)
-    except TypeError:  # a name that is no text: no host's JSON has one
+    except TypeError:  # a name that is no text, or a fragment of JSON: of our own making, and not deep
         return orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
 
 

@@ -159,10 +159,14 @@ class _Sequence:
 
     def walk(self, *, freeze: bool, unfreeze: bool) -> int:
         """Do what comes next, step by step, until a person is needed, the verdict is there, or a step fails."""
+        from bulkmove.cutover.sequence import Place
+
         self._refuse_held_back()
         place = self.place(self.facts())
         if freeze or unfreeze:
             self._say(place, is_frozen=freeze)
+        elif place.gate is not None and (code := self._do(Place(next="delta"))) not in (0, _NO_GO):
+            return code  # the shop went on since: catch up with it once more
         while (place := self.place(self.facts())).next is not None:
             code = self._do(place)
             if place.next == "verdict" or code not in (0, _NO_GO, _DIFFERS):
@@ -224,7 +228,7 @@ class _Sequence:
         return {
             "full": self._full,
             "delta": self._delta,
-            "last-delta": self._delta,
+            "last-delta": self._last_delta,
             "verify": self._verify,
             "verdict": self._verdict,
         }
@@ -269,6 +273,16 @@ class _Sequence:
         with looked_at(self.settings.ledger) as connection:
             found = 0 if connection is None else found_by_last_delta(connection)
         return code, {"found": found}
+
+    def _last_delta(self, place: Place) -> tuple[int, dict[str, Any]]:
+        """What was dated in the last seconds belongs to the next pass: the first one after the freeze waits for them."""
+        from bulkmove.cutover.sequence.steps import settled_in
+
+        if rest_s := settled_in(place.frozen_at, now=time.time()):
+            if not self.output.quiet:
+                tell(f"waiting {rest_s:.0f} s, so that the last order is old enough to be read")
+            time.sleep(rest_s)
+        return self._delta(place)
 
     def _verify(self, _: Place) -> tuple[int, dict[str, Any]]:
         from bulkmove.cli.verify import perform_verify

@@ -13,7 +13,7 @@ from bulkmove.ledger.delta import Changed, Seen, Standing
 from bulkmove.ledger.delta_passes import Found, PassNote, Stage
 from bulkmove.ledger.keeping import written_bodies
 from bulkmove.ledger.sqlite import SqliteLedger
-from bulkmove.model import JsonObject
+from bulkmove.model import JsonObject, State
 
 
 class Passing:
@@ -120,7 +120,7 @@ class Passing:
             entries=entries,
             pages={page: self._ledger.reserve_chunk() for page in old_pages},
             keys=keys,
-            unchanged=len({each.source_id for each in seen} - {each.source_id for each in entries}),
+            unchanged=len(seen) - len({each.source_id for each in entries if not _is_as_before(each, was)}),
         )
         replace = partial(
             delta.replace_changed,
@@ -175,3 +175,13 @@ class Passing:
         return await self._ledger.ask(
             partial(delta_passes.left_rows, route=self._route, cause=cause, most=most)
         )
+
+
+def _is_as_before(entry: Entry, was: Mapping[str, Sequence[Standing]]) -> bool:
+    """Whether a body that is rejected, or skipped, was so for the same cause: it is put down anew, and nothing changed."""
+    if entry.state not in (State.REJECTED, State.SKIPPED):
+        return False
+    return any(
+        each.part == entry.part and (each.state, each.cause) == (entry.state, entry.cause)
+        for each in was[entry.source_id]
+    )

@@ -127,6 +127,15 @@ def claims(connection: sqlite3.Connection, list_id: int, keys: Sequence[str]) ->
     }
 
 
+def departed(connection: sqlite3.Connection, names: Sequence[tuple[int, str]]) -> set[tuple[int, str]]:
+    """Those of the records (route, source id) that a delta found gone at the source."""
+    found: set[tuple[int, str]] = set()
+    for name in names:
+        if connection.execute("SELECT 1 FROM departed WHERE route = ? AND source_id = ?", name).fetchone():
+            found.add(name)
+    return found
+
+
 def owners_of_rows(
     connection: sqlite3.Connection, list_id: int, routes: Sequence[int], rows: Sequence[str]
 ) -> tuple[set[str], dict[str, tuple[int, str, bool]]]:

@@ -29,6 +29,8 @@ _MARKS: Mapping[str, tuple[str, str]] = {
     "different": ("≠", "bold red"),
     "unseen": ("?", "yellow"),
 }
+# Of a record with many fields, so many that are equal are shown beside all that are not.
+_MOST_EQUAL = 10
 _LEGEND = "= as it was sent   ≠ something else   ? never shown by the target"
 
 
@@ -61,11 +63,17 @@ def _table(record: CheckedRecord) -> RenderableType:
     table.add_column("sent", ratio=3, overflow="fold")
     table.add_column("", width=1)
     table.add_column("shows", ratio=3, overflow="fold")
+    equal = [each for each in record.fields if each.verdict == "equal"]
+    left_out = {id(each) for each in equal[_MOST_EQUAL:]} if len(equal) > _MOST_EQUAL + 1 else set()
     for each in record.fields:
+        if id(each) in left_out:
+            continue
         mark, style = _MARKS[each.verdict]
         shows = "" if each.verdict == "unseen" else value_text(each.shows)
         cells = Text(plain_text(each.name), "dim"), Text(value_text(each.sent)), Text(mark, style)
         table.add_row(*cells, Text(shows, style))
+    if left_out:
+        table.add_row(Text(f"… and {len(left_out)} more", "dim"), "", Text(*_MARKS["equal"]), "")
     return table
 
 

@@ -133,6 +133,9 @@ def _asides(route: Result) -> Iterator[str]:
         yield f"{told}: not looked for" + (f", though {there:,} of them are there" if there else "")
     if route["foreign"]:
         yield f"{amounts.count(route['foreign'])} rows of the target are others': there before the first write, or without a key"
+    if gone := route["gone"]:
+        rows = "1 row is" if gone == 1 else f"{amounts.count(gone)} rows are"
+        yield f"{rows} left of records that are gone at the source, as delta told"
     if route["not_kept"]:
         yield f"{amounts.of_records(route['not_kept'])}: looked for, but nothing tells what was written of them"
     if route["pending"]:

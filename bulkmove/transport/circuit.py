@@ -48,7 +48,7 @@ class HostCircuit:
 
     @property
     def is_left(self) -> bool:
-        """Whether the run ends, so that nobody is to wait for the host for long."""
+        """Whether the run has been ending for a while, so that nothing is tried again."""
         return self._gate.is_left
 
     def throttled(self, tries: Tries, told_s: float) -> None:

@@ -24,7 +24,8 @@ USUAL_DELAY_WEIGHT = 0.1
 HELD_S = 1.0
 
 
-# Whoever would wait longer for a slot while the run ends is sent away: nothing of it is in flight.
+# Whoever would wait longer for a slot while the run ends is sent away: nothing of it is in flight. For so long what fails
+# is still tried again.
 LONGEST_AT_END_S = 5.0
 
 
@@ -81,7 +82,7 @@ class Gate:
         self._reason: str | None = None
         self._held_since: float | None = None
         self._held_before_s = 0.0
-        self._is_left = False
+        self._left_at: float | None = None
         self._pauses = 0
         self._recent_in_flight = 0
         self._recent_most = concurrency
@@ -177,12 +178,12 @@ class Gate:
 
     @property
     def is_left(self) -> bool:
-        """The run ends."""
-        return self._is_left
+        """The run has been ending for so long that what still fails is not tried again."""
+        return self._left_at is not None and self._clock() - self._left_at >= LONGEST_AT_END_S
 
     def leave(self) -> None:
         """The run ends: whoever waits while the host is held by hand, or would wait long, is sent away with LeftError."""
-        self._is_left = True
+        self._left_at = self._clock()
         self._rouse()
 
     def set_limits(self, windows: Sequence[Window], *, concurrency: int) -> None:
@@ -251,7 +252,7 @@ class Gate:
         self._rouse()
 
     def _send_away(self, wait_s: float) -> None:
-        if not self._is_left:
+        if self._left_at is None:
             return
         if self.is_held_by_hand:
             raise LeftError(f"is {PAUSED_BY_HAND}")

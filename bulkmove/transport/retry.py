@@ -156,7 +156,7 @@ class Retrying:
             await self._timing.sleep(LOOK_AT_BUDGET_EVERY_S)
 
     def _leave_at_end(self, request: Request, why: str) -> None:
-        """While the run ends nothing is tried again: what is here was not done, or may be done twice."""
+        """When the run ends, it does not wait long for what fails: what is here was not done, or may be done twice."""
         if self._circuit.is_left:
             raise messages.held(self._host, request, why)
 

@@ -17,6 +17,12 @@ from tests.integration.moving import COMMAND, Ended, Job, Row, Stages, invoke
 ORDERS = 300
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No order of these tests is a few seconds old."""
+    monkeypatch.setattr("bulkmove.cutover.sequence.steps.QUIET_S", 0.0)
+
+
 @pytest.fixture
 def job(sandbox: Stages, tmp_path: Path) -> Job:
     return Job(tmp_path, sandbox(orders=ORDERS, products=10)).with_orders()
@@ -117,6 +123,13 @@ def test_a_source_that_was_not_frozen_after_all_is_told(job: Job) -> None:
     assert moving.code in (3, 4)
     assert "still changed" in str(told(moving, "verdict"))
     assert steps(moving).count("last-delta") == 3
+
+
+def test_asked_again_at_the_gate_it_catches_up_once_more(job: Job) -> None:
+    assert cutover(job).code == 0
+    order_now(job, 1)
+    again = cutover(job)
+    assert (steps(again), told(again, "gate")["found"]) == (["delta"], 1)
 
 
 def test_the_freeze_has_its_time_and_can_be_taken_back(job: Job) -> None:

@@ -169,6 +169,21 @@ def test_a_record_that_gives_more_bodies_or_fewer_or_none_keeps_its_rows(shop: S
     assert job.run().code == 3
 
 
+def test_a_rejected_record_that_is_read_once_more_and_rejected_again_is_no_change(
+    shop: Stage, tmp_path: Path
+) -> None:
+    """Else no delta after a freeze would ever find nothing."""
+    shop.change(update={str(shop.orders[4]["id"]): {"payment_status": "rejected"}})
+    job = Job(tmp_path, shop).with_orders(mapper="mappers.py:order").with_mapper(PARTED)
+    assert job.run().counts("orders")["rejected"] > 0
+    for _ in range(2):
+        ended = delta(job)
+        found = passes(ended)["orders"]
+        assert (ended.code, found["changed"], found["unchanged"]) == (3, 0, 1), ended.told
+    shop.change(update={str(shop.orders[4]["id"]): {"payment_status": "refunded"}})
+    assert passes(delta(job))["orders"]["changed"] == 1
+
+
 def test_back_dated_orders_are_found_by_the_scan_and_not_by_new_only(moved: Job) -> None:
     shop = moved.stage
     shop.change(insert=[dated(86_400 * 40), dated(600)])

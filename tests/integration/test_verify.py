@@ -250,6 +250,23 @@ def test_what_the_source_changed_since_is_stale_and_what_it_lost_is_extra(job: J
         job.stage.change(list="orders", insert=[gone])
 
 
+def test_a_row_whose_record_delta_found_gone_is_told_and_no_difference(job: Job) -> None:
+    """Where an API deletes nothing, it stays for good, and must not stand in the way of a go."""
+    job.with_fitting().with_orders()
+    assert job.run().code == 0
+    gone = job.stage.orders[6]
+    job.stage.change(list="orders", delete=[str(gone["id"])])
+    try:
+        assert job.run(command="delta").code == 0
+        ended = verify(job)
+        assert ended.code == 0, ended.told
+        for name in ("orders", "fitting"):
+            assert differing(ended, name) == {}
+            assert ended.lines[-1]["routes"][name]["gone"] == 1
+    finally:
+        job.stage.change(list="orders", insert=[gone])
+
+
 def test_rejected_and_skipped_records_are_not_looked_for(job: Job) -> None:
     text = """
 from bulkmove.mapping.builtin.robosize_order import order_to_robosize_order

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bulkmove.ledger.milestones import Milestone
+from bulkmove.pipeline.reading import CUTOFF_MARGIN_S
 
 # What the program does, in this order; "delta" before the freeze, "last-delta" after it.
 Step = Literal["full", "delta", "last-delta", "verify", "verdict"]
@@ -15,6 +16,8 @@ FREEZE, UNFREEZE = "freeze", "unfreeze"
 # A run, a delta or a verification that ended so did its work: all moved, some rejected, or differences found.
 _DONE = {"full": (0, 3), "delta": (0, 3), "last-delta": (0, 3), "verify": (0, 3, 4), "verdict": (0, 3, 4)}
 _NO_DIFFERENCE = (0, 3)
+# What is younger than the first by the host's clock is left to a later pass; clocks tell whole seconds.
+QUIET_S = CUTOFF_MARGIN_S + 2
 # A delta that found at least this share of what the one before it found is no step towards a shorter freeze.
 _NO_SMALLER = 0.8
 
@@ -120,6 +123,11 @@ def _since_thaw(done: Sequence[Milestone]) -> Sequence[Milestone]:
 
 def _is_done(each: Milestone, step: str) -> bool:
     return each.step == step and each.ended_at is not None and each.exit_code in _DONE[step]
+
+
+def settled_in(frozen_at: float | None, *, now: float) -> float:
+    """Seconds until a pass reads all that was made before the source was frozen."""
+    return 0.0 if frozen_at is None else min(QUIET_S, max(0.0, frozen_at + QUIET_S - now))
 
 
 def found_by(delta: Milestone) -> int:

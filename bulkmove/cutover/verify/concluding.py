@@ -54,6 +54,7 @@ class Going:
     comparisons: dict[str, Comparison] = field(default_factory=dict)
     samples: dict[str, tuple[int, int]] = field(default_factory=dict)
     foreign: Counter[str] = field(default_factory=Counter)
+    gone: Counter[str] = field(default_factory=Counter)
 
 
 def directory_of(settings: MigrationSettings) -> Path:
@@ -105,6 +106,7 @@ async def _route_result(going: Going, comparison: Comparison, fields: Mapping[st
         expected_absent={name: found[name] for name in _EXPECTED_ABSENT if found[name]},
         there=there,
         foreign=going.foreign[job.name],
+        gone=going.gone[job.name],
         not_kept=found["not-kept"],
         pending=found["pending"],
         fields=dict(sorted(fields.items())),

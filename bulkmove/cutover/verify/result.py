@@ -33,7 +33,7 @@ class RouteVerification:
 
     `counts`: bodies by outcome (see SIGNS), extra rows among them. `expected_absent`: records that are not looked for, by what
     the ledger says of them; `there`: how many of those have a row all the same. `foreign`: rows that stood there before the first write, or
-    are none of this migration's. `not_kept`: bodies of which nothing tells what was written. `confidence`: of a sample,
+    are none of this migration's. `gone`: rows of records that a delta found gone at the source, and left. `not_kept`: bodies of which nothing tells what was written. `confidence`: of a sample,
     what it lets one say. `fields`: how many bodies differ in each field. `is_finished`: the route, by the ledger.
     """
 
@@ -44,6 +44,7 @@ class RouteVerification:
     expected_absent: Mapping[str, int] = field(default_factory=dict)
     there: int = 0
     foreign: int = 0
+    gone: int = 0
     not_kept: int = 0
     pending: int = 0
     fields: Mapping[str, int] = field(default_factory=dict)
@@ -64,6 +65,7 @@ class RouteVerification:
             "expected_absent": dict(self.expected_absent),
             "there_all_the_same": self.there,
             "foreign": self.foreign,
+            "gone": self.gone,
             "not_kept": self.not_kept,
             "pending": self.pending,
             "fields": dict(self.fields),

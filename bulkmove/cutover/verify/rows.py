@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 from bulkmove.cutover.verify import kept
 from bulkmove.cutover.verify.comparing import ONE, Comparison, form_of
@@ -105,16 +107,26 @@ class _Taker:
         )
 
 
-async def name_extra(comparisons: Sequence[Comparison], ledger: SqliteLedger) -> dict[str, int]:
+class Unclaimed(NamedTuple):
+    """Rows that no record of the source accounts for now and that are no difference, by route.
+
+    `foreign`: they stood there before the first write, or no record became them and they have no key. `gone`: a delta
+    named their records as gone from the source, and left them.
+    """
+
+    foreign: Counter[str]
+    gone: Counter[str]
+
+
+async def name_extra(comparisons: Sequence[Comparison], ledger: SqliteLedger) -> Unclaimed:
     """Find what no record accounts for among the rows of one list, which all of these routes write to.
 
-    A row that stood there before the first write is foreign, and so is one without a key that no record became. Returns
-    how many rows are foreign, by the first route.
+    How many are foreign is told of the first route.
     """
     first = comparisons[0]
     by_name = {each.job.name: each for each in comparisons}
     by_number = {each.number: each for each in comparisons}
-    foreign, after = 0, ""
+    foreign, after, gone = 0, "", Counter[str]()
     while rows := await first.working.change(
         lambda c, after=after: kept.unused_rows(c, first.list_id, after, _SLICE)  # type: ignore[misc]
     ):
@@ -133,7 +145,7 @@ async def name_extra(comparisons: Sequence[Comparison], ledger: SqliteLedger) ->
                     rows=unexplained,
                 )
             )
-        extra: list[tuple[Comparison, Row, dict[str, object]]] = []
+        extra: list[_Extra] = []
         for row in rows:
             claim = claims.get(row.key or "")
             owner = owners.get(row.id)
@@ -151,8 +163,26 @@ async def name_extra(comparisons: Sequence[Comparison], ledger: SqliteLedger) ->
             else:
                 why = "nothing like it stood there before the first write, and no record became it"
                 extra.append((first, row, {"is_ours": False, "why": why}))
-        await first.working.change(partial(_note_extra, extra=extra))
-    return {first.job.name: foreign}
+        departed = await _departed(extra, ledger)
+        gone.update(each[0].job.name for each in extra if _name(each) in departed)
+        left = [each for each in extra if _name(each) not in departed]
+        await first.working.change(partial(_note_extra, extra=left))
+    return Unclaimed(Counter({first.job.name: foreign}), gone)
+
+
+_Extra = tuple[Comparison, Row, dict[str, object]]
+
+
+def _name(each: _Extra) -> tuple[int, str]:
+    return each[0].number, str(each[2].get("source_id", ""))
+
+
+async def _departed(extra: Sequence[_Extra], ledger: SqliteLedger) -> set[tuple[int, str]]:
+    """Those whose records a delta named as gone: routes by number, and source ids."""
+    names = [_name(each) for each in extra if "source_id" in each[2]]
+    if not names:
+        return set()
+    return await ledger.ask(partial(verifying.departed, names=names))
 
 
 def _is_unexplained(row: Row, claims: Mapping[str, Claim]) -> bool:
@@ -169,9 +199,7 @@ def _ours(source_id: str, *, is_made: bool) -> dict[str, object]:
     }
 
 
-def _note_extra(
-    connection: sqlite3.Connection, extra: Sequence[tuple[Comparison, Row, dict[str, object]]]
-) -> None:
+def _note_extra(connection: sqlite3.Connection, extra: Sequence[_Extra]) -> None:
     for comparison, row, detail in extra:
         name, sums = comparison.job.name, comparison.sums
         if not kept.add_extra(connection, name, row.id, {**detail, "key": row.key}):

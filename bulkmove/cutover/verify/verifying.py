@@ -248,4 +248,6 @@ async def _name_extra(going: Going) -> None:
         if not job.is_self_route and job.settings.mode != "delete":
             by_list[comparison.list_id].append(comparison)
     for comparisons in by_list.values():
-        going.foreign.update(await name_extra(comparisons, going.ledger))
+        unclaimed = await name_extra(comparisons, going.ledger)
+        going.foreign.update(unclaimed.foreign)
+        going.gone.update(unclaimed.gone)

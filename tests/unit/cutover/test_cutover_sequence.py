@@ -17,6 +17,7 @@ from bulkmove.cutover.sequence import (
     place_of,
 )
 from bulkmove.cutover.sequence.freeze import least_seconds
+from bulkmove.cutover.sequence.steps import settled_in
 from bulkmove.errors import LedgerLockedError
 from bulkmove.ledger import milestones
 from bulkmove.ledger.file import locked
@@ -89,6 +90,13 @@ def test_a_step_that_failed_or_was_cut_off_is_done_again(step: str, code: int | 
 def test_a_source_that_never_gets_quiet_is_verified_all_the_same_and_told() -> None:
     place = place_of(did("full", "delta", FREEZE, *[("last-delta", 3)] * 3), LIMITS)
     assert (place.next, place.is_moving) == ("verify", True)
+
+
+def test_the_last_delta_waits_until_the_last_order_is_old_enough_to_be_read() -> None:
+    assert settled_in(100.0, now=101.0) == 6.0
+    assert settled_in(100.0, now=108.0) == 0.0
+    assert settled_in(100.0, now=50.0) == 7.0, "a clock that was set back"
+    assert settled_in(None, now=50.0) == 0.0
 
 
 def test_a_go_ends_it() -> None:
