@@ -168,7 +168,8 @@ async def _tell(work: PassWork) -> None:
     count, ids = await work.passing.departed(_MOST_NAMED)
     if count:
         more = f" and {count - len(ids):,} more" if count > len(ids) else ""
-        work.note(f"{count:,} are gone at {source} ({', '.join(ids)}{more}), and left on {target}")
+        are = "is" if count == 1 else "are"
+        work.note(f"{count:,} {are} gone at {source} ({', '.join(ids)}{more}), and left on {target}")
     for cause, said in (
         (ROW_LEFT, "are skipped since they changed"),
         (PART_LEFT, "give fewer bodies since they changed"),
