@@ -67,7 +67,6 @@ def test_from_the_first_run_to_go(job: Job) -> None:
     assert [line["found"] for line in frozen.lines if line["type"] == "step" and "found" in line] == [1, 0]
     assert told(frozen, "verdict")["go"] is True
     assert frozen.lines[-1]["is_over"] is True
-    job.stage.orders = job.stage.rows("orders")
     job.check_all_equal()
     again = cutover(job)
     assert (again.code, steps(again)) == (0, [])
@@ -127,7 +126,7 @@ def test_a_source_that_was_not_frozen_after_all_is_told(job: Job) -> None:
 
 def test_asked_again_at_the_gate_it_catches_up_once_more(job: Job) -> None:
     assert cutover(job).code == 0
-    order_now(job, 1)
+    order_now(job, 2)
     again = cutover(job)
     assert (steps(again), told(again, "gate")["found"]) == (["delta"], 1)
 
