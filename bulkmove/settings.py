@@ -47,7 +47,9 @@ class Window:
     period_s: float
 
     def __str__(self) -> str:
-        unit = {1.0: "s", 60.0: "min", 3600.0: "h", 86400.0: "day"}.get(self.period_s, f"{self.period_s:g}s")
+        unit = {1.0: "s", 60.0: "min", 3600.0: "h", 86400.0: "day"}.get(
+            self.period_s, f"{self.period_s:.9g}s"
+        )
         return f"{self.count}/{unit}"
 
 

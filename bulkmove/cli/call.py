@@ -11,6 +11,7 @@ import click
 
 from bulkmove.cli.by_hand import pairs, split_file
 from bulkmove.cli.exits import exits
+from bulkmove.cli.guarding import execute_option
 from bulkmove.cli.options import Output, output_options
 
 if TYPE_CHECKING:
@@ -28,9 +29,16 @@ if TYPE_CHECKING:
 )
 @click.option("--body", metavar="FILE", help="The JSON to send; - reads it from standard input.")
 @click.option("--yes", is_flag=True, help="Answer what is asked before a write.")
+@execute_option
 @output_options
 def command(
-    *, arguments: tuple[str, ...], parameters: tuple[str, ...], body: str | None, yes: bool, output: Output
+    *,
+    arguments: tuple[str, ...],
+    parameters: tuple[str, ...],
+    body: str | None,
+    yes: bool,
+    execute: bool,
+    output: Output,
 ) -> None:
     """Make any documented call of a host of FILE (default: migration.toml): bulkmove call old get-order --param id=7
 
@@ -44,6 +52,7 @@ def command(
         from bulkmove.cli.calling import Performance, list_calls, perform
         from bulkmove.config import load_migration
         from bulkmove.errors import ConfigError
+        from bulkmove.pipeline.guards import is_live
         from bulkmove.pipeline.hosts import call_named, calls_of, request_for
 
         file, names = split_file(arguments, most=2)
@@ -57,6 +66,8 @@ def command(
             return
         call = call_named(settings, names[0], names[1])
         request = request_for(call, pairs(parameters, "--param"), _read_body(call, body))
+        if call.operation.is_write and is_live(settings, names[0]) and not execute:
+            raise ConfigError(f"{names[0]} is live (live = true), and {names[1]} writes: it takes --execute")
         perform(Performance(call, request, output), yes=yes)
 
 

@@ -14,7 +14,7 @@ from bulkmove.cli.asking import confirmed
 from bulkmove.cli.ending import Ending, EndingCommand, last_line
 from bulkmove.cli.exits import exits, tell
 from bulkmove.cli.going import Going, going_options
-from bulkmove.cli.guarding import execute_option, is_held_back
+from bulkmove.cli.guarding import execute_option, is_held_back, refuse_both
 from bulkmove.cli.options import Output, ledger_option, migration_file, output_options
 from bulkmove.errors import BulkmoveError, ConfigError
 
@@ -132,7 +132,8 @@ def _perform(asked: _Asked, ending: Ending, *, execute: bool) -> int:
     warn(settings)
     if asked.deletions and asked.new_only:
         raise ConfigError("--new-only and --deletions exclude each other: what is gone is not looked for")
-    is_dry = is_held_back(settings, asked.routes, execute=execute) or asked.dry_run
+    refuse_both(execute=execute, dry_run=asked.dry_run)
+    is_dry = asked.dry_run or is_held_back(settings, asked.routes, execute=execute)
     migration, interruption = Migration(settings), Interruption()
     tune()
 
@@ -157,7 +158,7 @@ def _perform(asked: _Asked, ending: Ending, *, execute: bool) -> int:
     try:
         done, standing = work(
             lambda observer: migration.delta(
-                observer, routes=asked.routes, dry_run=is_dry, new_only=asked.new_only
+                observer, routes=asked.routes, dry_run=is_dry, new_only=asked.new_only, execute=True
             )
         )
         if done is None:
@@ -171,7 +172,9 @@ def _perform(asked: _Asked, ending: Ending, *, execute: bool) -> int:
         rows = migration.deletable(asked.routes)
         if not rows or not _is_meant(rows, asked):
             return code
-        summary, standing = work(lambda observer: migration.delete_departed(observer, routes=asked.routes))
+        summary, standing = work(
+            lambda observer: migration.delete_departed(observer, routes=asked.routes, execute=True)
+        )
     except BaseException:
         ending.routes = _known(migration, asked.routes)
         raise

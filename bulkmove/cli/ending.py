@@ -21,6 +21,8 @@ from bulkmove.cli.options import Output
 from bulkmove.report.logged import said
 
 TERMINATED = 143
+# A terminal that was closed asks as politely as whoever stops a service.
+ENDING_SIGNALS = (signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 _USAGE = 2
 _FALSE = ("", "0", "false", "f", "no", "n", "off")
 
@@ -78,7 +80,8 @@ def end_on_sigterm() -> None:
         tell("interrupted")
         sys.exit(TERMINATED)
 
-    signal.signal(signal.SIGTERM, end)
+    for number in ENDING_SIGNALS:
+        signal.signal(number, end)
 
 
 class EndingCommand(click.Command):
@@ -126,7 +129,7 @@ def last_line(output: Output) -> Iterator[Ending]:
         except click.Abort:  # Ctrl-C at a question
             sys.exit(INTERRUPTED)
     except SystemExit as end:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, *ENDING_SIGNALS):
             signal.signal(number, signal.SIG_IGN)
         code = end.code if isinstance(end.code, int) else UNEXPECTED
         if output.as_json:

@@ -35,3 +35,11 @@ def is_held_back(settings: MigrationSettings, routes: Sequence[str] = (), *, exe
     if why is not None:
         tell(f"note: {DRY_RUN}: {why}")
     return why is not None
+
+
+def refuse_both(*, execute: bool, dry_run: bool) -> None:
+    """Raises ConfigError where both were asked for."""
+    from bulkmove.errors import ConfigError
+
+    if execute and dry_run:
+        raise ConfigError("--execute and --dry-run exclude each other: a dry run writes nothing")

@@ -12,7 +12,7 @@ import click
 from bulkmove.cli.completing import complete_routes
 from bulkmove.cli.ending import Ending, EndingCommand, last_line
 from bulkmove.cli.exits import exits, tell
-from bulkmove.cli.guarding import execute_option, is_held_back
+from bulkmove.cli.guarding import execute_option, is_held_back, refuse_both
 from bulkmove.cli.options import Output, ledger_option, migration_file, output_options
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _KINDS = ("missing", "different", "doubled", "extra")
     "--only", "kinds", type=click.Choice(_KINDS), multiple=True, help="Of this kind alone; may be repeated."
 )
 @click.option(
-    "--deletions", is_flag=True, help="Delete what this migration made and is there too often; asks first."
+    "--deletions", is_flag=True, help="Delete copies of rows, where one was made twice; asks first."
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be mended, and write nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask before rows are deleted.")
@@ -58,8 +58,8 @@ def command(
     """Mend exactly what the last `bulkmove verify` of FILE (default: migration.toml) found; of a sample, what that found.
 
     Rows that differ are written once more; records that are missing are made again, once the target's list was read and
-    does not hold them. What is there too often is deleted with --deletions alone, where the API deletes and this
-    migration made it: of doubled rows the newest. Cut off anywhere, repair goes on. Where a target's host is live it
+    does not hold them. Copies of a row that was made twice are deleted with --deletions alone, where the API
+    deletes; rows of records that are gone are delta's work. Cut off anywhere, repair goes on. Where a target's host is live it
     takes --execute, and is a dry run without.
 
     Ends with 0 when all that was found is mended, 4 when some of it is left; else as run does: 2, 3, 5, 6, 11, 130 or
@@ -107,7 +107,8 @@ def _repair(
     kinds, deletions, dry_run = wanted
     settings = load_migration(file, ledger=ledger)
     warn(settings)
-    dry_run = is_held_back(settings, routes, execute=execute or dry_run) or dry_run
+    refuse_both(execute=execute, dry_run=dry_run)
+    dry_run = dry_run or is_held_back(settings, routes, execute=execute)
     if deletions and is_asked and not dry_run:
         _ask(settings, routes, kinds)
     tune()
@@ -118,6 +119,7 @@ def _repair(
             settings,
             routes=routes,
             wanted=Wanted(kinds=kinds, deletions=deletions, dry_run=dry_run),
+            execute=True,
             observer=observer,
             stop=stop.event,
         )
@@ -154,7 +156,7 @@ def _ask(settings: MigrationSettings, routes: tuple[str, ...], kinds: tuple[str,
         raise ConfigError(
             f"--deletions deletes the rows of {count:,} findings; nobody can be asked here: --yes says that it is meant"
         )
-    if not confirmed(f"Delete the rows of {count:,} findings (doubled, extra) for good?"):
+    if not confirmed(f"Delete copies of {count:,} rows that are doubled for good?"):
         raise ConfigError("nothing was done; without --deletions only what differs or is missing is mended")
 
 
@@ -163,5 +165,5 @@ def _to_delete(found: Mapping[str, Mapping[str, int]], kinds: tuple[str, ...]) -
         count
         for counts in found.values()
         for kind, count in counts.items()
-        if kind in kinds and kind in ("doubled", "extra")
+        if kind in kinds and kind == "doubled"
     )

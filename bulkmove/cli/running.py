@@ -19,7 +19,7 @@ import anyio.abc
 
 from bulkmove.cli.asking import confirmed
 from bulkmove.cli.canary import TerminalWatch
-from bulkmove.cli.ending import TERMINATED, Ending, RunRequest, end_on_sigterm
+from bulkmove.cli.ending import ENDING_SIGNALS, TERMINATED, Ending, RunRequest, end_on_sigterm
 from bulkmove.cli.exits import tell
 from bulkmove.cli.going import Going, spelled_duration
 from bulkmove.cli.guarding import is_held_back
@@ -186,7 +186,7 @@ class Interruption:
             task_status.started()
             return
         try:
-            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            with anyio.open_signal_receiver(signal.SIGINT, *ENDING_SIGNALS) as signals:
                 task_status.started()
                 async for number in signals:
                     if self.number is not None:

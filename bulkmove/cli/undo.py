@@ -14,7 +14,7 @@ from bulkmove.cli.asking import confirmed
 from bulkmove.cli.choosing import ids_option
 from bulkmove.cli.ending import Ending, EndingCommand, last_line
 from bulkmove.cli.exits import exits, tell
-from bulkmove.cli.guarding import execute_option, is_held_back
+from bulkmove.cli.guarding import execute_option, is_held_back, refuse_both
 from bulkmove.cli.options import Output, ledger_option, migration_file, output_options
 from bulkmove.errors import BulkmoveError, ConfigError
 
@@ -106,7 +106,8 @@ def _perform(asked: _Asked, ending: Ending) -> int:
 
     settings = load_migration(asked.file, ledger=asked.ledger)
     warn(settings)
-    is_dry = is_held_back(settings, asked.routes, execute=asked.execute) or asked.dry_run
+    refuse_both(execute=asked.execute, dry_run=asked.dry_run)
+    is_dry = asked.dry_run or is_held_back(settings, asked.routes, execute=asked.execute)
     tune()
     try:
         if is_dry or not asked.yes:
@@ -169,6 +170,7 @@ def _undo(
                 ids=asked.ids,
                 edited_too=asked.edited_too,
                 dry_run=dry_run,
+                execute=True,
                 stop=event,
             )
 

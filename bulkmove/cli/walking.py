@@ -207,7 +207,8 @@ class Sequence:
         from bulkmove.pipeline.migration import Migration
         from bulkmove.report.cutover import tell_cutover_json, tell_verdict
 
-        verified = self.facts().verified
+        facts = self.facts()
+        verified = facts.verified
         if verified is not None and verified["started_at"] < (place.frozen_at or 0.0):
             verified = None
         verdict = judge(
@@ -215,6 +216,8 @@ class Sequence:
             verified=verified,
             is_moving=place.is_moving,
             accepts_failures=self.accepts_failures,
+            gone=facts.gone,
+            undone=facts.undone,
         )
         if self.output.as_json:
             reasons = [{"text": r.text, "is_good": r.is_good, "next": r.next} for r in verdict.reasons]

@@ -11,6 +11,8 @@ _OTHER_SPELLINGS = {
     "sec": "s", "second": "s", "seconds": "s", "m": "min", "minute": "min", "minutes": "min", "hr": "h", "hour": "h",
     "hours": "h", "d": "day", "days": "day",
 }  # fmt: skip
+_MOST_DIGITS = 9
+_SHORTEST_S, _LONGEST_S = 0.001, 31 * 86400.0
 _RATE = re.compile(r"\s*(?P<count>\d+)\s*/\s*(?P<times>\d+(?:\.\d+)?)?\s*(?P<unit>[A-Za-z]+)\s*")
 
 
@@ -21,9 +23,11 @@ def parse_window(text: str) -> Window:
         unit = _OTHER_SPELLINGS.get(match["unit"].lower()) if match else None
         hint = f' (the unit is spelled "{unit}")' if unit else ""
         raise ValueError(f"must be a whole number of requests and a period, as in 4/s, 80/min or 5/10s{hint}")
+    if len(match["count"]) > _MOST_DIGITS or len(match["times"] or "") > _MOST_DIGITS:
+        raise ValueError(f"must be numbers of at most {_MOST_DIGITS} digits")
     count, period_s = int(match["count"]), float(match["times"] or 1) * _PERIODS_S[match["unit"]]
-    if count < 1 or period_s <= 0:
-        raise ValueError("must allow at least 1 request in a period longer than 0")
+    if count < 1 or not _SHORTEST_S <= period_s <= _LONGEST_S:
+        raise ValueError("must allow at least 1 request, in a period from 0.001 s to 31 days")
     return Window(count, period_s)
 
 

@@ -264,6 +264,14 @@ def _claim(connection: sqlite3.Connection, claims: Claims, changed: Changed) -> 
     connection.executemany(
         "UPDATE keys SET route = NULL, source_id = NULL, body = NULL WHERE list = ? AND key = ?", freed
     )
+    connection.executemany(
+        "UPDATE keys SET body = ? WHERE list = ? AND key = ? AND route = ? AND source_id = ? AND body IS NOT NULL",
+        [
+            (each.part, claims.list_id, each.key, claims.route, each.source_id)
+            for each in changed.entries
+            if each.key in mine[each.source_id] and each.state is not State.SKIPPED
+        ],
+    )
     new = [each for each in changed.entries if each.key is not None and each.key not in mine[each.source_id]]
     changes.claim_keys(connection, list_id=claims.list_id, route=claims.route, entries=new)
 

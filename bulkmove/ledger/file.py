@@ -97,7 +97,10 @@ def is_locked(ledger: Path) -> bool:
     path = lock_path(ledger)
     if not path.is_file():
         return False
-    descriptor = os.open(path, os.O_RDWR)
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except OSError:  # of somebody else, or on a disk that is read alone: to look, reading is enough
+        descriptor = os.open(path, os.O_RDONLY)
     try:
         return not _try_lock(descriptor)
     finally:

@@ -7,15 +7,34 @@ from collections.abc import Iterable, Sequence
 from bulkmove.errors import ConfigError
 from bulkmove.mapping.masking import masks_field
 from bulkmove.mapping.reading import Reading
+from bulkmove.pipeline.addresses import address_of
 from bulkmove.settings import MigrationSettings, RouteSettings
 
 DRY_RUN = "this is a dry run"
 
 
 def live_targets(settings: MigrationSettings, routes: Sequence[str] = ()) -> tuple[str, ...]:
-    """The hosts with `live = true` that these routes (none: all) write to, in the order of the configuration."""
+    """The hosts that these routes (none: all) write to and that are live, in the order of the configuration.
+
+    One is live, too, where another host of its API at its address has `live = true`.
+    """
     written = {route.target.host for name, route in settings.routes.items() if not routes or name in routes}
-    return tuple(name for name, host in settings.hosts.items() if host.live and name in written)
+    return tuple(name for name in settings.hosts if name in written and is_live(settings, name))
+
+
+def is_live(settings: MigrationSettings, host_name: str) -> bool:
+    host = settings.hosts[host_name]
+    place = (host.api, address_of(host.url))
+    return any(
+        other.live and (other.api, address_of(other.url)) == place for other in settings.hosts.values()
+    )
+
+
+def check_may_write(settings: MigrationSettings, routes: Sequence[str] = (), *, execute: bool) -> None:
+    """Raises ConfigError where a live host of these routes may not be written to."""
+    why = why_held_back(settings, routes, execute=execute)
+    if why is not None:
+        raise ConfigError(f"{why} (execute=True, from code)")
 
 
 def why_held_back(settings: MigrationSettings, routes: Sequence[str] = (), *, execute: bool) -> str | None:

@@ -46,7 +46,7 @@ def tolerance_of(text: str | None) -> Tolerance:
     """`250`, `2%`, or the usual where nothing is said. Raises ConfigError for anything else."""
     if text is None:
         return Tolerance()
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%|(\d+)", text.strip())
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)\s*%|(\d{1,12})", text.strip())
     if found is None:
         raise ConfigError(
             f"--plan-tolerance {text!r} is no number of records such as 250, and no share such as 2%"

@@ -33,7 +33,7 @@ from bulkmove.pipeline.delta.runner import DeltaOptions, DeltaSummary, delta_mig
 from bulkmove.pipeline.explaining import Explained, explain
 from bulkmove.pipeline.exporting import form_of, found_records, write_in_thread
 from bulkmove.pipeline.gone import gone_notes
-from bulkmove.pipeline.guards import DRY_RUN, why_held_back
+from bulkmove.pipeline.guards import DRY_RUN, check_may_write, why_held_back
 from bulkmove.pipeline.holding import HeldTo
 from bulkmove.pipeline.hosts import OnPause
 from bulkmove.pipeline.job import RunOptions
@@ -226,17 +226,19 @@ class Migration:
         deletions: bool = False,
         dry_run: bool = False,
         new_only: bool = False,
+        execute: bool = False,
     ) -> DeltaSummary:
         """Bring over what is new or changed at the sources since the last pass; all routes or those named.
 
         `deletions`: rows that this migration made of records which are gone are deleted at the target, where it can.
         `dry_run`: on a copy of the ledger, and nothing is written. `new_only`: new records by their dates alone.
-        Raises ConfigError where a route was not read whole yet, and what `run` raises.
+        `execute`: as of `run`. Raises ConfigError where a route was not read whole yet, and what `run` raises.
         """
         plan = plan_migration(self.settings, only=routes)
         path = self.settings.ledger
         if not path.exists():
             raise ConfigError(f"{path}: there is no ledger yet: bulkmove run comes first, a delta after it")
+        dry_run = dry_run or self._is_held_back(observer, routes, execute=execute)
         options = DeltaOptions(is_dry=dry_run, new_only=new_only)
         with single_error(), ledger_or_copy(path, is_copied=dry_run) as file:
             try:
@@ -253,12 +255,13 @@ class Migration:
                 self._stop = anyio.Event()
 
     async def delete_departed(
-        self, observer: Observer | None = None, *, routes: tuple[str, ...] = ()
+        self, observer: Observer | None = None, *, routes: tuple[str, ...] = (), execute: bool = False
     ) -> Summary:
         """Delete the rows of what the last deltas found gone, those that this migration made, where the target can.
 
-        Raises what `run` raises.
+        Raises ConfigError where a target is live and nobody said `execute`, and what `run` raises.
         """
+        check_may_write(self.settings, routes, execute=execute)
         plan = plan_migration(self.settings, only=routes)
         with single_error():
             try:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
-from urllib.parse import urlsplit
 
 from bulkmove.events import Note
 from bulkmove.ledger.canaries import KeptCanary
@@ -15,6 +13,7 @@ from bulkmove.load.checking import body_checker
 from bulkmove.load.matching import Rules
 from bulkmove.load.rehearsal import RehearsedTarget
 from bulkmove.mapping.context import RouteContext
+from bulkmove.pipeline.addresses import address_of
 from bulkmove.pipeline.budget import ErrorBudget
 from bulkmove.pipeline.canaries import Canary
 from bulkmove.pipeline.job import RouteJob, Run, TargetList, Use
@@ -189,28 +188,14 @@ def place_of(host: HostSettings, hosts: Mapping[str, HostSettings]) -> str:
 
     Two hosts with other credentials at one address are two accounts, and the second is told apart by its name.
     """
-    place = (host.api, _address(host.url), tuple(sorted(host.paths.items())))
+    place = (host.api, address_of(host.url), tuple(sorted(host.paths.items())))
     for other in hosts.values():
         if other.name == host.name:
             break
-        is_there = (other.api, _address(other.url), tuple(sorted(other.paths.items()))) == place
+        is_there = (other.api, address_of(other.url), tuple(sorted(other.paths.items()))) == place
         if is_there and dict(other.credentials) != dict(host.credentials):
-            return f"{host.api} {_address(host.url)} as {host.name}"
-    return f"{host.api} {_address(host.url)}"
-
-
-def _address(url: str) -> str:
-    """One spelling of an address: no default port, small letters, one name for this machine, no slash at the end.
-
-    A directory is told by its real path.
-    """
-    if "://" not in url:
-        return os.path.realpath(url)
-    parts = urlsplit(url)
-    name = (parts.hostname or "").lower()
-    name = "127.0.0.1" if name in {"localhost", "::1"} else name
-    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme.lower(), 0)
-    return f"{parts.scheme.lower()}://{name}:{port}{parts.path.rstrip('/')}"
+            return f"{host.api} {address_of(host.url)} as {host.name}"
+    return f"{host.api} {address_of(host.url)}"
 
 
 def readers_of(transport: HostTransport) -> Callable[[], int]:

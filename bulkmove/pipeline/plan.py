@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -25,6 +25,7 @@ from bulkmove.pipeline.staging import check_files, file_fingerprint
 from bulkmove.pipeline.undo_with import check_undo_with
 from bulkmove.protocols import Connector, StreamSpec
 from bulkmove.settings import HostSettings, MigrationSettings, Mode, RouteSettings, StreamName
+from bulkmove.transport.hiding import hiding_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,8 +253,24 @@ def _fingerprint(
         "where": dict(route.where),
         "mode": route.mode,
         "natural_key": route.natural_key or target.natural_key,
-        "options": orjson.loads(orjson.dumps(dict(route.options), default=str)),
+        "options": _without_secrets(orjson.loads(orjson.dumps(dict(route.options), default=str)), settings),
     }
+
+
+def _without_secrets(value: Any, settings: MigrationSettings) -> Any:
+    """A credential may stand among the options, too; the ledger keeps none."""
+    secrets = {each.reveal() for host in settings.hosts.values() for each in host.credentials.values()}
+    return _hidden(value, hiding_of(secrets)) if secrets else value
+
+
+def _hidden(value: Any, hide: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return hide(value)
+    if isinstance(value, dict):
+        return {hide(name): _hidden(inner, hide) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_hidden(inner, hide) for inner in value]
+    return value
 
 
 def changed_keys(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

@@ -70,6 +70,15 @@ def save_plan(path: Path, preview: Preview, settings: MigrationSettings) -> None
         ledger_bytes=0 if preview.disk is None else preview.disk.size,
     )
     text = orjson.dumps(msgspec.to_builtins(saved), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    if path.exists():
+        if not path.is_file():
+            raise ConfigError(f"{path}: is no file; name another place with --save")
+        try:
+            load_plan(path)
+        except ConfigError:
+            raise ConfigError(
+                f"{path}: is there already, and is no saved plan: name another place with --save"
+            ) from None
     try:
         # mkstemp makes it 0600.
         number, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -105,7 +114,7 @@ def load_plan(path: Path) -> SavedPlan:
         raise ConfigError(f"{path}: the plan can't be read: {error.strerror}") from error
     try:
         saved = msgspec.json.decode(text, type=SavedPlan)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
         raise ConfigError(f"{path}: is no plan that `bulkmove plan --save` wrote: {error}") from error
     if saved.format != _FORMAT:
         raise ConfigError(f"{path}: was saved by a newer bulkmove: plan again")

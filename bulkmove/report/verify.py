@@ -34,7 +34,6 @@ _OUTCOMES = (
     ("stale", "*", "yellow", "changed at the source since it was moved"),
     ("new", "-", "yellow", "not moved yet"),
 )
-_MENDED = ("missing", "different", "doubled", "extra")
 _MOST_FIELDS = 8
 _WIDTH_OF_PROSE = 110
 
@@ -182,10 +181,16 @@ def next_lines(result: Result, *, directory: Path | None, file: str) -> Iterator
     """What a person does now."""
     where = f" {file}" if file else ""
     routes = result["routes"].values()
-    to_mend = sum(route[name] for route in routes for name in _MENDED[:2])
-    too_many = sum(route[name] for route in routes for name in _MENDED[2:])
+    to_mend = sum(route[name] for route in routes for name in ("missing", "different"))
+    doubled, extra = (sum(route[name] for route in routes) for name in ("doubled", "extra"))
     behind = sum(route["stale"] + route["new"] for route in routes)
-    if not to_mend and not too_many and not behind and not any(route["error"] for route in routes):
+    if (
+        not to_mend
+        and not doubled
+        and not extra
+        and not behind
+        and not any(route["error"] for route in routes)
+    ):
         what = "what was looked at of the target" if result.get("sample") else "the target"
         yield f"{what} is as the source says"
         return
@@ -193,9 +198,10 @@ def next_lines(result: Result, *, directory: Path | None, file: str) -> Iterator
         yield f"which ones: {directory}/ROUTE.combined, and what differs in ROUTE.differences.jsonl"
     if to_mend:
         yield f"bulkmove repair{where} mends {amounts.of_records(to_mend)}"
-    if too_many:
-        rows = "1 row" if too_many == 1 else f"{too_many:,} rows or more"
-        yield f"{rows} too many: bulkmove repair{where} --deletions takes away what this migration made, where the API deletes"
+    if doubled:
+        yield f"{doubled:,} doubled: bulkmove repair{where} --deletions takes copies away, where the API deletes"
+    if extra:
+        yield f"{extra:,} extra: bulkmove delta{where} names those whose records are gone, and --deletions deletes them"
     if behind:
         yield f"bulkmove delta{where} brings over what is new or changed at the source"
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from bulkmove.ledger import undone
 from bulkmove.ledger.milestones import Milestone, last_write_began, milestones
 
 # What most hosts hand out at a time: enough to foresee how long a list takes.
@@ -19,7 +20,8 @@ _ROWS_A_REQUEST = 100
 class Facts:
     """`verified`: the last whole verification, else the last one, as the ledger keeps it; None where there is none.
 
-    `rows`: how many records each route read, and wrote or found as they should be.
+    `rows`: how many records each route read, and wrote or found as they should be. `gone`: how many records left each
+    route's source, as deltas found; `undone`: how many an undo took back.
     """
 
     done: tuple[Milestone, ...] = ()
@@ -27,6 +29,8 @@ class Facts:
     verified: Mapping[str, Any] | None = None
     verify_s: float | None = None
     rows: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    gone: Mapping[str, int] = field(default_factory=dict)
+    undone: int = 0
 
     def requests(self, hosts: Mapping[str, tuple[str, str]]) -> dict[str, int]:
         """About how many requests a whole verification makes, by host; `hosts`: each route's source and target."""
@@ -51,6 +55,14 @@ def facts_of(connection: sqlite3.Connection | None) -> Facts:
         verified=verified,
         verify_s=None if seconds is None else seconds[0],
         rows={name: (read, there) for name, read, there in connection.execute(_ROWS)},
+        gone=dict(
+            connection.execute(
+                "SELECT r.name, count(*) FROM departed d JOIN routes r ON r.id = d.route GROUP BY r.id"
+            ).fetchall()
+        ),
+        undone=connection.execute(
+            "SELECT count(*) FROM records WHERE state = 0 AND cause = ?", (undone.CAUSE,)
+        ).fetchone()[0],
     )
 
 
@@ -61,9 +73,9 @@ FROM routes r LEFT JOIN tallies t ON t.route = r.id GROUP BY r.id
 
 
 def found_by_last_delta(connection: sqlite3.Connection) -> int:
-    """How many records the last delta found new or changed, over all routes."""
+    """How many records the last delta found new, changed or gone, over all routes."""
     found: int | None = connection.execute(
-        "SELECT sum(new + changed) FROM passes WHERE run = (SELECT max(id) FROM runs WHERE kind = 'delta')"
+        "SELECT sum(new + changed + gone) FROM passes WHERE run = (SELECT max(id) FROM runs WHERE kind = 'delta')"
     ).fetchone()[0]
     return found or 0
 

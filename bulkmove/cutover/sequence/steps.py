@@ -75,16 +75,30 @@ def place_of(done: Sequence[Milestone], limits: Limits, *, written_at: float = 0
     refused = [place for place, each in enumerate(since) if each.step == "verdict" and each.exit_code]
     if refused:
         checked = [each for each in since if _is_done(each, "verify")]
-        if checked and checked[-1].exit_code in _NO_DIFFERENCE and written_at <= checked[-1].began_at:
+        is_current = bool(checked) and written_at <= checked[-1].began_at and _is_quiet(since)
+        if is_current and checked[-1].exit_code in _NO_DIFFERENCE:
             is_over = since[refused[-1] + 1 :] and _is_done(since[-1], "verdict")
             return Place(next=None if is_over else "verdict", frozen_at=frozen_at)
         since = since[refused[-1] + 1 :]
-    return _after_freeze(since, limits, frozen_at)
+    return _after_freeze(_since_written(since, written_at), limits, frozen_at)
+
+
+def _since_written(since: Sequence[Milestone], written_at: float) -> Sequence[Milestone]:
+    """A verification, and a verdict, from before the last write say nothing of what was written: nor does what led there."""
+    checked = [place for place, each in enumerate(since) if each.step == "verify"]
+    if checked and written_at > since[checked[-1]].began_at:
+        return since[checked[-1] + 1 :] if since[-1].step != "verdict" else ()
+    return since
+
+
+def _is_quiet(since: Sequence[Milestone]) -> bool:
+    lasts = [each for each in since if _is_done(each, "last-delta")]
+    return bool(lasts) and not found_by(lasts[-1])
 
 
 def _after_freeze(since: Sequence[Milestone], limits: Limits, frozen_at: float) -> Place:
     lasts = [each for each in since if _is_done(each, "last-delta")]
-    is_quiet = bool(lasts) and not found_by(lasts[-1])
+    is_quiet = _is_quiet(since)
     is_moving = not is_quiet and len(lasts) >= limits.most_last
     if not is_quiet and not is_moving:
         return Place(next="last-delta", frozen_at=frozen_at)

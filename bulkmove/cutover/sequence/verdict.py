@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from bulkmove.model import Summary
@@ -33,19 +34,23 @@ def judge(
     verified: Mapping[str, Any] | None,
     is_moving: bool,
     accepts_failures: bool,
+    gone: Mapping[str, int] = MappingProxyType({}),
+    undone: int = 0,
 ) -> Verdict:
     """What speaks for and against opening the new shop.
 
     `summary`: how far the migration is, from its ledger. `verified`: what the last verification after the freeze came
     to: `exit_code`, and by route `result["routes"]` with its counts; None where there is none. `is_moving`: the source
     changed after it was said to be frozen. `accepts_failures`: a person looked at what was rejected or is unknown.
+    `gone`: how many records left each route's source since they were moved; `undone`: how many were taken back.
     """
     return Verdict(
         (
             *_of_completeness(summary),
             *_of_failures(summary, accepts_failures=accepts_failures),
             _of_freeze(is_moving=is_moving),
-            *_of_verification(verified),
+            *_of_losses(summary, gone, undone),
+            *_of_verification(verified, routes=set(summary.routes)),
         )
     )
 
@@ -86,15 +91,32 @@ def _of_freeze(*, is_moving: bool) -> Reason:
     return Reason("the source is quiet: the last delta found nothing", is_good=True)
 
 
-def _of_verification(verified: Mapping[str, Any] | None) -> Iterator[Reason]:
+def _of_losses(summary: Summary, gone: Mapping[str, int], undone: int) -> Iterator[Reason]:
+    for name, count in gone.items():
+        read = summary.routes[name].read if name in summary.routes else 0
+        if 2 * count > read:
+            yield Reason(
+                f"{count:,} of the {read:,} records of route {name} are gone at the source",
+                is_good=False,
+                next="look whether its address and filters are right",
+            )
+    if undone:
+        records = "1 record was" if undone == 1 else f"{undone:,} records were"
+        yield Reason(f"{records} undone", is_good=False, next="begin anew with bulkmove run --fresh")
+
+
+def _of_verification(verified: Mapping[str, Any] | None, *, routes: set[str]) -> Iterator[Reason]:
     if verified is None:
         yield Reason("the target was not verified after the freeze", is_good=False, next="bulkmove verify")
         return
+    if left := sorted(routes - verified.get("result", {}).get("routes", {}).keys()):
+        names = ", ".join(left)
+        yield Reason(f"not verified: route {names}", is_good=False, next="bulkmove verify, of all routes")
     differences: dict[str, int] = {}
     equal = 0
     for counts in verified.get("result", {}).get("routes", {}).values():
         equal += int(counts.get("equal", 0))
-        for name in ("missing", "extra", "different", "doubled", "stale"):
+        for name in ("missing", "extra", "different", "doubled", "stale", "new", "error"):
             differences[name] = differences.get(name, 0) + int(counts.get(name, 0))
     found = ", ".join(f"{count:,} {name}" for name, count in differences.items() if count)
     if found or verified.get("exit_code") not in (0, 3):

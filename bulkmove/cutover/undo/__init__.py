@@ -24,6 +24,7 @@ from bulkmove.errors import ConfigError, FatalError, LedgerRefusedError, Retryab
 from bulkmove.events import Note
 from bulkmove.ledger import SqliteLedger, open_ledger, undoing, undone
 from bulkmove.model import Counts, Summary
+from bulkmove.pipeline.guards import check_may_write
 from bulkmove.pipeline.job import Run, RunOptions
 from bulkmove.pipeline.opening import OpenHost, open_host
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan, changed_keys, plan_migration
@@ -46,6 +47,7 @@ async def undo_migration(
     ids: Sequence[str] = (),
     edited_too: bool = False,
     dry_run: bool = False,
+    execute: bool = False,
     stop: anyio.Event | None = None,
     open_host: OpenHost = open_host,
 ) -> Undo:
@@ -55,9 +57,11 @@ async def undo_migration(
     written to it is left as it is, unless `edited_too`. `dry_run`: say what would be done, and write nothing. What was
     undone is noted row by row, so that an undo that ends anywhere is gone on with by the next.
 
-    Raises ConfigError, LedgerError and its kinds. Hosts that fail and refused credentials do not raise: they stand in the
+    Raises ConfigError, also where a target is live and nobody said `execute`, LedgerError and its kinds. Hosts that fail and refused credentials do not raise: they stand in the
     summary's exit code and notes.
     """
+    if not dry_run:
+        check_may_write(settings, routes, execute=execute)
     plan = plan_migration(settings, only=tuple(routes))
     if not settings.ledger.exists():
         nothing = Note(f"nothing to undo: there is no ledger at {settings.ledger} yet")

@@ -17,6 +17,7 @@ from bulkmove.cutover.verify.totals import RECORDS, Part, Sums, parts_of
 from bulkmove.cutover.verify.working import Working
 from bulkmove.entries import Entry
 from bulkmove.exact import decode_json
+from bulkmove.ledger.delta_passes import DELETED, PART_LEFT, ROW_LEFT
 from bulkmove.ledger.verifying import Claim, Known
 from bulkmove.load.matching import Body
 from bulkmove.model import JsonObject, State
@@ -25,6 +26,7 @@ from bulkmove.protocols import Target
 
 AT_TARGET = (State.UNCHANGED, State.WRITTEN)
 _OPEN = (State.SEEN, State.PENDING)
+_LEFT = (PART_LEFT, ROW_LEFT)
 ONE = Part((), RECORDS, Decimal(1))
 # Fields of one record that are named; more are counted.
 _MOST_NAMED = 50
@@ -137,6 +139,11 @@ class _Judge:
             self.used.update(row.id for row in by_key)
             self._note(name, "pending")
             return
+        if known.state is State.SKIPPED and known.cause in (DELETED, *_LEFT):
+            self._note(
+                name, "new", detail={"why": "the source brings it again since it was deleted or left out"}
+            )
+            return
         is_there = bool(by_key) and is_own and (claim is None or not claim.rows)
         if is_there:
             self.used.update(row.id for row in by_key)
@@ -222,7 +229,7 @@ class _Judge:
             self._note(name, entry.state.name.lower())
             return
         if known.state not in AT_TARGET:
-            self._note(name, "pending" if known.state in _OPEN else known.state.name.lower())
+            self._note_aside(name, known)
             return
         why = f"it is {entry.state.name.lower()} by the mapping as it is now: {entry.cause}"
         self._leave(name, known, "stale" if entry.source_id in self._page.changed else "error", why)
@@ -236,7 +243,17 @@ class _Judge:
             if known.state in AT_TARGET:
                 self._leave(name, known, "stale", "the record becomes fewer bodies than when it was moved")
             else:
-                self._note(name, "pending" if known.state in _OPEN else known.state.name.lower())
+                self._note_aside(name, known)
+
+    def _note_aside(self, name: tuple[str, int], known: Known) -> None:
+        """What is open, or failed, or is skipped since it changed; a row that it became before stays its own."""
+        row = None
+        if known.target_id is not None:
+            row = kept.row_by_id(self._connection, self._of.list_id, known.target_id)
+        if row is not None:
+            self.used.add(row.id)
+        detail = {"there": row.id} if row is not None and known.state not in _OPEN else None
+        self._note(name, "pending" if known.state in _OPEN else known.state.name.lower(), detail=detail)
 
     def _leave(self, name: tuple[str, int], known: Known, outcome: str, why: str) -> None:
         """A row that nothing is held against: it is not extra."""

@@ -1,47 +1,43 @@
-"""Rows that are on the target too often, deleted: the newest of doubled ones, and those of records that are gone.
+"""Rows that are on the target too often, deleted: the newest of doubled ones.
 
-Only what this migration made goes, and only what the list, read once more, still shows as it was found.
+Only a true double goes: a row that the list, read once more, shows with the very values of the one that stays, that no
+record of the migration became and that did not stand there before. Rows of records that are gone are delta's work.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import NamedTuple
 
 from bulkmove.errors import RequestFailedError
 from bulkmove.events import Note, Phase
+from bulkmove.exact import name_of_content
 from bulkmove.ledger import SqliteLedger, verifying
-from bulkmove.ledger.again import Claims
-from bulkmove.ledger.delta_deletions import Deletable, note_deleted
 from bulkmove.ledger.verifying import Finding
 from bulkmove.load.matching import as_text
-from bulkmove.model import Record, State, Verdict, WriteItem, WriteResult
+from bulkmove.model import Record, Verdict, WriteItem, WriteResult
 from bulkmove.pipeline.job import RouteJob, Run
 from bulkmove.pipeline.keys import read_target
 from bulkmove.protocols import SeesDeletions, Target
 
 _SLICE = 500
-_AT_TARGET = (State.UNCHANGED, State.WRITTEN)
+_DELTA = "their records are not at the source: bulkmove delta names them, and deletes them with --deletions"
+_NOT_OURS = "this migration did not make them: delete them there, if they are not wanted"
 Leave = Callable[[str, str], None]
-
-
-class _Row(NamedTuple):
-    finding: Finding
-    row: str
 
 
 @dataclass(slots=True)
 class _There:
-    """What the list shows of the rows that may go, and of the keys of doubled ones. As many as were found."""
+    """What the list shows of the keys of doubled rows: by key its rows, each with the hash of its values.
 
-    wanted: set[str]
+    `spared`: rows among them that stood there before the first write, or that a record of the migration became.
+    """
+
     keys: set[str]
-    rows: dict[str, str | None] = field(default_factory=dict)
-    by_key: dict[str, set[str]] = field(default_factory=dict)
+    by_key: dict[str, dict[str, str]] = field(default_factory=dict)
+    spared: set[str] = field(default_factory=set)
 
 
 async def remove(
@@ -63,11 +59,11 @@ async def remove(
             for each in found:
                 leave(_name(each), f"{job.settings.target} deletes no rows: delete what is too much there")
             continue
-        there = await _look(job, found)
+        there = await _look(run, job, ledger, found)
         for each in found:
             if job.stop.is_set():
                 break
-            if await _mend(job, ledger, target, each, there, leave):
+            if await _mend(ledger, target, each, there, leave):
                 mended[each.kind] += 1
     if mended:
         job.emit(
@@ -93,12 +89,9 @@ async def _deleting(run: Run, job: RouteJob) -> Target | None:
     return target
 
 
-async def _look(job: RouteJob, found: Sequence[Finding]) -> _There:
+async def _look(run: Run, job: RouteJob, ledger: SqliteLedger, found: Sequence[Finding]) -> _There:
     """Read the list once more."""
-    there = _There(
-        wanted={row for each in found for row in (each.row, *each.rows)},
-        keys={each.key for each in found if each.key is not None},
-    )
+    there = _There(keys={each.key for each in found if each.kind == "doubled" and each.key is not None})
     job.emit(Phase(job.name, "looking once more at what is to be deleted"))
 
     async def show(records: Sequence[Record]) -> None:
@@ -107,39 +100,44 @@ async def _look(job: RouteJob, found: Sequence[Finding]) -> _There:
             key = as_text(record.data.get(job.rules.natural_key))
             if row is None:
                 continue
-            if row in there.wanted:
-                there.rows[row] = key
             if key in there.keys and key is not None:
-                there.by_key.setdefault(key, set()).add(row)
+                values = name_of_content(job.target.comparable(record.data))
+                there.by_key.setdefault(key, {})[row] = values
 
     async with job.target_list.gate.reading():
         await read_target(job, show)
+    known = await ledger.fingerprints()
+    foreign, ours = await ledger.ask(
+        partial(
+            verifying.owners_of_rows,
+            list_id=ledger.number_of_list(job.target_list.name),
+            routes=[ledger.number_of(name) for name in run.plan.routes if name in known],
+            rows=[row for rows in there.by_key.values() for row in rows],
+        )
+    )
+    there.spared = foreign | ours.keys()
     return there
 
 
-async def _mend(
-    job: RouteJob, ledger: SqliteLedger, target: Target, finding: Finding, there: _There, leave: Leave
-) -> bool:
-    if finding.kind == "extra" and not finding.is_ours:
-        leave(_name(finding), "this migration did not make them: delete them there, if they are not wanted")
-        return False
-    for row in _too_many(finding, there):
-        result = await _delete(target, row)
-        if result.verdict not in (Verdict.WRITTEN, Verdict.UNCHANGED):
-            leave(_name(finding), f"row {row} was not deleted: {result.message or result.cause or 'refused'}")
-            return False
-    await _note(job, ledger, finding)
-    return True
-
-
-def _too_many(finding: Finding, there: _There) -> list[str]:
-    """The rows that go. Of doubled ones one always stays: that which the ledger knows, else the oldest."""
+async def _mend(ledger: SqliteLedger, target: Target, finding: Finding, there: _There, leave: Leave) -> bool:
     if finding.kind == "extra":
-        shows = there.rows.get(finding.row, "")
-        return [finding.row] if finding.row in there.rows and shows == finding.key else []
-    showing = there.by_key.get(finding.key or "", set())
-    ours = [row for row in finding.rows if row in showing]
-    return ours[1:]
+        leave(_name(finding), _DELTA if finding.is_ours else _NOT_OURS)
+        return False
+    showing = there.by_key.get(finding.key or "", {})
+    stays = finding.row if finding.row in showing else next((r for r in finding.rows if r in showing), "")
+    for row in [row for row in showing if row != stays]:
+        why = f"it has the key of row {stays}, and is no copy of it that this migration made"
+        if row not in there.spared and showing[row] == showing[stays]:
+            result = await _delete(target, row)
+            if result.verdict in (Verdict.WRITTEN, Verdict.UNCHANGED):
+                del showing[row]
+                continue
+            why = result.message or result.cause or "refused"
+        leave(_name(finding), f"row {row} was not deleted: {why}")
+    if set(showing) - {stays}:
+        return False
+    await ledger.change(partial(verifying.note_mended, ids=[finding.id], run=ledger.run))
+    return True
 
 
 async def _delete(target: Target, row: str) -> WriteResult:
@@ -153,22 +151,3 @@ async def _delete(target: Target, row: str) -> WriteResult:
         else:
             return result
     raise AssertionError("unreachable")
-
-
-async def _note(job: RouteJob, ledger: SqliteLedger, finding: Finding) -> None:
-    """What is mended is not worked again; a record whose only row went has none any more, by the ledger too."""
-    route = ledger.number_of(job.name)
-    claims = Claims(ledger.number_of_list(job.target_list.name), job.name)
-
-    def change(connection: sqlite3.Connection) -> None:
-        if finding.kind == "extra" and finding.source_id:
-            known = verifying.known(connection, route, [finding.source_id]).get(finding.source_id, ())
-            gone = [
-                Deletable(each.source_id, each.part, each.state, each.target_id, was_sent=True)
-                for each in known
-                if each.target_id == finding.row and each.state in _AT_TARGET
-            ]
-            note_deleted(connection, route=route, run=ledger.run, deleted=gone, claims=claims)
-        verifying.note_mended(connection, [finding.id], run=ledger.run)
-
-    await ledger.change(change)

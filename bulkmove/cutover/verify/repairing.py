@@ -22,6 +22,7 @@ from bulkmove.errors import ConfigError, LedgerRefusedError, single_error
 from bulkmove.events import RouteFinished, RouteStarted
 from bulkmove.ledger import SqliteLedger, again, open_ledger, verifying
 from bulkmove.model import Summary
+from bulkmove.pipeline.guards import check_may_write
 from bulkmove.pipeline.job import Run, RunOptions
 from bulkmove.pipeline.opening import OpenHost, open_host
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan, changed_keys, plan_migration
@@ -52,6 +53,7 @@ async def repair_migration(
     *,
     routes: Sequence[str] = (),
     wanted: Wanted | None = None,
+    execute: bool = False,
     observer: Observer | None = None,
     stop: anyio.Event | None = None,
     open_host: OpenHost = open_host,
@@ -59,9 +61,11 @@ async def repair_migration(
     """Mend exactly what the last verification of these routes found, or of all; of a sample, what that found.
 
     Run again it goes on with what was cut off, and does nothing where all is mended. Raises ConfigError where nothing was
-    verified yet, LedgerError and its kinds; hosts that fail stand in the exit code.
+    verified yet, or a target is live and nobody said `execute`, LedgerError and its kinds; hosts that fail stand in the exit code.
     """
     wanted = wanted or Wanted()
+    if not wanted.dry_run:
+        check_may_write(settings, routes, execute=execute)
     plan = plan_migration(settings, only=tuple(routes))
     with single_error():
         async with _opened(settings) as ledger:

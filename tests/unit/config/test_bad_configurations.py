@@ -68,7 +68,7 @@ def told(path: Path) -> str:
         (RATE, 'rate = ["4/s", "80/minute"]', ("hosts.old.rate[1]: must be", '"80/minute"', 'spelled "min"')),
         (RATE, 'rate = "4"', ("hosts.old.rate: must be a whole number of requests and a period", '"4"')),
         (RATE, 'rate = "0/s"', ("hosts.old.rate: must allow at least 1 request", '"0/s"')),
-        (RATE, 'rate = "4/0s"', ("hosts.old.rate: must allow", "longer than 0")),
+        (RATE, 'rate = "4/0s"', ("hosts.old.rate: must allow", "a period from 0.001 s")),
         (RATE, 'rate = "0.5/s"', ("hosts.old.rate: must be a whole number of requests",)),
         (RATE, "rate = []", ("hosts.old.rate: must not be empty",)),
         (RATE, "rate = 4", ("hosts.old.rate: must be a list", "not 4")),

@@ -99,8 +99,23 @@ def test_the_last_delta_waits_until_the_last_order_is_old_enough_to_be_read() ->
     assert settled_in(None, now=50.0) == 0.0
 
 
-def test_a_go_ends_it() -> None:
-    assert place_of(did("full", "delta", FREEZE, "last-delta", "verify", "verdict"), LIMITS).is_over
+def test_a_go_ends_it_until_something_is_written() -> None:
+    done = did("full", "delta", FREEZE, "last-delta", "verify", "verdict")
+    assert place_of(done, LIMITS, written_at=3.0).is_over
+    assert place_of(done, LIMITS, written_at=9.0).next == "last-delta", "an undo, a run by hand"
+
+
+def test_a_verification_from_before_the_last_write_is_none() -> None:
+    done = did("full", "delta", FREEZE, "last-delta", "verify")
+    assert place_of(done, LIMITS, written_at=3.0).next == "verdict"
+    assert place_of(done, LIMITS, written_at=5.0).next == "last-delta"
+    again = [*done, Milestone("last-delta", 6.0, 6.5, 0, {"found": 0})]
+    assert place_of(again, LIMITS, written_at=6.0).next == "verify"
+
+
+def test_asked_again_a_source_that_never_got_quiet_is_looked_at_again() -> None:
+    done = did("full", "delta", FREEZE, *[("last-delta", 3)] * 3, "verify", ("verdict", 3))
+    assert place_of(done, LIMITS, written_at=5.0).next == "last-delta"
 
 
 def test_after_a_no_go_accepted_failures_need_the_verdict_alone_unless_something_was_written_since() -> None:
@@ -158,6 +173,9 @@ def test_all_that_is_good_is_a_go_with_its_reasons() -> None:
     [
         ({"verified": None}, "not verified"),
         ({"is_moving": True}, "still changed"),
+        ({"gone": {"orders": 6}}, "6 of the 10 records of route orders are gone"),
+        ({"undone": 1}, "1 record was undone"),
+        ({"verified": {"exit_code": 0, "result": {"routes": {"other": {"equal": 1}}}}}, "not verified: route orders"),
         ({"verified": {"exit_code": 4, "result": {"routes": {"o": {"missing": 2, "doubled": 1}}}}}, "2 missing, 1 doubled"),
         ({"verified": {"exit_code": 5, "result": {}}}, "did not end well"),
         ({"summary": Summary(0, {"orders": Counts(written=1)})}, "route orders is not finished"),
@@ -173,7 +191,7 @@ def test_each_thing_that_is_wrong_is_a_no_go_that_says_so(change: dict[str, Any]
 
 
 def test_failures_that_a_person_accepted_stand_in_the_reasons_and_do_not_stop_it() -> None:
-    summary = Summary(3, {"o": Counts(rejected=2)}, finished=frozenset("o"))
+    summary = Summary(3, {"orders": Counts(rejected=2)}, finished=frozenset({"orders"}))
     found = verdict(summary, accepts_failures=True)
     assert found.is_go
     assert "2 records are rejected, and accepted" in [reason.text for reason in found.reasons]
