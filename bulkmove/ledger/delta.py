@@ -269,7 +269,7 @@ def _claim(connection: sqlite3.Connection, claims: Claims, changed: Changed) -> 
         [
             (each.part, claims.list_id, each.key, claims.route, each.source_id)
             for each in changed.entries
-            if each.key in mine[each.source_id] and each.state is not State.SKIPPED
+            if each.key is not None and each.state is not State.SKIPPED
         ],
     )
     new = [each for each in changed.entries if each.key is not None and each.key not in mine[each.source_id]]
