@@ -5,10 +5,13 @@ from __future__ import annotations
 import anyio
 import pytest
 
+from bulkmove.config import load_migration
+from bulkmove.cutover.undo import undo_migration
+from bulkmove.cutover.verify import repair_migration
 from bulkmove.errors import ConfigError
 from bulkmove.events import Event, Note
 from bulkmove.pipeline.migration import open_migration
-from tests.integration.moving import Job
+from tests.integration.moving import Job, invoke
 
 
 def live(job: Job) -> Job:
@@ -51,12 +54,63 @@ def test_a_route_to_a_host_that_is_not_live_needs_no_execute(job: Job) -> None:
     assert not job.stage.rows("external-orders")
 
 
-@pytest.mark.parametrize("command", ["run", "retry"])
+@pytest.mark.parametrize("command", ["run", "retry", "delta", "repair", "undo"])
 def test_execute_and_dry_run_exclude_each_other(job: Job, command: str) -> None:
     ended = live(job).run("--execute", "--dry-run", command=command)
     assert ended.code == 2
     assert "exclude each other" in ended.stderr
     assert ended.summary["routes"] == {}
+
+
+def test_another_name_of_a_live_address_is_live_too(job: Job) -> None:
+    live(job)
+    job.hosts["shadow"] = {**job.hosts["new"], "live": False}
+    job.routes["orders"]["target"] = "shadow.orders"
+    ended = job.run()
+    assert (ended.code, "shadow is live" in ended.stderr, job.stage.written()) == (0, True, 0)
+
+
+def test_a_call_that_writes_to_a_live_host_takes_execute(job: Job) -> None:
+    job.with_fitting()
+    assert job.run("--limit", "1").code == 0
+    (row,) = job.stage.rows("robosize-orders")
+    job.hosts["sizing"]["live"] = True
+    file = str(job.write())
+    call = ("call", file, "sizing", "delete-order", "--param", f"id={row['id']}", "--yes")
+    refused = invoke(*call)
+    assert (refused.code, "takes --execute" in refused.stderr) == (2, True)
+    assert job.stage.rows("robosize-orders") == [row]
+    assert invoke("call", file, "sizing", "list-orders").code == 0
+    assert invoke(*call, "--execute").code == 0
+    assert job.stage.rows("robosize-orders") == []
+
+
+def test_the_librarys_other_writers_ask_for_execute_too(job: Job) -> None:
+    job.with_fitting()
+    assert job.run().code == 0
+    assert job.run(command="verify").code == 0
+    job.stage.change(list="orders", update={str(job.stage.orders[3]["id"]): {"total_amount": "1.23"}})
+    job.hosts["sizing"]["live"] = True
+    settings = load_migration(job.write())
+    written = job.stage.written()
+
+    async def work() -> None:
+        async with open_migration(settings) as migration:
+            done = await migration.delta()
+            assert done.summary.exit_code == 0
+            with pytest.raises(ConfigError, match="live"):
+                await migration.delete_departed()
+        with pytest.raises(ConfigError, match="live"):
+            await undo_migration(settings)
+        with pytest.raises(ConfigError, match="live"):
+            await repair_migration(settings)
+
+    try:
+        anyio.run(work)
+        assert job.stage.written() == written
+    finally:
+        old = {"total_amount": job.stage.orders[3]["total_amount"]}
+        job.stage.change(list="orders", update={str(job.stage.orders[3]["id"]): old})
 
 
 def test_fresh_does_not_put_the_ledger_aside_for_a_dry_run(job: Job) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -156,3 +158,23 @@ def test_a_plan_that_could_not_be_made_is_not_saved(job: Job, tmp_path: Path) ->
     assert ended.code == 5
     assert "was not saved" in ended.stderr
     assert not path.exists()
+
+
+def test_a_plan_is_saved_over_a_plan_alone(job: Job, saved: Path) -> None:
+    assert job.run("--save", str(saved), command="plan").code == 0
+    before = job.file.read_bytes()
+    for other in (job.file, Path("/dev/null")):
+        refused = job.run("--save", str(other), command="plan")
+        assert (refused.code, "another place with --save" in refused.stderr) == (2, True)
+    assert job.file.read_bytes() == before
+    assert not Path("/dev/null").is_file()
+
+
+def test_a_credential_among_the_options_stays_out_of_plan_and_ledger(job: Job, tmp_path: Path) -> None:
+    job.with_orders(options={"copy": "demo-api-key"})
+    path = tmp_path / "secret.json"
+    job.run("--save", str(path), command="plan")
+    job.run("--limit", "1")
+    assert b"demo-api-key" not in path.read_bytes()
+    with closing(sqlite3.connect(job.ledger)) as connection:
+        assert "demo-api-key" not in str(connection.execute("SELECT fingerprint FROM routes").fetchall())

@@ -242,7 +242,9 @@ def test_what_the_source_changed_since_is_stale_and_what_it_lost_is_extra(job: J
         assert mended.code == 4
         assert job.stage.count("robosize", "PATCH order") == 0, "what delta brings over is not repair's work"
         left = repair(job, "--deletions", "--yes")
-        assert (left.code, "bulkmove delta" in left.told) == (4, True), "delta asks the source before it deletes"
+        assert (left.code, "bulkmove delta" in left.told) == (4, True), (
+            "delta asks the source before it deletes"
+        )
         assert str(gone["id"]) in {row["store_id"] for row in job.stage.rows("robosize-orders")}
         assert job.run("--deletions", "--yes", command="delta").code == 0
         keys = {row["store_id"] for row in job.stage.rows("robosize-orders")}
