@@ -119,4 +119,5 @@ def _opened(
         yes=yes,
         execute=execute,
         output=output,
+        ledger=ledger,
     )

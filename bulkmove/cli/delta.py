@@ -166,6 +166,8 @@ def _perform(asked: _Asked, ending: Ending, *, execute: bool) -> int:
             return interruption.exit_code or 0
         errors = tell_errors(done.summary, standing)
         tell_delta(done, errors=errors, is_dry=is_dry, as_json=asked.output.as_json, quiet=asked.output.quiet)
+        if not is_dry:
+            _tell_next(done.summary, asked)
         code = interruption.exit_code or done.summary.exit_code or 0
         if not asked.deletions or is_dry or interruption.exit_code or not done.is_whole:
             return code
@@ -207,3 +209,15 @@ def _known(migration: Migration, routes: tuple[str, ...]) -> dict[str, dict[str,
         return {}
     asked = routes or tuple(migration.settings.routes)
     return {name: known[name].as_dict() for name in asked if name in known}
+
+
+def _tell_next(summary: Summary, asked: _Asked) -> None:
+    """What a person does now, as after a run."""
+    from bulkmove.cli.running import told_of
+    from bulkmove.report.summary import next_steps
+
+    if asked.output.as_json or asked.output.quiet:
+        return
+    finished = {name: name in summary.finished for name in summary.routes}
+    for line in next_steps(summary, finished=finished, file=told_of(asked.file, asked.ledger)):
+        click.echo(line)

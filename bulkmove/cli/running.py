@@ -315,6 +315,12 @@ def _put_aside(migration: Migration, request: RunRequest) -> Path | None:
     return aside
 
 
+def told_of(file: Path, ledger: Path | None) -> str:
+    """What a hint names behind a command, so that it means the same migration; empty for the default."""
+    words = [] if str(file) == "migration.toml" else [str(file)]
+    return " ".join([*words, *([] if ledger is None else ["--ledger", str(ledger)])])
+
+
 def _take_back(migration: Migration, aside: Path | None) -> None:
     """A fresh run that was refused before it read anything shall not cost the ledger."""
     if aside is not None and migration.take_back_ledger(aside):
@@ -384,7 +390,7 @@ def _report(
         no_place=no_place if request.dry_run else {},
         is_dry=request.dry_run,
         was_finished=not standing.has_moved and not is_retry,
-        file="" if str(request.file) == "migration.toml" else str(request.file),
+        file=told_of(request.file, request.ledger),
     )
     if request.output.as_json:
         tell_json(told)

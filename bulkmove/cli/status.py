@@ -48,6 +48,8 @@ def command(*, file: Path, ledger: Path | None, output: Output) -> None:
             click.echo("a run is going")
         for note in summary.notes:
             click.echo(note)
-        where = "" if str(file) == "migration.toml" else str(file)
+        from bulkmove.cli.running import told_of
+
+        where = told_of(file, ledger)
         for line_text in next_steps(summary, finished=finished, file=where):
             click.echo(line_text)

@@ -34,6 +34,14 @@ class Sequence:
     yes: bool
     execute: bool
     output: Output
+    ledger: Path | None = None
+
+    @property
+    def where(self) -> str:
+        """What a command that goes on with this is told, too."""
+        file = [] if self.file == DEFAULT_FILE else [str(self.file)]
+        ledger = [] if self.ledger is None else ["--ledger", str(self.ledger)]
+        return "".join(f" {word}" for word in (*file, *ledger, *(["--execute"] if self.execute else [])))
 
     def facts(self) -> Facts:
         from bulkmove.cutover.sequence.facts import facts_of
@@ -45,7 +53,13 @@ class Sequence:
     def place(self, facts: Facts) -> Place:
         from bulkmove.cutover.sequence import place_of
 
-        return place_of(facts.done, self.limits, written_at=facts.written_at)
+        written_at = facts.written_at
+        verdicts = [each for each in facts.done if each.step == "verdict"]
+        if verdicts and facts.verified is not None and facts.verified["exit_code"] == DIFFERS:
+            found_at = facts.verified["started_at"]
+            # Somebody looked once more, and found differences that the verdict did not know of.
+            written_at = max(written_at, found_at) if found_at > verdicts[-1].began_at else written_at
+        return place_of(facts.done, self.limits, written_at=written_at)
 
     def as_dict(self) -> dict[str, Any]:
         place = self.place(self.facts())
@@ -233,12 +247,19 @@ class Sequence:
         return (DIFFERS if differs else NO_GO), {"against": against}
 
     def _tell_gate(self, place: Place, facts: Facts) -> None:
-        from bulkmove.cutover.sequence import forecast_freeze
+        from bulkmove.cutover.sequence import forecast_freeze, foreseen
+        from bulkmove.pipeline.migration import Migration
         from bulkmove.pipeline.plan import plan_migration
         from bulkmove.report.cutover import tell_cutover_json, tell_gate
 
         if place.gate is None:
             return
+        against = foreseen(
+            Migration(self.settings).status(),
+            accepts_failures=self.accepts_failures,
+            gone=facts.gone,
+            undone=facts.undone,
+        )
         plan = plan_migration(self.settings)
         deltas = [each.seconds for each in facts.done if each.step == "delta" and each.ended_at is not None]
         hosts = {name: (route.source.host, route.target.host) for name, route in self.settings.routes.items()}
@@ -258,14 +279,15 @@ class Sequence:
                 is_small=place.gate.is_small,
                 freeze_s=[round(forecast.shortest_s, 1), round(forecast.longest_s, 1)],
                 is_measured=forecast.is_measured,
+                against=[reason.text for reason in against],
             )
             return
-        where = "" if self.file == DEFAULT_FILE else f" {self.file}"
         tell_gate(
             place.gate.found,
             is_small=place.gate.is_small,
             forecast=forecast,
-            command=f"bulkmove cutover{where}",
+            command=f"bulkmove cutover{self.where}",
+            against=against,
         )
 
     def _is_frozen_by_now(self, place: Place, facts: Facts) -> bool:

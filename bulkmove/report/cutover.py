@@ -13,7 +13,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from bulkmove.cutover.sequence import FREEZE, UNFREEZE, FreezeForecast, Place, Verdict
+from bulkmove.cutover.sequence import FREEZE, UNFREEZE, FreezeForecast, Place, Reason, Verdict
 from bulkmove.ledger.milestones import Milestone
 from bulkmove.report import amounts
 from bulkmove.report.prose import hung, width_of
@@ -67,8 +67,10 @@ def _to_come(place: Place) -> list[str]:
     return list(_COMING[_COMING.index(now) :]) if now in _COMING else []
 
 
-def tell_gate(found: int, *, is_small: bool, forecast: FreezeForecast, command: str) -> None:
-    """What the program waits for, and how long the freeze will take."""
+def tell_gate(
+    found: int, *, is_small: bool, forecast: FreezeForecast, command: str, against: Sequence[Reason] = ()
+) -> None:
+    """What the program waits for, how long the freeze will take, and what would make it a no-go as things are."""
     how = "few enough" if is_small else "and deltas get no smaller"
     measured = (
         "a verification took so long before" if forecast.is_measured else "no verification was measured yet"
@@ -86,6 +88,9 @@ def tell_gate(found: int, *, is_small: bool, forecast: FreezeForecast, command: 
     console = stdout_console()
     for line in lines:
         console.print(Text(hung(line, width_of(sys.stdout))), soft_wrap=True)
+    for reason in against:
+        text = f"Before that: {reason.text}, which would be a no-go: {reason.next}"
+        console.print(Text(hung(text, width_of(sys.stdout)), "yellow"), soft_wrap=True)
 
 
 def tell_verdict(verdict: Verdict, *, frozen_s: float | None) -> None:

@@ -8,7 +8,7 @@ steps.py   what comes next · freeze.py  how long the freeze will take · verdic
 
 from bulkmove.cutover.sequence.freeze import FreezeForecast, forecast_freeze
 from bulkmove.cutover.sequence.steps import FREEZE, UNFREEZE, Gate, Limits, Place, Step, place_of
-from bulkmove.cutover.sequence.verdict import Reason, Verdict, judge
+from bulkmove.cutover.sequence.verdict import Reason, Verdict, foreseen, judge
 
 __all__ = [
     "FREEZE",
@@ -21,6 +21,7 @@ __all__ = [
     "Step",
     "Verdict",
     "forecast_freeze",
+    "foreseen",
     "judge",
     "place_of",
 ]

@@ -55,6 +55,17 @@ def judge(
     )
 
 
+def foreseen(
+    summary: Summary, *, accepts_failures: bool, gone: Mapping[str, int], undone: int
+) -> tuple[Reason, ...]:
+    """What would speak against a go whatever the freeze and the verification come to."""
+    reasons = (
+        *_of_failures(summary, accepts_failures=accepts_failures),
+        *_of_losses(summary, gone, undone),
+    )
+    return tuple(reason for reason in reasons if not reason.is_good)
+
+
 def _of_completeness(summary: Summary) -> Iterator[Reason]:
     unfinished = [name for name in summary.routes if name not in summary.finished]
     for name in unfinished:

@@ -59,7 +59,8 @@ class Going:
 
 def directory_of(settings: MigrationSettings) -> Path:
     """Where mismatch files go by default: beside the ledger."""
-    return settings.ledger.with_name(f"{settings.name}.verify")
+    name = settings.ledger.name.removesuffix(".db").removesuffix(".ledger")
+    return settings.ledger.with_name(f"{name}.verify")
 
 
 async def conclude(going: Going, started_at: float) -> Verification:
