@@ -166,8 +166,7 @@ def _perform(asked: _Asked, ending: Ending, *, execute: bool) -> int:
             return interruption.exit_code or 0
         errors = tell_errors(done.summary, standing)
         tell_delta(done, errors=errors, is_dry=is_dry, as_json=asked.output.as_json, quiet=asked.output.quiet)
-        if not is_dry:
-            _tell_next(done.summary, asked)
+        _tell_next(done.summary, asked, is_dry=is_dry)
         code = interruption.exit_code or done.summary.exit_code or 0
         if not asked.deletions or is_dry or interruption.exit_code or not done.is_whole:
             return code
@@ -211,12 +210,12 @@ def _known(migration: Migration, routes: tuple[str, ...]) -> dict[str, dict[str,
     return {name: known[name].as_dict() for name in asked if name in known}
 
 
-def _tell_next(summary: Summary, asked: _Asked) -> None:
+def _tell_next(summary: Summary, asked: _Asked, *, is_dry: bool) -> None:
     """What a person does now, as after a run."""
     from bulkmove.cli.running import told_of
     from bulkmove.report.summary import next_steps
 
-    if asked.output.as_json or asked.output.quiet:
+    if asked.output.as_json or asked.output.quiet or is_dry:
         return
     finished = {name: name in summary.finished for name in summary.routes}
     for line in next_steps(summary, finished=finished, file=told_of(asked.file, asked.ledger)):
