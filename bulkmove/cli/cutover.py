@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 import orjson
@@ -21,7 +22,7 @@ STATUS = "status"
 
 
 class _Command(EndingCommand):
-    refused = {"type": "cutover", "exit": 2}  # noqa: RUF012  as the class above has it
+    refused: ClassVar[Mapping[str, object]] = {"type": "cutover", "exit": 2}
 
 
 @click.command("cutover", cls=_Command)
@@ -79,7 +80,14 @@ def command(
                 raise ConfigError("--freeze and --unfreeze exclude each other")
             is_status, file = _meant(words)
             sequence = _opened(
-                file, ledger, small=small, accepts=accept_failures, yes=yes, execute=execute, output=output
+                file,
+                ledger,
+                small=small,
+                accepts=accept_failures,
+                yes=yes,
+                execute=execute,
+                output=output,
+                with_credentials=not is_status,
             )
             code = sequence.tell() if is_status else sequence.walk(freeze=freeze, unfreeze=unfreeze)
             ending = sequence.as_dict()
@@ -104,13 +112,21 @@ def _meant(words: tuple[str, ...]) -> tuple[bool, Path]:
 
 
 def _opened(
-    file: Path, ledger: Path | None, *, small: int, accepts: bool, yes: bool, execute: bool, output: Output
+    file: Path,
+    ledger: Path | None,
+    *,
+    small: int,
+    accepts: bool,
+    yes: bool,
+    execute: bool,
+    output: Output,
+    with_credentials: bool,
 ) -> Sequence:
     from bulkmove.cli.walking import Sequence
     from bulkmove.config import load_migration
     from bulkmove.cutover.sequence import Limits
 
-    settings = load_migration(file, ledger=ledger)
+    settings = load_migration(file, ledger=ledger, with_credentials=with_credentials)
     return Sequence(
         file=file,
         settings=settings,

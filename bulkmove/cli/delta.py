@@ -218,5 +218,6 @@ def _tell_next(summary: Summary, asked: _Asked, *, is_dry: bool) -> None:
     if asked.output.as_json or asked.output.quiet or is_dry:
         return
     finished = {name: name in summary.finished for name in summary.routes}
-    for line in next_steps(summary, finished=finished, file=told_of(asked.file, asked.ledger)):
+    where = told_of(asked.file, asked.ledger)
+    for line in next_steps(summary, finished=finished, file=where, command="delta"):
         click.echo(line)

@@ -25,7 +25,7 @@ def command(*, file: Path, ledger: Path | None, output: Output) -> None:
         from bulkmove.pipeline.migration import Migration
         from bulkmove.report.telling import stdout_console
 
-        migration = Migration(load_migration(file, ledger=ledger))
+        migration = Migration(load_migration(file, ledger=ledger, with_credentials=False))
         summary = migration.status()
         if output.as_json:
             routes = {name: counts.as_dict() for name, counts in summary.routes.items()}

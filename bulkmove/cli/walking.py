@@ -167,7 +167,7 @@ class Sequence:
         ending = Ending(routes={})
         request = RunRequest(
             file=self.file,
-            ledger=self.settings.ledger,
+            ledger=self.ledger,
             routes=(),
             output=self.output,
             yes=self.yes,
@@ -192,7 +192,7 @@ class Sequence:
 
         code = perform_delta(
             self.file,
-            self.settings.ledger,
+            self.ledger,
             execute=self.execute,
             output=self.output,
             ending=Ending(routes={}),
@@ -214,7 +214,7 @@ class Sequence:
     def _verify(self, _: Place) -> tuple[int, dict[str, Any]]:
         from bulkmove.cli.verify import perform_verify
 
-        return perform_verify(self.file, ledger=self.settings.ledger, output=self.output, ending={}), {}
+        return perform_verify(self.file, ledger=self.ledger, output=self.output, ending={}), {}
 
     def _verdict(self, place: Place) -> tuple[int, dict[str, Any]]:
         from bulkmove.cutover.sequence import judge
@@ -247,9 +247,9 @@ class Sequence:
         return (DIFFERS if differs else NO_GO), {"against": against}
 
     def _tell_gate(self, place: Place, facts: Facts) -> None:
+        from bulkmove.connectors.discover import connector
         from bulkmove.cutover.sequence import forecast_freeze, foreseen
         from bulkmove.pipeline.migration import Migration
-        from bulkmove.pipeline.plan import plan_migration
         from bulkmove.report.cutover import tell_cutover_json, tell_gate
 
         if place.gate is None:
@@ -260,13 +260,10 @@ class Sequence:
             gone=facts.gone,
             undone=facts.undone,
         )
-        plan = plan_migration(self.settings)
         deltas = [each.seconds for each in facts.done if each.step == "delta" and each.ended_at is not None]
         hosts = {name: (route.source.host, route.target.host) for name, route in self.settings.routes.items()}
         windows = {
-            name: host.windows or plan.connectors[name].windows
-            for name, host in self.settings.hosts.items()
-            if name in plan.connectors
+            name: host.windows or connector(host.api).windows for name, host in self.settings.hosts.items()
         }
         forecast = forecast_freeze(
             delta_s=deltas[-1], verify_s=facts.verify_s, requests=facts.requests(hosts), windows=windows

@@ -118,7 +118,7 @@ def plan_slice(
     plan = Plan(last_id=max(chosen, default=None))
     bodies = _bodies(connection, route, list(chosen))
     for source_id in sorted(chosen):
-        _plan_record(plan, source_id, bodies[source_id], chosen[source_id], asked.remap, contested)
+        _plan_record(plan, source_id, bodies[source_id], chosen[source_id], contested, remap=asked.remap)
     return plan
 
 
@@ -144,8 +144,9 @@ def _plan_record(
     source_id: str,
     bodies: Sequence[Row],
     chosen: set[int],
-    remap: bool,  # noqa: FBT001  as it was asked for
     contested: Mapping[str, int | None],
+    *,
+    remap: bool,
 ) -> None:
     failed = [row for row in bodies if row.part in chosen]
     if nameless := [row for row in failed if row.cause in NAMELESS]:

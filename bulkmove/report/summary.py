@@ -88,11 +88,16 @@ def notes_of(summary: Summary) -> tuple[str, ...]:
 
 
 def next_steps(
-    summary: Summary, *, finished: Mapping[str, bool], file: str = "", was_finished: bool = False
+    summary: Summary,
+    *,
+    finished: Mapping[str, bool],
+    file: str = "",
+    was_finished: bool = False,
+    command: str = "run",
 ) -> tuple[str, ...]:
     """What a person does now, a line each. `file`: what to name after a command, empty for the default.
 
-    `was_finished`: the migration was finished before this run began.
+    `was_finished`: the migration was finished before this run began. `command`: what goes on with what was cut off.
     """
     where = f" {file}" if file else ""
     lines: list[str] = []
@@ -116,7 +121,7 @@ def next_steps(
             f"finished before this run, which read nothing: {rest}" if was_finished else f"finished: {rest}"
         )
     elif summary.exit_code is not None:
-        lines.append(f"not finished: bulkmove run{where} goes on where this one stopped")
+        lines.append(f"not finished: bulkmove {command}{where} goes on where this one stopped")
     return tuple(lines)
 
 

@@ -147,11 +147,11 @@ async def _save(going: Going, verification: Verification, started_at: float) -> 
 
 async def _save_findings(going: Going, name: str, number: int, route: int) -> None:
     after: tuple[str, int] = ("", -1)
-    while found := await going.working.change(lambda c, at=after: kept.to_mend(c, name, at, _SLICE)):  # type: ignore[misc]
+    while found := await going.working.change(partial(kept.to_mend, route=name, after=after, most=_SLICE)):
         after = (found[-1].source_id, found[-1].body)
         await _add(going, number, route, found)
     row = ""
-    while extra := await going.working.change(lambda c, at=row: kept.extra_rows(c, name, at, _SLICE)):  # type: ignore[misc]
+    while extra := await going.working.change(partial(kept.extra_rows, route=name, after=row, most=_SLICE)):
         row = extra[-1].row or ""
         await _add(going, number, route, extra)
 

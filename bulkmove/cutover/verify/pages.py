@@ -53,7 +53,7 @@ async def compare_found(
     for start in range(0, len(ids), source.find_at_once):
         some = ids[start : start + source.find_at_once]
         fresh = await comparison.working.change(
-            lambda c, some=some: kept.not_compared(c, comparison.job.name, some)  # type: ignore[misc]
+            partial(kept.not_compared, route=comparison.job.name, ids=some)
         )
         if fresh:
             found = await find_all(source, fresh)

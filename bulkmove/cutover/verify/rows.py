@@ -128,7 +128,7 @@ async def name_extra(comparisons: Sequence[Comparison], ledger: SqliteLedger) ->
     by_number = {each.number: each for each in comparisons}
     foreign, after, gone = 0, "", Counter[str]()
     while rows := await first.working.change(
-        lambda c, after=after: kept.unused_rows(c, first.list_id, after, _SLICE)  # type: ignore[misc]
+        partial(kept.unused_rows, list_id=first.list_id, after=after, most=_SLICE)
     ):
         after = rows[-1].id
         keys = [row.key for row in rows if row.key is not None]
