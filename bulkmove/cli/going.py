@@ -23,7 +23,7 @@ class Going:
     metrics_address: str = "127.0.0.1"
 
 
-class _Duration(click.ParamType[int]):
+class Duration(click.ParamType[int]):
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
@@ -68,7 +68,7 @@ def going_options(command: Callable[..., None]) -> Callable[..., None]:
 
 _OPTIONS = (
     click.option(
-        "--max-duration", metavar="TIME", type=_Duration(),
+        "--max-duration", metavar="TIME", type=Duration(),
         help="End in an orderly way after so long, as 2h, 90m or 1h30m; the next run goes on.",
     ),
     click.option(

@@ -60,6 +60,12 @@ def output_options(command: Callable[..., None]) -> Callable[..., None]:
     return with_output
 
 
+def told_of(file: Path, ledger: Path | None) -> str:
+    """What a hint names behind a command, so that it means the same migration; empty for the default."""
+    words = [] if str(file) == "migration.toml" else [str(file)]
+    return " ".join([*words, *([] if ledger is None else ["--ledger", str(ledger)])])
+
+
 _OUTPUT_OPTIONS = (
     click.option(
         "--json", "as_json", is_flag=True, envvar="BULKMOVE_JSON", help="Print JSON, one object a line."

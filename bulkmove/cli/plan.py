@@ -90,7 +90,9 @@ def command(*, output: Output, **asked: Any) -> None:
 def _plan(request: PlanRequest, ending: Ending) -> int:
     from functools import partial
 
-    from bulkmove.cli.running import Interruption, ended_by_itself, errors_of, run_interruptible, style_of
+    from bulkmove.cli.interrupting import Interruption, ended_by_itself, run_interruptible
+    from bulkmove.cli.running import errors_of
+    from bulkmove.cli.showing import shown, style_of
     from bulkmove.cli.warned import warn
     from bulkmove.config import load_migration
     from bulkmove.errors import ConfigError
@@ -98,7 +100,6 @@ def _plan(request: PlanRequest, ending: Ending) -> int:
     from bulkmove.pipeline.saved_plan import save_plan
     from bulkmove.report.preview import tell_preview_text
     from bulkmove.report.preview_json import tell_preview_json, tell_saved
-    from bulkmove.report.progress import shown
     from bulkmove.report.standing import Standing
 
     if request.save is not None and request.sample is not None:

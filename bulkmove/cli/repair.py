@@ -95,12 +95,12 @@ def _repair(
 
     import anyio
 
-    from bulkmove.cli.running import Interruption, Stopping, ended_by_itself, run_interruptible, style_of
+    from bulkmove.cli.interrupting import Interruption, Stopping, ended_by_itself, run_interruptible
+    from bulkmove.cli.showing import shown, style_of
     from bulkmove.cli.tuning import tune
     from bulkmove.cli.warned import warn
     from bulkmove.config import load_migration
     from bulkmove.cutover.verify import Wanted, repair_migration
-    from bulkmove.report.progress import shown
     from bulkmove.report.repair import tell_repair
     from bulkmove.report.standing import Standing
 

@@ -8,7 +8,7 @@ import click
 import orjson
 
 from bulkmove.cli.exits import exits
-from bulkmove.cli.options import Output, ledger_option, migration_file, output_options
+from bulkmove.cli.options import Output, ledger_option, migration_file, output_options, told_of
 
 
 @click.command("status")
@@ -22,11 +22,10 @@ def command(*, file: Path, ledger: Path | None, output: Output) -> None:
     """
     with exits():
         from bulkmove.config import load_migration
-        from bulkmove.pipeline.migration import Migration
-        from bulkmove.report.telling import stdout_console
+        from bulkmove.pipeline.status import status_of
 
-        migration = Migration(load_migration(file, ledger=ledger, with_credentials=False))
-        summary = migration.status()
+        settings = load_migration(file, ledger=ledger, with_credentials=False)
+        summary = status_of(settings)
         if output.as_json:
             routes = {name: counts.as_dict() for name, counts in summary.routes.items()}
             for note in summary.notes:
@@ -35,21 +34,20 @@ def command(*, file: Path, ledger: Path | None, output: Output) -> None:
             click.echo(orjson.dumps(line))
             return
         from bulkmove.report.summary import next_steps, summary_table
+        from bulkmove.report.telling import stdout_console
 
         finished = {name: name in summary.finished for name in summary.routes}
         console = stdout_console()
         console.print(summary_table(summary, finished=finished))
         if output.quiet:
             return
-        if not migration.settings.ledger.exists():
-            click.echo(f"not begun: there is no ledger at {migration.settings.ledger} yet")
+        if not settings.ledger.exists():
+            click.echo(f"not begun: there is no ledger at {settings.ledger} yet")
             return
         if summary.exit_code is None:
             click.echo("a run is going")
         for note in summary.notes:
             click.echo(note)
-        from bulkmove.cli.running import told_of
-
         where = told_of(file, ledger)
         for line_text in next_steps(summary, finished=finished, file=where):
             click.echo(line_text)

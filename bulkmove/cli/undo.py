@@ -21,7 +21,7 @@ from bulkmove.errors import BulkmoveError, ConfigError
 if TYPE_CHECKING:
     import anyio
 
-    from bulkmove.cli.running import Interruption
+    from bulkmove.cli.interrupting import Interruption
     from bulkmove.cutover.undo import Undo
     from bulkmove.report.standing import Standing
     from bulkmove.settings import MigrationSettings
@@ -99,7 +99,7 @@ class _Stop:
 
 def _perform(asked: _Asked, ending: Ending) -> int:
     """Show what would be undone and ask; then undo it, and tell what came of it."""
-    from bulkmove.cli.running import Interruption
+    from bulkmove.cli.interrupting import Interruption
     from bulkmove.cli.tuning import tune
     from bulkmove.cli.warned import warn
     from bulkmove.config import load_migration
@@ -154,9 +154,9 @@ def _undo(
     """No Undo where a second signal cancelled it."""
     import anyio
 
-    from bulkmove.cli.running import ended_by_itself, run_interruptible, style_of
+    from bulkmove.cli.interrupting import ended_by_itself, run_interruptible
+    from bulkmove.cli.showing import shown, style_of
     from bulkmove.cutover.undo import undo_migration
-    from bulkmove.report.progress import shown
     from bulkmove.report.standing import Standing
 
     event, standing = anyio.Event(), Standing()

@@ -124,14 +124,14 @@ def perform_verify(
     """
     from functools import partial
 
-    from bulkmove.cli.running import Interruption, run_interruptible, style_of
+    from bulkmove.cli.interrupting import Interruption, run_interruptible
+    from bulkmove.cli.showing import shown, style_of
     from bulkmove.cli.tuning import tune
     from bulkmove.cli.warned import warn
     from bulkmove.config import load_migration
     from bulkmove.cutover.verify import Asked, parse_sample, verify_migration
     from bulkmove.errors import ConfigError
     from bulkmove.pipeline.migration import Migration
-    from bulkmove.report.progress import shown
     from bulkmove.report.standing import Standing
     from bulkmove.report.verify import tell_verification_json, tell_verification_text
 

@@ -25,7 +25,7 @@ _SHAPE = ConfigDict(
     extra="forbid",
     frozen=True,
     hide_input_in_errors=True,
-    use_attribute_docstrings=True,
+    defer_build=True,
     json_schema_extra={
         "oneOf": [
             {"required": ["path"]},
@@ -226,9 +226,8 @@ FieldValue = Annotated[
         custom_error_message='must be a path in quotes or a table, as { path = "…" } or { value = 2 }',
     ),
 ]
-TargetField.model_rebuild()
 Fields = Annotated[dict[str, FieldValue], Field(min_length=1)]
-FIELDS: TypeAdapter[dict[str, str | TargetField]] = TypeAdapter(Fields)
+FIELDS: TypeAdapter[dict[str, str | TargetField]] = TypeAdapter(Fields, config=ConfigDict(defer_build=True))
 
 
 def as_written(value: Any) -> Any:

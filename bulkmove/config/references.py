@@ -5,10 +5,10 @@ from __future__ import annotations
 import graphlib
 import re
 from collections.abc import Iterator, Mapping
-from importlib.metadata import entry_points
 from typing import Any
 
 from bulkmove.config.problems import KeyPath, Problems
+from bulkmove.installed import installed
 
 CONNECTOR_GROUP = "bulkmove.connectors"
 FILE_ENDINGS = tuple(f".{kind}{packed}" for kind in ("csv", "jsonl") for packed in ("", ".gz", ".zst"))
@@ -74,7 +74,7 @@ def _check_names(section: str, table: Mapping[str, Any], problems: Problems) -> 
 
 
 def _check_apis(hosts: Mapping[str, Mapping[str, Any]], problems: Problems) -> None:
-    known = sorted(entry_points(group=CONNECTOR_GROUP).names)
+    known = sorted(installed(CONNECTOR_GROUP).names)
     for name, host in hosts.items():
         api = host.get("api")
         if isinstance(api, str) and api not in known:

@@ -15,8 +15,9 @@ from pydantic import (
 )
 
 from bulkmove.config import checks
-from bulkmove.config.fields import Fields, Path
-from bulkmove.config.lookup_tables import Lookup
+from bulkmove.config.descriptions import described
+from bulkmove.config.fields import Fields, Path, TargetField
+from bulkmove.config.lookup_tables import Lookup, LookupDefault
 from bulkmove.config.shapes import (
     SHAPE,
     Canary,
@@ -111,7 +112,8 @@ class Host(BaseModel):
         Field(min_length=1, examples=["10/s", ["4/s", "80/min", "3600/h", "60000/day"]]),
     ] = None
     """The most requests in a period, as "4/s", "80/min", "3600/h", "60000/day" or "5/10s"; several hold at once.
-    They replace the limits that the API publishes, which hold otherwise (10/s where none is known)."""
+    They replace the limits that the API publishes, which hold otherwise (where none is known, a run begins with 10/s and
+    finds what the host takes)."""
 
     rate_at: dict[Hours, Rates] = Field(
         default={}, examples=[{"08:00-23:00": "2/s", "23:00-02:00": ["4/s", "80/min"]}]
@@ -296,11 +298,12 @@ class Migration(BaseModel):
 
 Section = Literal["", "hosts", "routes", "lookups"]
 SECTIONS: dict[Section, type[BaseModel]] = {"": Migration, "hosts": Host, "routes": Route, "lookups": Lookup}
+_MODELS = (CredentialFile, CredentialCommand, TargetField, LookupDefault, Lookup, Host, Route, Migration)
 
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of the file, for editors."""
-    schema: dict[str, Any] = _for_toml(Migration.model_json_schema())
+    schema: dict[str, Any] = _for_toml(described(Migration.model_json_schema(), _MODELS))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

@@ -9,9 +9,8 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from bulkmove.config import checks
 from bulkmove.config.rates import check_hours, check_rate, check_rejections
 
-SHAPE = ConfigDict(
-    strict=True, extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
-)
+# Built when it is first asked to validate: once for the whole file, not for each of its tables.
+SHAPE = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
 Filled = Annotated[str, AfterValidator(checks.check_filled)]
 Count = Annotated[int, Field(ge=1)]

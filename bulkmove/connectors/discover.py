@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from importlib.metadata import EntryPoint, EntryPoints
 
 from bulkmove.connectors.asking import nearest
 from bulkmove.errors import ConfigError
+from bulkmove.installed import installed
 from bulkmove.protocols import Connector
 
 GROUP = "bulkmove.connectors"
@@ -17,7 +18,7 @@ def connectors() -> Mapping[str, Connector]:
 
     A look-up raises ConfigError where the package behind the name can't be loaded.
     """
-    return _Connectors(entry_points(group=GROUP))
+    return _Connectors(installed(GROUP))
 
 
 def connector(name: str) -> Connector:

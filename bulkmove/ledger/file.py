@@ -266,13 +266,16 @@ def refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Bring the schema up to date, each step in its own transaction."""
+    """Bring the schema up to date, all steps in one transaction: each of its own waits for the disk."""
     refuse_foreign(connection, path)
+    version = schema_version(connection)
+    steps = [(number, script) for number, script in migrations() if number > version]
+    if not steps:
+        return
+    scripts = "\n".join(script for _, script in steps)
     try:
-        for number, script in migrations():
-            if number > schema_version(connection):
-                connection.executescript(
-                    f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;"
-                )
+        connection.executescript(
+            f"BEGIN IMMEDIATE;\n{scripts}\nPRAGMA user_version = {steps[-1][0]};\nCOMMIT;"
+        )
     except sqlite3.Error as error:
         raise explained(path, error) from error

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-
 from bulkmove.entries import Member, Settled
 from bulkmove.events import Note
 from bulkmove.extract.tally import Tally
-from bulkmove.ledger import gone, questions
+from bulkmove.ledger import gone
 from bulkmove.model import State
 from bulkmove.pipeline.job import RouteJob
-from bulkmove.settings import RouteSettings
+from bulkmove.pipeline.status import NAMED, told_gone
 
 _A_LOOK = 2_000  # ids asked for at a time
-_NAMED = 5  # ids in a note; the ledger has all of them
 
 
 async def skip_gone(job: RouteJob, tally: Tally) -> None:
@@ -66,26 +62,11 @@ async def _name_missing(job: RouteJob, tally: Tally) -> None:
 
 
 async def _tell(job: RouteJob, what: str) -> None:
-    count, ids = await job.ledger.gone_at_source(job.name, _NAMED)
+    count, ids = await job.ledger.gone_at_source(job.name, NAMED)
     if count:
         job.emit(
             Note(
-                f"route {job.name}: {told(count, ids, source=str(job.settings.source))} {what}",
+                f"route {job.name}: {told_gone(count, ids, source=str(job.settings.source))} {what}",
                 route=job.name,
             )
         )
-
-
-def gone_notes(connection: sqlite3.Connection, routes: Mapping[str, RouteSettings]) -> Iterator[str]:
-    """What left the sources while they were read, a sentence a route, from a ledger that is looked at."""
-    for name, number in questions.routes(connection).items():
-        count, ids = gone.named(connection, number, _NAMED)
-        if count:
-            source = str(routes[name].source) if name in routes else "its source"
-            yield f"route {name}: {told(count, ids, source=source)} while it was read"
-
-
-def told(count: int, ids: Sequence[str], *, source: str) -> str:
-    """`3 records left old.orders (7, 9 and 1 more)`."""
-    more = f" and {count - len(ids)} more" if count > len(ids) else ""
-    return f"{count} record{'s' if count > 1 else ''} left {source} ({', '.join(ids)}{more})"

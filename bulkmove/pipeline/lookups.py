@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import anyio
 from anyio import to_thread
 
 from bulkmove.errors import BulkmoveError, ConfigError, single_error
 from bulkmove.events import Event, Note, Phase
-from bulkmove.mapping.lookups.collecting import Unresolved
-from bulkmove.mapping.lookups.deciding import merge_decisions
 from bulkmove.mapping.lookups.doubting import doubts_of
 from bulkmove.mapping.lookups.files import rows_of
 from bulkmove.mapping.lookups.index import Index
@@ -209,28 +206,3 @@ class _Opener:
 
     def _spec(self, stream: StreamName) -> StreamSpec:
         return self._plan.connectors[stream.host].streams[stream.stream]
-
-
-async def put_down_unresolved(
-    plan: MigrationPlan, lookups: Lookups, *, is_whole: bool
-) -> tuple[list[Unresolved], Path | None]:
-    """What the look-ups did not resolve, and the decisions' file where that was changed.
-
-    `is_whole`: all routes of the plan were read to their end, so that undecided values that did not occur are gone.
-    Raises ConfigError where the file can't be read or written.
-    """
-    unresolved = await to_thread.run_sync(lookups.unresolved)
-    settings = plan.settings
-    if settings.decisions is None or not settings.lookups:
-        return unresolved, None
-    # What a route that was left out asks for is not known.
-    is_whole = is_whole and not lookups.left_out and set(plan.routes) == set(settings.routes)
-    is_written = await to_thread.run_sync(
-        lambda: merge_decisions(
-            settings.decisions or Path(DECISIONS_FILE),
-            unresolved,
-            lookups=settings.lookups,
-            is_whole=is_whole,
-        )
-    )
-    return unresolved, settings.decisions if is_written else None

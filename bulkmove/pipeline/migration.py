@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,36 +13,31 @@ import anyio
 
 from bulkmove.config import load_migration
 from bulkmove.errors import ConfigError, single_error
-from bulkmove.events import Note
-from bulkmove.ledger import failing, open_ledger, questions, tallies
+from bulkmove.ledger import failing, open_ledger
 from bulkmove.ledger.aside import put_aside, take_back
-from bulkmove.ledger.choosing import Asked
 from bulkmove.ledger.copying import ledger_or_copy
 from bulkmove.ledger.failing import Group, Selection
 from bulkmove.ledger.file import is_locked
 from bulkmove.ledger.looking import looked_at
 from bulkmove.ledger.purging import Erasable, erasable, purge_file
 from bulkmove.ledger.story import story
-from bulkmove.model import Counts, Failure, JsonObject, Summary
-from bulkmove.pipeline.again import retry_migration
+from bulkmove.model import Failure, JsonObject, Summary
 from bulkmove.pipeline.canaries import CanaryWatch
-from bulkmove.pipeline.control import held_by_hand
 from bulkmove.pipeline.delta.deletions import deletable, delete_departed
 from bulkmove.pipeline.delta.runner import DeltaOptions, DeltaSummary, delta_migration
 from bulkmove.pipeline.explaining import Explained, explain
 from bulkmove.pipeline.exporting import form_of, found_records, write_in_thread
-from bulkmove.pipeline.gone import gone_notes
-from bulkmove.pipeline.guards import DRY_RUN, check_may_write, why_held_back
+from bulkmove.pipeline.guards import check_may_write
 from bulkmove.pipeline.holding import HeldTo
 from bulkmove.pipeline.hosts import OnPause
-from bulkmove.pipeline.job import RunOptions
+from bulkmove.pipeline.performing import is_held_back, perform_run
 from bulkmove.pipeline.plan import plan_migration
 from bulkmove.pipeline.preview import Preview, preview_migration
 from bulkmove.pipeline.refetching import refetch
-from bulkmove.pipeline.runner import FAILURES, run_migration
+from bulkmove.pipeline.retried import perform_retry
 from bulkmove.pipeline.selecting import check_routes, selected, unknown_record
+from bulkmove.pipeline.status import requests_in_doubt, status_of
 from bulkmove.pipeline.trying import Tried, ids_in, try_mapping
-from bulkmove.pipeline.undone import undone_notes
 from bulkmove.protocols import Observer
 from bulkmove.settings import MigrationSettings
 
@@ -83,20 +77,21 @@ class Migration:
         Raises ConfigError, LedgerError and its kinds. Hosts that fail, refused credentials and lists that
         can't be proven read do not raise: they stand in the summary's exit code and notes.
         """
-        plan = plan_migration(self.settings, only=routes)
-        dry_run = dry_run or self._is_held_back(observer, routes, execute=execute)
-        options = RunOptions(limit=limit, is_dry=dry_run, accept_changes=accept_changes, canary=canary)
-        if held_to is not None:
-            held_to.check_configuration(plan, only=routes)
-            options = replace(options, before=held_to.check_sources, most_rejected=held_to.most_rejected)
-        with single_error(), _ledger_path(self.settings, dry_run=dry_run) as path:
-            try:
-                async with open_ledger(path, synchronous=self.settings.synchronous) as ledger:
-                    return await run_migration(
-                        plan, ledger, options=options, observer=observer, stop=self._stop
-                    )
-            finally:
-                self._stop = anyio.Event()
+        try:
+            return await perform_run(
+                self.settings,
+                observer,
+                stop=self._stop,
+                routes=routes,
+                limit=limit,
+                dry_run=dry_run,
+                accept_changes=accept_changes,
+                execute=execute,
+                held_to=held_to,
+                canary=canary,
+            )
+        finally:
+            self._stop = anyio.Event()
 
     async def plan(
         self,
@@ -137,38 +132,7 @@ class Migration:
 
         Its notes name what left the sources while they were read, and what holds by hand in a run that is going.
         """
-        counts: dict[str, Counts] = {}
-        finished: set[str] = set()
-        last_exit: int | None = None
-        notes: list[str] = []
-        with looked_at(self.settings.ledger) as connection:
-            if connection is not None:
-                routes = questions.routes(connection)
-                notes = [*gone_notes(connection, self.settings.routes), *undone_notes(connection)]
-                counts = {name: tallies.counts(connection, number) for name, number in routes.items()}
-                finished = {
-                    n for n, number in routes.items() if questions.progress(connection, number).is_finished
-                }
-                last_run = questions.last_run(connection)
-                last_exit = last_run[1] if last_run is not None else None
-                if last_run is not None and is_locked(self.settings.ledger):
-                    notes += held_by_hand(connection, last_run[0])
-        for name in self.settings.routes:
-            counts.setdefault(name, Counts())
-        return Summary(
-            exit_code=self._status_code(counts, last_exit),
-            routes=counts,
-            notes=tuple(notes),
-            finished=frozenset(finished),
-        )
-
-    def _status_code(self, counts: Mapping[str, Counts], last_exit: int | None) -> int | None:
-        """None while a run is going, else what the last one ended with; one that was killed could not say."""
-        if is_locked(self.settings.ledger):
-            return None
-        if last_exit is not None:
-            return last_exit
-        return FAILURES if any(c.rejected or c.unknown for c in counts.values()) else 0
+        return status_of(self.settings)
 
     async def retry(
         self,
@@ -189,34 +153,20 @@ class Migration:
         `run`; without it a retry that would write to a live host is a dry run. Raises ConfigError for a route, cause or id that is not there, and
         what `run` raises; a mended mapping is taken up.
         """
-        path = self.settings.ledger
-        with looked_at(path, is_newest=True) as connection:
-            if connection is None:
-                check_routes(self.settings, routes)
-                note = Note(f"nothing to retry: there is no ledger at {path} yet")
-                if observer is not None:
-                    observer.on_event(note)
-                counts = {name: Counts() for name in routes or self.settings.routes}
-                return Summary(exit_code=0, routes=counts, notes=(note.text,))
-            selection = selected(connection, self.settings, routes=routes, causes=causes, ids=ids)
-        plan = plan_migration(self.settings, only=tuple(routes))
-        dry_run = dry_run or self._is_held_back(observer, routes, execute=execute)
-        with single_error():
-            try:
-                async with open_ledger(path, synchronous=self.settings.synchronous) as ledger:
-                    asked = Asked(selection, remap=remap)
-                    return await retry_migration(
-                        plan, ledger, asked, observer=observer, stop=self._stop, only_tells=dry_run
-                    )
-            finally:
-                self._stop = anyio.Event()
-
-    def _is_held_back(self, observer: Observer | None, routes: Sequence[str], *, execute: bool) -> bool:
-        """Whether a live host keeps these routes from being written, which is told."""
-        why = why_held_back(self.settings, routes, execute=execute)
-        if why is not None and observer is not None:
-            observer.on_event(Note(f"{DRY_RUN}: {why}"))
-        return why is not None
+        try:
+            return await perform_retry(
+                self.settings,
+                observer,
+                stop=self._stop,
+                routes=routes,
+                causes=causes,
+                ids=ids,
+                remap=remap,
+                dry_run=dry_run,
+                execute=execute,
+            )
+        finally:
+            self._stop = anyio.Event()
 
     async def delta(
         self,
@@ -238,7 +188,7 @@ class Migration:
         path = self.settings.ledger
         if not path.exists():
             raise ConfigError(f"{path}: there is no ledger yet: bulkmove run comes first, a delta after it")
-        dry_run = dry_run or self._is_held_back(observer, routes, execute=execute)
+        dry_run = dry_run or is_held_back(self.settings, observer, routes, execute=execute)
         options = DeltaOptions(is_dry=dry_run, new_only=new_only)
         with single_error(), ledger_or_copy(path, is_copied=dry_run) as file:
             try:
@@ -381,8 +331,7 @@ class Migration:
 
     def in_doubt(self) -> int:
         """How many requests nothing has settled."""
-        with looked_at(self.settings.ledger) as connection:
-            return 0 if connection is None else questions.open_requests(connection)
+        return requests_in_doubt(self.settings)
 
     def put_ledger_aside(self) -> Path | None:
         """Keep the ledger under another name, so that the next run begins anew; its new path.
@@ -395,15 +344,6 @@ class Migration:
     def take_back_ledger(self, aside: Path) -> bool:
         """Put a ledger that was put aside in its place again, unless the new one holds a record; whether it was."""
         return take_back(self.settings.ledger, aside)
-
-
-@contextmanager
-def _ledger_path(settings: MigrationSettings, *, dry_run: bool) -> Iterator[Path]:
-    if not dry_run:
-        yield settings.ledger
-        return
-    with tempfile.TemporaryDirectory(prefix="bulkmove-dry-run-") as folder:
-        yield Path(folder) / "dry-run.ledger.db"
 
 
 @asynccontextmanager

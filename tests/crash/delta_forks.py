@@ -15,13 +15,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, NoReturn
 
 import orjson
 
 from bulkmove.cli import main
+from bulkmove.config.schema import Migration
+from bulkmove.installed import installed
 from tests.crash.boundaries import Boundaries, Deed, open_trace
 from tests.crash.instrument import around_requests, around_sqlite
 
@@ -29,9 +30,12 @@ _ROOMS = (
     "bulkmove.cli.run",
     "bulkmove.cli.running",
     "bulkmove.cli.delta",
+    "bulkmove.pipeline.migration",
     "bulkmove.report.delta",
+    "bulkmove.report.lines",
+    "bulkmove.report.telling",
+    "anyio._backends._asyncio",
     "uvloop",
-    "rich.live",
 )
 _ROOT = Path(__file__).parent.parent.parent
 
@@ -85,8 +89,10 @@ def serve() -> None:
     for name in _ROOMS:
         importlib.import_module(name)
     for group in ("bulkmove.connectors", "bulkmove.mappers"):
-        for point in entry_points(group=group):
+        for point in installed(group):
             point.load()
+    # What each of them would make anew: the checks of a configuration, and what is installed.
+    Migration.model_rebuild()
     if threading.active_count() != 1:
         raise RuntimeError("a process with threads can't be forked")
     gc.collect()

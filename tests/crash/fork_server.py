@@ -11,19 +11,28 @@ import os
 import select
 import signal
 import threading
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, NoReturn
 
 import orjson
 
 from bulkmove.cli import main
+from bulkmove.config.schema import Migration
+from bulkmove.installed import installed
 from tests.crash import vfs
 from tests.crash.boundaries import Boundaries, open_trace
 from tests.crash.instrument import around_files, around_requests, around_sqlite
 from tests.crash.sabotage import SABOTAGE
 
-_ROOMS = ("bulkmove.cli.run", "bulkmove.cli.running", "uvloop", "zstandard", "rich.live")
+_ROOMS = (
+    "bulkmove.cli.run",
+    "bulkmove.cli.running",
+    "bulkmove.report.lines",
+    "bulkmove.report.telling",
+    "anyio._backends._asyncio",
+    "uvloop",
+    "zstandard",
+)
 
 
 def serve() -> None:
@@ -55,8 +64,10 @@ def _import_all() -> None:
     for name in _ROOMS:
         importlib.import_module(name)
     for group in ("bulkmove.connectors", "bulkmove.mappers"):
-        for point in entry_points(group=group):
+        for point in installed(group):
             point.load()
+    # What each of them would make anew: the checks of a configuration, and what is installed.
+    Migration.model_rebuild()
     if threading.active_count() != 1:
         raise RuntimeError("a process with threads can't be forked")
     # What is there by now is nobody's garbage: no forked process has to look at it, and copy it.

@@ -198,3 +198,16 @@ def test_in_words_it_says_what_it_did_and_what_it_waits_for(job: Job) -> None:
     assert [line.split()[1] for line in status.stdout.splitlines() if line.strip().startswith("✓")] == [
         "full", "delta", "freeze", "last-delta", "verify", "verdict",
     ]  # fmt: skip
+
+
+def test_a_step_that_ends_early_names_the_ledger_only_where_the_command_did(job: Job) -> None:
+    job.hosts["new"]["credentials"] = {"token": "another"}
+    file = str(job.write())
+    failed = invoke("cutover", file)
+    assert failed.code == 6
+    assert f"bulkmove run {file} goes on where this one stopped" in failed.stdout
+    assert "--ledger" not in failed.stdout
+    other = str(job.folder / "other.db")
+    named = invoke("cutover", file, "--ledger", other)
+    assert named.code == 6
+    assert f"bulkmove run {file} --ledger {other} goes on where this one stopped" in named.stdout

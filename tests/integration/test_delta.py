@@ -15,7 +15,7 @@ import pytest
 
 from bulkmove.pipeline.delta.runner import DeltaSummary
 from bulkmove.pipeline.migration import open_migration
-from tests.integration.moving import Ended, Job, Stage, by, stage, without_writes
+from tests.integration.moving import Ended, Job, Stage, by, invoke, stage, without_writes
 
 
 @pytest.fixture(scope="module")
@@ -335,6 +335,15 @@ def test_a_delta_on_hosts_that_fail_loses_and_doubles_nothing(moved: Job, fault:
     assert delta(moved).code == 0
     moved.check_all_equal()
     assert len(moved.stage.rows("external-orders")) == 122
+
+
+def test_a_delta_that_was_cut_off_says_that_a_delta_goes_on(moved: Job) -> None:
+    moved.hosts["old"]["credentials"] = {"key": "another", "secret": "another"}
+    file = str(moved.write())
+    ended = invoke("delta", file)
+    assert ended.code == 6, ended.told
+    assert f"not finished: bulkmove delta {file} goes on where this one stopped" in ended.stdout
+    assert "bulkmove run" not in ended.stdout
 
 
 def test_an_order_that_where_does_not_ask_for_any_more_is_not_called_gone(

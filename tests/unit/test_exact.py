@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -129,6 +131,24 @@ def test_what_can_not_be_written_is_not_written() -> None:
 def test_equal_values_have_the_same_canonical_bytes(value: dict[str, Any]) -> None:
     turned = dict(reversed(list(value.items())))
     assert canonical_json(value) == canonical_json(turned)
+
+
+def test_names_are_sorted_at_every_depth_and_not_by_orjson(monkeypatch: pytest.MonkeyPatch) -> None:
+    """orjson 3.13 may end the process where it sorts the names of a row some two hundred levels deep."""
+    plain = orjson.dumps
+
+    def refusing(value: object, /, default: Any = None, option: int | None = None) -> bytes:
+        assert not (option or 0) & orjson.OPT_SORT_KEYS, "orjson sorts"
+        return plain(value, default, option)
+
+    monkeypatch.setattr(orjson, "dumps", refusing)
+    value: Any = {"b": [1.5, "Ș"], "a": None}
+    text = '{"a":null,"b":[1.5,"Ș"]}'
+    for depth in range(250):
+        value = [depth, value] if depth % 3 == 0 else {"z": True, "a": value, "m": "x"}
+        text = f"[{depth},{text}]" if depth % 3 == 0 else f'{{"a":{text},"m":"x","z":true}}'
+    assert canonical_json(value).decode() == text
+    assert name_of_content(value) == "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_values_that_differ_have_other_canonical_bytes() -> None:

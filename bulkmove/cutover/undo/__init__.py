@@ -28,8 +28,9 @@ from bulkmove.pipeline.guards import check_may_write
 from bulkmove.pipeline.job import Run, RunOptions
 from bulkmove.pipeline.opening import OpenHost, open_host
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan, changed_keys, plan_migration
-from bulkmove.pipeline.runner import FAILURES, summarise, work_routes
+from bulkmove.pipeline.runner import summarise, work_routes
 from bulkmove.pipeline.selecting import unknown_record
+from bulkmove.pipeline.status import FAILURES
 from bulkmove.protocols import Observer
 from bulkmove.settings import MigrationSettings
 

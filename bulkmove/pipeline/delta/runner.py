@@ -19,7 +19,8 @@ from bulkmove.pipeline.delta.route import Asked, delta_route
 from bulkmove.pipeline.job import Run, RunOptions
 from bulkmove.pipeline.opening import OpenHost, open_host
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan
-from bulkmove.pipeline.runner import FAILURES, check_fingerprints, summarise, work_routes
+from bulkmove.pipeline.runner import check_fingerprints, summarise, work_routes
+from bulkmove.pipeline.status import FAILURES
 from bulkmove.protocols import Observer
 
 # All that was passed over is accounted for, with records that failed or without.

@@ -18,7 +18,7 @@ from bulkmove.ledger.milestones import Milestone, milestones
 from bulkmove.ledger.reporting import PassRow, RunRow, VerificationRow
 from bulkmove.model import Counts, State
 from bulkmove.pipeline.causes import hint
-from bulkmove.pipeline.undone import undone_notes
+from bulkmove.pipeline.status import undone_notes
 from bulkmove.settings import HostSettings, MigrationSettings
 from bulkmove.transport.latencies import percentile_s
 

@@ -66,6 +66,17 @@ def test_a_missing_file_points_to_init(command: str) -> None:
     assert result.stderr == "error: nowhere.toml: no such file; `bulkmove init` writes one to start from\n"
 
 
+@pytest.mark.parametrize("command", [("status",), ("cutover", "status")])
+def test_who_asks_the_ledger_alone_needs_no_credentials(
+    command: tuple[str, ...], migration: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OLD_KEY", raising=False)
+    migration.write_text(TEXT.replace('"hunter2-key"', '"${OLD_KEY}"'))
+    assert "OLD_KEY" in run("run").stderr
+    asked = run(*command)
+    assert (asked.exit_code, asked.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

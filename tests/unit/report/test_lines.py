@@ -8,6 +8,7 @@ import json
 
 import pytest
 
+from bulkmove.cli.showing import Style, shown
 from bulkmove.events import (
     HostSample,
     Note,
@@ -20,7 +21,6 @@ from bulkmove.events import (
 )
 from bulkmove.model import Counts
 from bulkmove.protocols import Observer
-from bulkmove.report.progress import Style, shown
 from bulkmove.report.standing import Standing
 
 SAMPLE = HostSample("old", 9, 3.5, 4.0, 2, 0.0, None)

@@ -1,0 +1,108 @@
+"""How far a migration is, from its ledger alone: without a host, without its credentials, and without what a run needs."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from bulkmove.ledger import control, gone, questions, tallies, undone
+from bulkmove.ledger.file import is_locked
+from bulkmove.ledger.looking import looked_at
+from bulkmove.model import Counts, Summary
+from bulkmove.settings import MigrationSettings, RouteSettings
+
+FAILURES = 3  # what ends with rejected or unknown records
+NAMED = 5  # ids in a note; the ledger has all of them
+
+
+def status_of(settings: MigrationSettings) -> Summary:
+    """How far the migration is; also while a run is going (exit code None).
+
+    Its notes name what left the sources while they were read, and what holds by hand in a run that is going.
+    """
+    counts: dict[str, Counts] = {}
+    finished: set[str] = set()
+    last_exit: int | None = None
+    notes: list[str] = []
+    with looked_at(settings.ledger) as connection:
+        if connection is not None:
+            routes = questions.routes(connection)
+            notes = [*_gone_notes(connection, settings.routes), *undone_notes(connection)]
+            counts = {name: tallies.counts(connection, number) for name, number in routes.items()}
+            finished = {
+                n for n, number in routes.items() if questions.progress(connection, number).is_finished
+            }
+            last_run = questions.last_run(connection)
+            last_exit = last_run[1] if last_run is not None else None
+            if last_run is not None and is_locked(settings.ledger):
+                notes += _held_by_hand(connection, last_run[0])
+    for name in settings.routes:
+        counts.setdefault(name, Counts())
+    return Summary(
+        exit_code=_exit_code(settings, counts, last_exit),
+        routes=counts,
+        notes=tuple(notes),
+        finished=frozenset(finished),
+    )
+
+
+def _exit_code(
+    settings: MigrationSettings, counts: Mapping[str, Counts], last_exit: int | None
+) -> int | None:
+    """None while a run is going, else what the last one ended with; one that was killed could not say."""
+    if is_locked(settings.ledger):
+        return None
+    if last_exit is not None:
+        return last_exit
+    return FAILURES if any(c.rejected or c.unknown for c in counts.values()) else 0
+
+
+def requests_in_doubt(settings: MigrationSettings) -> int:
+    """How many requests nothing has settled."""
+    with looked_at(settings.ledger) as connection:
+        return 0 if connection is None else questions.open_requests(connection)
+
+
+def _gone_notes(connection: sqlite3.Connection, routes: Mapping[str, RouteSettings]) -> Iterator[str]:
+    """What left the sources while they were read, a sentence a route."""
+    for name, number in questions.routes(connection).items():
+        count, ids = gone.named(connection, number, NAMED)
+        if count:
+            source = str(routes[name].source) if name in routes else "its source"
+            yield f"route {name}: {told_gone(count, ids, source=source)} while it was read"
+
+
+def told_gone(count: int, ids: Sequence[str], *, source: str) -> str:
+    """`3 records left old.orders (7, 9 and 1 more)`."""
+    more = f" and {count - len(ids)} more" if count > len(ids) else ""
+    return f"{count} record{'s' if count > 1 else ''} left {source} ({', '.join(ids)}{more})"
+
+
+def undone_notes(connection: sqlite3.Connection) -> Iterator[str]:
+    """What a person is told of routes that were undone, or begun to be."""
+    for name, at in undone.undone_routes(connection).items():
+        count = undone.undone_records(connection, name=name)
+        left = undone.not_undone(connection, name=name)
+        rest = f", {left:,} left as they are" if left else ""
+        yield f"route {name}: undone on {day(at)}: {count:,} records are counted as skipped (undone){rest}"
+
+
+def day(at: float) -> str:
+    """When that was, to the minute, where whoever reads it is."""
+    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def _held_by_hand(connection: sqlite3.Connection, run: int) -> Iterator[str]:
+    """What people asked of the run and holds still, a sentence each."""
+    for name, standing in control.standing(connection, run).items():
+        if standing.paused_since is not None:
+            since = time.strftime("%H:%M:%S", time.localtime(standing.paused_since))
+            yield f"host {name}: paused by hand since {since}"
+        if standing.settings:
+            parts = (
+                f"{key} {', '.join(map(str, value)) if isinstance(value, list) else value}"
+                for key, value in standing.settings.items()
+            )
+            yield f"host {name}: set by hand: {', '.join(parts)}"
