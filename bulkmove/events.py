@@ -74,7 +74,7 @@ PAUSED_BY_HAND = "paused by hand"
 class HostSample:
     """A host at a moment, about twice a second.
 
-    `allowed_per_s` is the rate that its windows admit, lowered after a 429 (None: no limit), `paused_s` how long it still rests,
+    `allowed_per_s` is the rate that its windows admit, lowered after a 429, or that was found by now (None: no limit), `paused_s` how long it still rests,
     at least, and `reason` why. `requests`, `retries` and `throttled` (answers with 429) are since the run began, and so are
     `latencies`: how many answers took how long, by bucket (see `transport.latencies`); `latency_s` is the sum of the seconds that
     they took.

@@ -42,8 +42,8 @@ async def read_keyset(
     """Read what is not done of `spans` until each is proven read.
 
     `spans` are all that are known of this list, those that are done included, as they were stored last. At most
-    `workers()` requests are in flight, asked anew as it goes; an idle worker takes half of the span of which most
-    remains. `await on_split(shortened, new)` is called before the new span is read. `await sink(page)` is called
+    `workers()` requests are in flight, asked anew as it goes: twice as many as keep the host busy; an idle worker takes
+    half of the span of which most remains. `await on_split(shortened, new)` is called before the new span is read. `await sink(page)` is called
     in order for each span, for several spans at once; rows may come twice.
 
     A span that can't be proven does not stop the others: UnprovenError, naming each, is raised at the end.
@@ -77,6 +77,7 @@ class _Reading:
         self._failures: list[UnprovenError] = []
         self._next_id = max((span.id for span in spans), default=-1) + 1
         self._on_split = on_split
+        self._workers = workers
         self._pool = Pool(workers, self._next_job, name="read a span")
 
     async def run(self) -> KeysetResult:
@@ -97,7 +98,10 @@ class _Reading:
         if self._waiting:
             reader = self._waiting.popleft()
             return lambda: self._read(reader)
-        longest = max((reader for reader in self._running if reader.can_split), key=_rows_left, default=None)
+        # Half of the readers keep the host busy, and two more than that are always there.
+        is_free = 2 * len(self._running) + 2 < self._workers()
+        splittable = (reader for reader in self._running if reader.can_split(is_free=is_free))
+        longest = max(splittable, key=_rows_left, default=None)
         if longest is None:
             return None
         longest.is_splitting = True

@@ -256,9 +256,10 @@ class _Pass:
         return page
 
     async def _hand_on(self, page: Page, names: list[str]) -> None:
+        new = await self._tally.add(self._number, names)
+        # Not before they are in the tally: many pages may wait for it at once.
         self._delivered += len(names)
         self._nameless += sum(record.id is None for record in page.records)
-        new = await self._tally.add(self._number, names)
         fresh = {name: record for name, record in zip(names, page.records, strict=True) if name in new}
         if fresh:
             await self._sink(tuple(fresh.values()))

@@ -15,8 +15,10 @@ from bulkmove.extract.walk import Walk, wanted
 from bulkmove.model import Page, PageQuery, Record
 from bulkmove.protocols import Source
 
-# Each span ends with a page that is not full. A rest shorter than this is read sooner than that page is worth.
+# Each span ends with a page that is not full. A rest shorter than this is read sooner than that page is worth …
 PAGES_WORTH_A_SPLIT = 6
+# … unless the host has nothing else to do: then the page is free. One of these is on its way already.
+PAGES_WORTH_A_FREE_SPLIT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class SpanReader:
         self.pages = 0
         self.evidence: list[int] = []
         self.is_splitting = False
+        self._least_pages = PAGES_WORTH_A_SPLIT
         self._source = source
         self._facts = facts
         self._limit = limit
@@ -59,15 +62,15 @@ class SpanReader:
         self._start = span.reached
         self._walk = Walk(span, limit=limit, facts=facts, is_numbered=not source.listing.can_overlap)
         # Held while progress is stored, by the sink or by a split, so that the two are stored in their order.
-        self._storing = anyio.Lock()
+        self._storing = anyio.Lock(fast_acquire=True)
 
     @property
     def span(self) -> Span:
         return self._walk.span
 
-    @property
-    def can_split(self) -> bool:
-        """Whether the rest is worth two readers, and nobody is at it."""
+    def can_split(self, *, is_free: bool = False) -> bool:
+        """Whether the rest is worth two readers, and nobody is at it. `is_free`: the host would else have less to do."""
+        self._least_pages = PAGES_WORTH_A_FREE_SPLIT if is_free else PAGES_WORTH_A_SPLIT
         return not self.is_splitting and self._has_two_parts()
 
     async def step(self) -> None:
@@ -103,7 +106,7 @@ class SpanReader:
 
     def _has_two_parts(self) -> bool:
         """Pages enough to be worth the page that a new span costs, and a few seconds."""
-        if self.rows_left is None or self.rows_left < PAGES_WORTH_A_SPLIT * max(1, self._facts.longest):
+        if self.rows_left is None or self.rows_left < self._least_pages * max(1, self._facts.longest):
             return False
         return can_split(self.span)
 

@@ -26,9 +26,10 @@ _WARY = 1.5  # times the share that was seen to be left out, since few answers t
 
 @dataclass(slots=True)
 class _Asked:
-    """The answers to one query. `low`, `high`: the seconds that all of them cover."""
+    """The answers to one query. `low`, `high`: the seconds that all of them cover. `is_afresh`: others came before."""
 
     query: PageQuery
+    is_afresh: bool = False
     rows: dict[str, Record] = field(default_factory=dict)
     answers: list[frozenset[str]] = field(default_factory=list)
     low: int | None = None
@@ -90,7 +91,7 @@ class ShortPages:
         shown = asked.shown()
         if len(asked.answers) < self._needed(shown):
             if len(asked.answers) > TRIES:
-                raise UnprovenError(f"pages come back with rows left out, others each time ({TRIES} tries)")
+                self._begin_afresh(asked)
             return None
         self._asked = None
         if len(set(shown)) == 1:
@@ -98,6 +99,12 @@ class ShortPages:
             return page
         self._facts.leaves_rows_out |= _flickers(shown)
         return replace(page, records=asked.covered())
+
+    def _begin_afresh(self, asked: _Asked) -> None:
+        """What a list showed while it still moved is held against it once, not for ever."""
+        if asked.is_afresh:
+            raise UnprovenError(f"pages come back with rows left out, others each time ({2 * TRIES} tries)")
+        self._asked = _Asked(asked.query, is_afresh=True)
 
     def _needed(self, shown: list[frozenset[str]]) -> int:
         """How many answers it takes."""

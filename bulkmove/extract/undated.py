@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import anyio
+
+from bulkmove.errors import single_error
 from bulkmove.model import PageQuery
 from bulkmove.protocols import Source
 
@@ -22,6 +25,15 @@ async def count_undated(source: Source) -> int:
 
 
 async def _difference(source: Source) -> tuple[int, int] | None:
-    every = await source.fetch(PageQuery(limit=1))
-    dated = await source.fetch(PageQuery(limit=1, after=EVERY_DATED_ROW))
-    return None if every.total is None or dated.total is None else (every.total, dated.total)
+    """How many rows are counted with and without a date, and with one: asked for side by side."""
+    totals: dict[int | None, int | None] = {}
+
+    async def count(after: int | None) -> None:
+        totals[after] = (await source.fetch(PageQuery(limit=1, after=after))).total
+
+    with single_error():
+        async with anyio.create_task_group() as tasks:
+            for after in (None, EVERY_DATED_ROW):
+                tasks.start_soon(count, after, name="counting rows")
+    every, dated = totals[None], totals[EVERY_DATED_ROW]
+    return None if every is None or dated is None else (every, dated)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import anyio
@@ -140,28 +138,14 @@ def _limits(steering: Steering) -> JsonObject:
 
 
 def spelled(windows: tuple[Window, ...]) -> str:
-    return ", ".join(str(window) for window in windows) or "no limit"
+    return ", ".join(str(window) for window in windows) or "no set rate"
 
 
 def told(limits: JsonObject) -> str:
     """`10/s, 100/min, 4 at a time`."""
     rate = limits.get("rate")
-    rates = ", ".join(str(each) for each in rate) if isinstance(rate, list) and rate else "no limit"
+    rates = ", ".join(str(each) for each in rate) if isinstance(rate, list) and rate else "no set rate"
     return f"{rates}, {limits.get('concurrency')} at a time"
-
-
-def held_by_hand(connection: sqlite3.Connection, run: int) -> Iterator[str]:
-    """What people asked of the run and holds still, a sentence each."""
-    for name, standing in control.standing(connection, run).items():
-        if standing.paused_since is not None:
-            since = time.strftime("%H:%M:%S", time.localtime(standing.paused_since))
-            yield f"host {name}: paused by hand since {since}"
-        if standing.settings:
-            parts = (
-                f"{key} {', '.join(map(str, value)) if isinstance(value, list) else value}"
-                for key, value in standing.settings.items()
-            )
-            yield f"host {name}: set by hand: {', '.join(parts)}"
 
 
 def beyond_published(host: HostSettings, asked: JsonObject) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 
 from bulkmove.events import Note
@@ -16,20 +17,21 @@ from bulkmove.mapping.context import RouteContext
 from bulkmove.pipeline.addresses import address_of
 from bulkmove.pipeline.budget import ErrorBudget
 from bulkmove.pipeline.canaries import Canary
-from bulkmove.pipeline.job import RouteJob, Run, TargetList, Use
+from bulkmove.pipeline.job import ReadsTogether, RouteJob, Run, TargetList, Use
 from bulkmove.pipeline.masking import mask_of, masked, noting_in
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan
 from bulkmove.pipeline.rehearsing import source_in_rehearsal
-from bulkmove.protocols import Connector, LooksFirst, StagedTarget, Target, Transport
+from bulkmove.protocols import Connector, LooksFirst, Source, StagedTarget, Target, Transport
 from bulkmove.settings import HostSettings, RouteSettings, Window
 from bulkmove.transport import HostTransport, OpenClient, Timing, open_client, open_transport
 from bulkmove.transport.hiding import hiding_of
+from bulkmove.transport.knee import START_PER_S, Knee
 from bulkmove.transport.local import open_local
 
 OpenHost = Callable[[HostSettings, Connector], AbstractAsyncContextManager[HostTransport]]
 
-# Where neither the user nor the connector knows a limit.
-DEFAULT_WINDOWS = (Window(10, 1.0),)
+# Where neither the user nor the connector knows a limit: what a run begins with, and what a forecast reckons with.
+DEFAULT_WINDOWS = (Window(int(START_PER_S), 1.0),)
 
 # Twice as many readers as the rate lets in at once keep the host busy when some wait for slow answers.
 READERS_PER_SLOT = 2
@@ -60,18 +62,34 @@ def open_host(
     connect: OpenClient = open_client,
     timing: Timing | None = None,
 ) -> AbstractAsyncContextManager[HostTransport]:
-    """A transport to one host, with the user's limits or else those that its connector brings."""
+    """A transport to one host, with the user's limits or else those that its connector brings.
+
+    Where neither knows one, it is found while the host is used; of a live host no more than that is asked.
+    """
     if connector.is_local:
         return open_local(host)
+    is_known = is_rate_known(host, connector)
+    most_per_s = START_PER_S if host.live else math.inf
     return open_transport(
         host,
-        windows=host.windows if host.windows is not None else connector.windows or DEFAULT_WINDOWS,
+        windows=windows_of(host, connector) if is_known else (),
+        knee=None if is_known else Knee(most_at_once=host.concurrency, most_per_s=most_per_s),
         sign=connector.sign(host.credentials),
         wait_from_body=connector.wait_from_body,
         is_passing=connector.is_passing,
         timing=timing,
         connect=connect,
     )
+
+
+def windows_of(host: HostSettings, connector: Connector) -> tuple[Window, ...]:
+    """The user's limits, or the API's own, published or assumed."""
+    return host.windows if host.windows is not None else connector.windows or DEFAULT_WINDOWS
+
+
+def is_rate_known(host: HostSettings, connector: Connector) -> bool:
+    """Whether the user states a limit, or the API publishes one: a connector that knows none brings the default."""
+    return host.windows is not None or windows_of(host, connector) != DEFAULT_WINDOWS
 
 
 async def open_job(run: Run, route: RoutePlan) -> RouteJob:
@@ -95,6 +113,7 @@ async def open_job(run: Run, route: RoutePlan) -> RouteJob:
     if run.mask is None:
         run.mask = await mask_of(run.plan.settings, run.ledger)
     source, derive = masked(source, route.source.derive, run.mask, noting_in(run.ledger))
+    sharing = _sharing(run, route, source)
     target_host = hosts[settings.target.host]
     list_name = f"{place_of(target_host, hosts)} {settings.target.stream} {target.natural_key}"
     if list_name not in run.lists:
@@ -138,6 +157,7 @@ async def open_job(run: Run, route: RoutePlan) -> RouteJob:
         limit=run.options.limit,
         derive=derive,
         canary=_canary(run, settings, target),
+        sharing=sharing,
         check_body=body_checker(route.target, settings.mode) if settings.check_bodies else None,
         onlooker=run.options.onlooker,
         hide=hiding_of(secret.reveal() for host in hosts.values() for secret in host.credentials.values()),
@@ -148,6 +168,22 @@ async def open_job(run: Run, route: RoutePlan) -> RouteJob:
             run.options.most_rejected(settings.name) if run.options.most_rejected else None,
         ),
     )
+
+
+def _sharing(run: Run, route: RoutePlan, source: Source) -> ReadsTogether | None:
+    """What it reads together with others, along dates alone: what is read in passes tells each route which rows are gone."""
+    settings = route.settings
+    sharing = run.sharings.get(settings.name)
+    if sharing is None or source.listing.reading != "keyset":
+        return None
+    if sharing.source is None:
+        transport = run.transports[settings.source.host]
+        asked = replace(settings, fields_used=sharing.fields)
+        together = run.plan.connectors[settings.source.host].source(
+            settings.source.stream, _counted(run, settings.name, "source", transport), asked
+        )
+        sharing.source, _ = masked(together, route.source.derive, run.mask, noting_in(run.ledger))
+    return sharing
 
 
 def _canary(run: Run, route: RouteSettings, target: Target) -> Canary | None:

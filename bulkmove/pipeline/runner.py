@@ -30,6 +30,7 @@ from bulkmove.ledger.canaries import KeptCanary
 from bulkmove.model import Counts, Summary
 from bulkmove.pipeline.canaries import Canaries
 from bulkmove.pipeline.control import heed_control
+from bulkmove.pipeline.finding import tell_found
 from bulkmove.pipeline.job import Run, RunOptions
 from bulkmove.pipeline.lookups import open_lookups
 from bulkmove.pipeline.masking import unused_patterns
@@ -37,7 +38,9 @@ from bulkmove.pipeline.opening import OpenHost, open_host, open_hosts, open_job
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan, changed_keys
 from bulkmove.pipeline.recording import Recorder
 from bulkmove.pipeline.route import run_route
+from bulkmove.pipeline.sharing import Sharing, sharings
 from bulkmove.pipeline.spending import recall_spending
+from bulkmove.pipeline.status import FAILURES
 from bulkmove.pipeline.undone import refuse_undone
 from bulkmove.protocols import Observer
 
@@ -71,6 +74,7 @@ async def run_migration(
     run = Run(plan, ledger, options, observer, stop)
     unfinished = [name for name in plan.routes if not (await ledger.progress(name)).is_finished]
     run.canaries = await _canaries(run, unfinished)
+    run.sharings = await _sharings(run, unfinished)
     await work_routes(run, _run_in_turn, mapping=unfinished, open_host=open_host)
     if options.is_dry and options.onlooker is None:
         await _tell_causes(run)
@@ -80,6 +84,14 @@ async def run_migration(
     summary = await summarise(run)
     await ledger.end_run(summary.exit_code or 0)
     return summary
+
+
+async def _sharings(run: Run, unfinished: Sequence[str]) -> dict[str, Sharing]:
+    """Which routes share a reading: a limit is each route's own."""
+    if run.options.limit is not None:
+        return {}
+    unread = [name for name in unfinished if not (await run.ledger.progress(name)).is_read]
+    return sharings(run.plan, unread)
 
 
 async def _canaries(run: Run, unfinished: Sequence[str]) -> Canaries | None:
@@ -127,6 +139,7 @@ async def work_routes(
                         async with anyio.create_task_group() as routes:
                             for name, route in run.plan.routes.items():
                                 routes.start_soon(_run_one, run, route, work, name=f"route {name}")
+                    tell_found(run.transports, run.emit)
             background.cancel_scope.cancel()
 
 
@@ -209,6 +222,8 @@ async def _run_one(run: Run, route: RoutePlan, work: Work) -> None:
             run.errors.append(run.jobs[name].budget.error())
         if run.canaries is not None:
             run.canaries.leave(name)
+        if name in run.sharings:
+            run.sharings[name].leave(name)
         run.ended[name].set()
 
 
@@ -318,7 +333,6 @@ async def summarise(run: Run) -> Summary:
 
 # What to say first where several things went wrong; a run that was stopped is told by its signal, in the CLI.
 _CODES_GRAVEST_FIRST = (6, 2, 1, 7, 4, 5)
-FAILURES = 3
 
 
 def _exit_code(run: Run, counts: Mapping[str, Counts]) -> int:

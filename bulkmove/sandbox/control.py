@@ -12,6 +12,8 @@ POST   source        {"list": "orders", "delete": [ids], "insert": [rows] or a n
 POST   moves         {"list", "after": 5, "change": {as for source}}: before the sixth page from now is read;
                      {"list", "each": 0.5, "kinds": [names], "until": 60, "seed": 1}: by dice at each of the next 60
                      DELETE: none any more
+POST   limits        {"api": "robosize", "rate": ["50/s"], "capacity": ["20/s"]}: other limits from now on, of one API or of all;
+                     what is left out stays, [] is none
 POST   reset         {"targets": [names], "stats": false}: empties external-orders and robosize-orders
 """
 
@@ -28,7 +30,7 @@ from bulkmove.sandbox.changes import Changes
 from bulkmove.sandbox.faults import FaultPlan
 from bulkmove.sandbox.moving import Moves
 from bulkmove.sandbox.record import ApiRecord
-from bulkmove.sandbox.settings import Fault
+from bulkmove.sandbox.settings import Fault, RateWindow
 from bulkmove.sandbox.templates import WHOLE
 from bulkmove.sandbox.world import World
 
@@ -128,9 +130,21 @@ class Control:
             return json_answer(200, {"moves": 1})
         if name == "source":
             return json_answer(200, self._changes.apply(value))
+        if name == "limits":
+            return self._limit(value)
         if name == "reset":
             return self._reset(value)
         return html_answer(404, "Not Found", "The sandbox has no such endpoint.")
+
+    def _limit(self, value: Json) -> Answer:
+        api = value.get("api")
+        for name in self._records if api is None else (api,):
+            record = self._records[name]
+            if "rate" in value:
+                record.limit.set([RateWindow.parse(each) for each in value["rate"]])
+            if "capacity" in value:
+                record.capacity.set([RateWindow.parse(each) for each in value["capacity"]])
+        return json_answer(200, {"limits": api or "all"})
 
     def _reset(self, value: Json) -> Answer:
         targets = value.get("targets", _TARGETS)

@@ -145,6 +145,10 @@ class SandboxRecord:
     async def clear_moves(self) -> None:
         await self._call("DELETE", "moves")
 
+    async def set_limits(self, **limits: Any) -> None:
+        """From now on: `api`, one or (left out) all; `rate` and `capacity`, lists as in `["50/s"]`, empty for none."""
+        await self._call("POST", "limits", body=limits)
+
     async def reset(self, **options: Any) -> None:
         """Empty the targets; `stats=True` starts counting anew."""
         await self._call("POST", "reset", body=options)

@@ -6,14 +6,16 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from bulkmove.sandbox.calls import Answer, Json
-from bulkmove.sandbox.limits import SlidingLimit
+from bulkmove.sandbox.capacity import Capacity
+from bulkmove.sandbox.limits import Limit
 
 
 @dataclass(slots=True)
 class ApiRecord:
     """The counts of one API. Times are epoch seconds."""
 
-    limit: SlidingLimit
+    limit: Limit
+    capacity: Capacity = field(default_factory=Capacity)
     requests: Counter[tuple[str, str, int]] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     total: int = 0

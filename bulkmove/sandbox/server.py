@@ -19,10 +19,11 @@ from aiohttp import web
 
 from bulkmove.errors import ConfigError
 from bulkmove.sandbox.calls import Answer, Api, Call, html_answer, unknown_url
+from bulkmove.sandbox.capacity import Capacity
 from bulkmove.sandbox.changes import Changes
 from bulkmove.sandbox.control import Control
 from bulkmove.sandbox.faults import BEFORE, FaultPlan, Rule, lenient, spoilt, too_many
-from bulkmove.sandbox.limits import SlidingLimit
+from bulkmove.sandbox.limits import Limit
 from bulkmove.sandbox.list_faults import LIST_FAULTS, LIST_KINDS, ListFaults
 from bulkmove.sandbox.moving import Moves
 from bulkmove.sandbox.record import ApiRecord
@@ -46,7 +47,9 @@ class Sandbox:
         self.settings = settings
         self.world: World = make_world(settings, now=time.time)
         self.faults = FaultPlan(settings.faults, seed=settings.seed)
-        self.records = {name: ApiRecord(_limit(settings, name)) for name in self.world.apis}
+        self.records = {
+            name: ApiRecord(_limit(settings, name), _capacity(settings, name)) for name in self.world.apis
+        }
         self.url = ""
         changes = Changes(self.world)
         self._moves = Moves(changes)
@@ -116,6 +119,8 @@ class Sandbox:
         kind = api.kind(call)
         answer, fault = self._settled(call, api, record, kind)
         delay_s = self._delay_s(fault)
+        if answer is None or answer.status != 429:
+            delay_s += record.capacity.serve(time.monotonic())
         if delay_s > 0:
             await anyio.sleep(delay_s)
         if answer is None:
@@ -188,12 +193,17 @@ class Sandbox:
 
     def _delay_s(self, fault: str | None) -> float:
         latency = self.settings.latency
-        delay_s = self._latency.uniform(latency.low_s, latency.high_s) if latency.high_s > 0 else 0.0
+        delay_s = latency.draw(self._latency.random()) if latency.high_s > 0 else 0.0
         return delay_s + (self.settings.slow_seconds if fault == "slow" else 0.0)
 
 
-def _limit(settings: SandboxSettings, api: str) -> SlidingLimit:
-    return SlidingLimit(window for window in settings.rates if window.api in {None, api})
+def _limit(settings: SandboxSettings, api: str) -> Limit:
+    windows = (window for window in settings.rates if window.api in {None, api})
+    return Limit(windows, is_sliding=settings.windows == "sliding")
+
+
+def _capacity(settings: SandboxSettings, api: str) -> Capacity:
+    return Capacity(each for each in settings.capacities if each.api in {None, api})
 
 
 def _response(answer: Answer) -> web.Response:

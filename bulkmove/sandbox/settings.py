@@ -54,26 +54,38 @@ class RateWindow:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """How long an answer is held back, uniformly between the two, in seconds."""
+    """How long an answer is held back, between the two, in seconds: uniformly, or (`has_tail`) mostly little, seldom long."""
 
     low_s: float = 0.0
     high_s: float = 0.0
+    has_tail: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """`100ms`, `20-80ms` or `0.5s`. Raises ConfigError for anything else."""
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)(?:-(\d+(?:\.\d+)?))?(ms|s)", text.strip())
+        """`100ms`, `20-80ms`, `0.5s`, or `20~500ms` with a long tail. Raises ConfigError for anything else."""
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)(?:([-~])(\d+(?:\.\d+)?))?(ms|s)", text.strip())
         if match is None:
-            raise ConfigError(f"latency {text!r} is not like 100ms, 20-80ms or 0.5s")
-        scale = 0.001 if match[3] == "ms" else 1.0
+            raise ConfigError(f"latency {text!r} is not like 100ms, 20-80ms, 20~500ms or 0.5s")
+        scale = 0.001 if match[4] == "ms" else 1.0
         low_s = float(match[1]) * scale
-        high_s = float(match[2]) * scale if match[2] else low_s
+        high_s = float(match[3]) * scale if match[3] else low_s
         if high_s < low_s:
             raise ConfigError(f"latency {text!r} ends before it begins")
-        return cls(low_s=low_s, high_s=high_s)
+        has_tail = match[2] == "~"
+        if has_tail and not low_s:
+            raise ConfigError(
+                f"latency {text!r} has a tail, and begins at nothing: 1~{match[3]}{match[4]}, say"
+            )
+        return cls(low_s=low_s, high_s=high_s, has_tail=has_tail)
 
     def __str__(self) -> str:
-        return f"{self.low_s * 1000:g}-{self.high_s * 1000:g}ms"
+        return f"{self.low_s * 1000:g}{'~' if self.has_tail else '-'}{self.high_s * 1000:g}ms"
+
+    def draw(self, chance: float) -> float:
+        """The seconds that a number from 0 to 1 stands for; with a tail, half of them within a sixth of the ratio's logarithm."""
+        if self.has_tail:
+            return self.low_s * math.pow(self.high_s / self.low_s, chance**3)
+        return self.low_s + (self.high_s - self.low_s) * chance
 
 
 _NO_LATENCY = Latency()
@@ -200,8 +212,16 @@ class SandboxSettings:
         parse=RateWindow.parse,
         name="rate",
     )
+    capacities: tuple[RateWindow, ...] = _set(
+        (),
+        "What an API works on, one after the other, such as 50/s or robosize=20/s: more than that waits; may be repeated.",
+        parse=RateWindow.parse,
+        name="capacity",
+    )
     latency: Latency = _set(  # noqa: RUF009  it is frozen
-        _NO_LATENCY, "Hold each answer back: 100ms, 20-80ms.", parse=Latency.parse
+        _NO_LATENCY,
+        "Hold each answer back: 100ms, 20-80ms, or 20~500ms with a long tail.",
+        parse=Latency.parse,
     )
     faults: tuple[Fault, ...] = _set(
         (),
@@ -212,6 +232,9 @@ class SandboxSettings:
     late_seconds: float = _set(1.5, "How late applied-late is.")
     slow_seconds: float = _set(2.0, "How long slow holds an answer back.")
     wait_seconds: float = _set(1.0, "The wait that the fault too-many-429 names.")
+    windows: Literal["sliding", "fixed"] = _set(
+        "sliding", "Whether a limit holds for any stretch of its length, or begins anew each time it is over."
+    )
     limit_wait: Literal["seconds", "date", "reset-time", "none"] = _set(
         "seconds", "How a strict limit's 429 names its wait."
     )

@@ -8,10 +8,12 @@ health.py    what a host did lately, and when that is enough
 retry_budget.py  how many retries a host gets
 gate.py      one decision over windows, concurrency, pace and pauses, first come first served
 meters.py    what the gate asks: slots of a window, and the log that keeps its promise
+wire.py      the line before the wire, where short windows are kept to the very moment
 lately.py    what was let out, whatever windows held: what new ones are told
 steering.py  pauses and limits that a person or the timetable changes while a run goes
 timetable.py the windows that hold at a time of the host's day
 pace.py      how much of its rate a host gets after a 429
+knee/        how fast a host may be asked whose rate nobody states: found by its 429s and its latency
 latencies.py how long answers took, in buckets that can be added
 rests.py     when a host rested, and why
 spent.py     what was let out, for windows that outlive a run

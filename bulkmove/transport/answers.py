@@ -57,6 +57,12 @@ def verdict_on(answer: Answer, is_passing: Callable[[Response], bool]) -> Verdic
     return Verdict.SETTLED
 
 
+def status_of(answer: Answer) -> int | None:
+    """None where there was no answer."""
+    response = answer.response if isinstance(answer, Failure) else answer
+    return None if response is None else response.status
+
+
 def described(answer: Answer) -> str:
     """What happened, for a message."""
     return answer.text if isinstance(answer, Failure) else f"answered {answer.status}"

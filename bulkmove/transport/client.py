@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -34,14 +35,18 @@ _TYPE = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,60}")
 _MEANT_BY_STATUS = (401, 403, 429)
 
 
+Turn = Callable[[Any], Awaitable[None]]
+
+
 class _Attempt:
-    """One request on its way: its mark, how far it came, and the scope that ends when no answer begins."""
+    """One request on its way: its mark, what it waits for, how far it came, and the scope that ends when no answer begins."""
 
-    __slots__ = ("mark", "scope", "stage")
+    __slots__ = ("mark", "scope", "stage", "turn")
 
-    def __init__(self, mark: object, scope: anyio.CancelScope | None) -> None:
+    def __init__(self, mark: object, scope: anyio.CancelScope | None, turn: Turn | None) -> None:
         self.mark = mark
         self.scope = scope
+        self.turn = turn
         self.stage = Stage.CONNECTING
 
 
@@ -68,6 +73,11 @@ class Client:
         self._deadlines = deadlines_of(host)
         self._is_first_byte_awaited = self._deadlines.first_byte_s < self._deadlines.whole_s
         self._last_date: tuple[str, float | None] = ("", None)
+        self._turn: Turn | None = None
+
+    def stand_in_line(self, turn: Turn) -> None:
+        """`turn` is awaited for each request, by its mark, when its connection stands."""
+        self._turn = turn
 
     async def send(self, request: Request, mark: object = None) -> Answer:
         """The answer to one attempt. `mark` is handed to `on_sent` when it goes on the wire. Raises only what is a mistake of the caller or the configuration."""
@@ -88,7 +98,7 @@ class Client:
     async def _headed(self, request: Request, mark: object) -> aiohttp.ClientResponse | Failure:
         """The answer, as soon as its head is there."""
         scope = anyio.CancelScope() if self._is_first_byte_awaited else None
-        attempt = _Attempt(mark, scope)
+        attempt = _Attempt(mark, scope, self._turn)
         sending = self._session.request(
             request.method,
             self._address.url_of(request),
@@ -192,7 +202,7 @@ def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
 
 
 def _trace(on_sent: Callable[[Any], None] | None, first_byte_s: float) -> aiohttp.TraceConfig:
-    """Tells each attempt when its connection stands, right before its first byte is written."""
+    """Holds each attempt, when its connection stands, until its turn, and tells when it is written."""
 
     async def note(
         session: aiohttp.ClientSession,
@@ -201,11 +211,15 @@ def _trace(on_sent: Callable[[Any], None] | None, first_byte_s: float) -> aiohtt
     ) -> None:
         del session, params
         attempt: _Attempt = context.trace_request_ctx
+        if attempt.turn is not None:
+            await attempt.turn(attempt.mark)
         attempt.stage = Stage.SENT
         if attempt.scope is not None:
             attempt.scope.deadline = anyio.current_time() + first_byte_s
         if on_sent is not None:
-            on_sent(attempt.mark)
+            # Its first bytes are handed to the system at the end of this turn of the loop, those of a body of the next.
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, on_sent, attempt.mark)
 
     trace = aiohttp.TraceConfig()
     trace.on_request_headers_sent.append(note)

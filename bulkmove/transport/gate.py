@@ -10,10 +10,12 @@ import anyio
 
 from bulkmove.events import PAUSED_BY_HAND
 from bulkmove.settings import Window
+from bulkmove.transport.knee import Knee
 from bulkmove.transport.lately import Lately
 from bulkmove.transport.meters import LONGEST_SPACED_S, Entry, Meter, meters_of, rate_per_s
 from bulkmove.transport.pace import Pace
 from bulkmove.transport.rests import RestLog
+from bulkmove.transport.wire import Wire
 
 # Timers of event loops count in milliseconds; asking for less only spins.
 LEAST_WAIT_S = 0.001
@@ -36,12 +38,14 @@ class LeftError(Exception):
 class Slot:
     """Leave to send one request; to be given back by `Gate.release`. `pauses` had begun when it was given."""
 
-    __slots__ = ("entries", "given_at", "pauses")
+    __slots__ = ("entries", "given_at", "had_turn", "is_on_the_way", "pauses", "sent_at")
 
     def __init__(self, pauses: int, given_at: float, entries: tuple[Entry, ...]) -> None:
         self.pauses = pauses
-        self.given_at = given_at
+        self.given_at = self.sent_at = given_at
         self.entries = entries
+        self.is_on_the_way = True
+        self.had_turn = False
 
 
 class Gate:
@@ -55,7 +59,7 @@ class Gate:
     successor, up to `concurrency`: a host that comes back is met by one request, not by all that waited.
 
     After a 429 the windows of up to a minute admit a share of their rate (see `Pace`); where there are none, it is
-    the concurrency that is lowered.
+    the concurrency that is lowered. Where a `knee` is given, rate and concurrency are looked for while no windows hold.
     """
 
     def __init__(
@@ -65,16 +69,21 @@ class Gate:
         burst: int,
         concurrency: int,
         clock: Callable[[], float],
+        knee: Knee | None = None,
     ) -> None:
         self._clock = clock
+        self._knee = knee
+        self.seeking = None if windows else knee
         self._concurrency = self._most_in_flight = concurrency
         self._burst = burst
         self._meters: tuple[Meter, ...] = meters_of(windows, burst)
+        self._wire = Wire(windows, burst=burst, clock=clock)
         self._lately = Lately()
         self._pace = Pace()
         self._share = 1.0
         self._turn = anyio.Lock(fast_acquire=True)
         self._waiting = 0
+        self._has_line = False
         self._usual_delay_s = 0.0
         self._wake: asyncio.Future[None] | None = None
         self._paused_until = -math.inf
@@ -96,6 +105,8 @@ class Gate:
     @property
     def rate_per_s(self) -> float | None:
         """The rate that can be used now; None if there is no limit."""
+        if self.seeking is not None:
+            return self.seeking.rate_per_s
         if self._rate_per_s is None or not self.is_spaced or self._share == 1.0:
             return self._rate_per_s
         self._follow_pace(self._clock())
@@ -138,6 +149,8 @@ class Gate:
             self.rests.note(now, until=now + seconds, reason=reason)
         self._paused_until = max(self._paused_until, now + seconds)
         self._pace.rest_until(self._paused_until)
+        if self._knee is not None:
+            self._knee.rest_until(now, self._paused_until)
         self._recent_in_flight = 0
         self._recent_most = 1
 
@@ -194,9 +207,15 @@ class Gate:
         now = self._clock()
         before = self._lately.entries(now)
         self._meters = meters_of(windows, self._burst, before=before, now=now)
+        self._wire.set_windows(windows, burst=self._burst)
+        self._wire.follow(1.0)
+        self._has_line = False
         self.is_spaced = any(window.period_s <= LONGEST_SPACED_S for window in windows)
         self._rate_per_s = rate_per_s(windows)
         self._pace, self._share = Pace(), 1.0
+        if self._knee is not None:
+            self._knee.limit(concurrency)
+            self.seeking = None if windows else self._knee
         if self._recent_most >= self._concurrency:
             self._recent_most = concurrency
         self._recent_most = min(self._recent_most, concurrency)
@@ -205,10 +224,14 @@ class Gate:
 
     def lower(self) -> None:
         """The host answered 429: let less out, and creep back to what is configured."""
-        in_use = 1.0 if self.is_spaced else (self.in_flight + 1) / self._concurrency
         now = self._clock()
+        if self.seeking is not None:
+            self.seeking.throttled(now)
+            return
+        in_use = 1.0 if self.is_spaced else (self.in_flight + 1) / self._concurrency
         self._pace.lower(now, used=in_use)
         self._follow_pace(now)
+        self._wire.refused()
 
     async def acquire(self) -> Slot:
         """Wait for a slot and take it; to be given back by `release`. Cancelled, it leaves none taken.
@@ -229,17 +252,33 @@ class Gate:
         finally:
             self._waiting -= 1
 
+    async def turn(self, slot: Slot) -> None:
+        """Wait until the slot's request, which is ready to be written, may be; to be followed by `sent` or `release`."""
+        if not self._has_line and self._burst == 1:
+            self._has_line = True
+            for meter in self._meters:
+                meter.stand_in_line()
+        await self._wire.turn(since=slot.given_at)
+        slot.had_turn = True
+
     def sent(self, slot: Slot) -> None:
         """The slot's request is on the wire: its windows count from here, less the delay that all requests have."""
-        if not slot.entries:
+        if not slot.is_on_the_way:
             return
-        now = self._clock()
+        slot.is_on_the_way = False
+        slot.sent_at = now = self._clock()
+        self._wire.sent(now, since=slot.given_at, had_turn=slot.had_turn)
         delay_s, usual_s = now - slot.given_at, self._usual_delay_s
         self._usual_delay_s = min(delay_s, usual_s + USUAL_DELAY_WEIGHT * (delay_s - usual_s))
         for entry in slot.entries:
             entry.sent(max(slot.given_at, now - usual_s))
         slot.entries = ()
         self._rouse()
+
+    def answered(self, slot: Slot, kind: str, status: int | None) -> None:
+        """The slot's request was answered, or failed (None). To be called before `release`, by whoever sees `seeking`."""
+        if self.seeking is not None:
+            self.seeking.answered(kind, status, sent_at=slot.sent_at, now=self._clock())
 
     def release(self, slot: Slot) -> None:
         """Give a slot back, its request answered or failed or never sent. To be called once."""
@@ -267,6 +306,7 @@ class Gate:
         if self.is_spaced:
             for meter in self._meters:
                 meter.follow(share)
+            self._wire.follow(share)
         else:
             self._most_in_flight = max(1, int(self._concurrency * share))
 
@@ -285,17 +325,24 @@ class Gate:
             self._follow_pace(now)
         if self.in_flight >= self._most_in_flight or self._recent_in_flight >= self._recent_most:
             return math.inf
-        longest_s = 0.0
+        longest_s = self._wire.wait_s(now)
+        if self.seeking is not None:
+            if self.in_flight >= self.seeking.room:
+                return math.inf
+            longest_s = max(longest_s, self.seeking.wait_s(now))
         for meter in self._meters:
             longest_s = max(longest_s, meter.wait_s(now))
         return longest_s
 
     def _take(self, now: float) -> Slot:
+        self._wire.set_off(now)
         taken = [self._lately.take(now), *(meter.take(now) for meter in self._meters)]
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)
         self._recent_in_flight += 1
         self.granted += 1
+        if self.seeking is not None:
+            self.seeking.take(now, in_flight=self.in_flight)
         return Slot(self._pauses, now, tuple(entry for entry in taken if entry))
 
     async def _wait_for_change(self, wait_s: float) -> None:

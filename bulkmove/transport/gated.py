@@ -8,9 +8,10 @@ from typing import Protocol
 
 from bulkmove.model import Request, Response
 from bulkmove.transport import messages
-from bulkmove.transport.answers import Answer
+from bulkmove.transport.answers import Answer, status_of
 from bulkmove.transport.gate import Gate, LeftError
 from bulkmove.transport.health import HostHealth
+from bulkmove.transport.knee import kind_of
 from bulkmove.transport.latencies import Latencies
 from bulkmove.transport.spent import Spending
 from bulkmove.transport.timing import Timing
@@ -87,6 +88,8 @@ class GatedClient:
             tries.sent_at = self._timing.wall_clock()
             self.spending.note(tries.sent_at)
             answer = await self._client.send(request, slot)
+            if self._gate.seeking is not None:
+                self._gate.answered(slot, kind_of(request), status_of(answer))
             # A process that was held up meanwhile (a laptop's lid) may have sent it long after that, but no longer
             # than an attempt takes before now.
             tries.sent_at = max(tries.sent_at, self._timing.wall_clock() - self._longest_s)

@@ -20,11 +20,14 @@ from bulkmove.settings import Window
 from bulkmove.transport.spent import SHORTEST_KEPT_S
 
 LONGEST_SPACED_S = 60.0
+# Slots that are further apart are kept one by one, by the line before the wire. An event loop with other work can't do
+# so for closer ones: there, late ones are made up for.
+SHORTEST_EXACT_S = 0.019
 LONG_WINDOW_GRAINS = 240
 SHORT_WINDOW_GRAINS = 10_000
 MARGIN = 0.01
 LEAST_MARGIN_S = 0.005
-MOST_MARGIN_S = 1.0
+MOST_MARGIN_S = 0.2
 
 # A timer of an event loop is up to 1 ms late: at 1,000/s that is a whole slot, which must not be lost.
 LATE_CREDIT_S = 0.005
@@ -52,6 +55,10 @@ class Meter(Protocol):
         """So many went out by then, in a run before this one. To be called in the order of time, before anything else."""
         ...
 
+    def stand_in_line(self) -> None:
+        """What is let out waits before the wire, where short windows are kept (see `Wire`): one more may set out."""
+        ...
+
 
 class Entry:
     """Requests that were let out close together: when the first, when the last went on the wire, how many still have not."""
@@ -67,6 +74,10 @@ class Entry:
     def sent(self, at: float) -> None:
         self.unsent -= 1
         self.last = max(self.last, at)
+
+
+def _on_wire_at(entry: Entry) -> float:
+    return math.inf if entry.unsent else entry.last
 
 
 class Slots:
@@ -113,6 +124,9 @@ class Slots:
         taking.close()
         raise RuntimeError("a slot was taken that was not admitted")
 
+    def stand_in_line(self) -> None:
+        """It is the log that counts what is on its way."""
+
     def follow(self, share: float) -> None:
         # A new bucket is empty: one request more at each step of the pace, which the log still counts.
         rate_per_s = share * self._rate_per_s
@@ -136,6 +150,7 @@ class SlidingLog:
         self._whole_span_s = self._span_s = span_s
         self._grain_s = grain_s
         self._is_spaced = is_spaced
+        self._spare = 0
         self._entries: deque[Entry] = deque()
         self._open: Entry | None = None
         self._total = 0
@@ -145,10 +160,23 @@ class SlidingLog:
         # The same sum as below: by another, rounding could make the wait 0 while the entry still counts.
         while entries and not entries[0].unsent and entries[0].last + self._span_s - now <= 0:
             self._total -= entries.popleft().count
-        if self._total < self._count:
+        if self._total < self._count + self._spare:
             return 0.0
+        if self._put_late_ones_back():
+            return self.wait_s(now)
         oldest = entries[0]
         return math.inf if oldest.unsent else oldest.last + self._span_s - now
+
+    def _put_late_ones_back(self) -> bool:
+        """What went on the wire after others that were let out later leaves after them, and must not hold them up."""
+        entries, is_changed = self._entries, False
+        while len(entries) > 1 and _on_wire_at(entries[0]) > _on_wire_at(entries[1]):
+            late = entries.popleft()
+            at = _on_wire_at(late)
+            place = next((n for n, entry in enumerate(entries) if _on_wire_at(entry) >= at), len(entries))
+            entries.insert(place, late)
+            is_changed = True
+        return is_changed
 
     def take(self, now: float) -> Entry:
         self._total += 1
@@ -168,6 +196,10 @@ class SlidingLog:
             if entry.unsent or entry.last + self._span_s > now:
                 self._entries.append(entry)
                 self._total += entry.count
+
+    def stand_in_line(self) -> None:
+        if self._is_spaced:
+            self._spare = 1
 
     def follow(self, share: float) -> None:
         if self._is_spaced:
@@ -204,7 +236,7 @@ def meters_of(
         )
         log.carry_over(before, now)
         meters.append(log)
-        if is_spaced:
+        if is_spaced and (burst > 1 or window.period_s < SHORTEST_EXACT_S * window.count):
             meters.append(Slots(window, max(1, min(burst, window.count)), is_used_up=bool(before)))
     return tuple(meters)
 

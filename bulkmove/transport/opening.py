@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from bulkmove.events import HostSample
 from bulkmove.model import Request, Response
@@ -19,6 +19,7 @@ from bulkmove.transport.gate import Gate
 from bulkmove.transport.gated import Attempting, GatedClient
 from bulkmove.transport.health import HostHealth
 from bulkmove.transport.hiding import without_secrets
+from bulkmove.transport.knee import Found, Knee
 from bulkmove.transport.rests import Rest
 from bulkmove.transport.retry import Retrying, RetryRules
 from bulkmove.transport.retry_budget import RetryBudget
@@ -50,6 +51,15 @@ class HostClient(Attempting, Protocol):
     def redirect_target(self, request: Request, answer: Response) -> str: ...
 
 
+@runtime_checkable
+class StandsInLine(Protocol):
+    """A client whose requests, once they are connected, wait for their turn to be written."""
+
+    def stand_in_line(self, turn: Callable[[Any], Awaitable[None]]) -> None:
+        """`turn` is awaited for each request, by its mark, right before it is written."""
+        ...
+
+
 class OpenClient(Protocol):
     """What `client.open_client` is, or stands in for it: a host in this process, say."""
 
@@ -74,18 +84,22 @@ async def open_transport(
     default_429_wait_s: float = DEFAULT_429_WAIT_S,
     timing: Timing | None = None,
     connect: OpenClient = open_client,
+    knee: Knee | None = None,
 ) -> AsyncIterator[HostTransport]:
     """A transport to one host, and its connections, for as long as the context lasts.
 
     `windows` are the limits that hold (the user's, or else the connector's); none: unlimited, up to
     `host.concurrency`. At the times of `host.rate_at` its windows hold in their place; `host.windows` is not looked at. `wait_from_body` and `is_passing` are the connector's.
+    `knee`: looks for the rate and the concurrency while no windows hold.
     Raises ConfigError for an address or credentials that can't be used.
     """
     timing = timing or Timing()
     now_windows = windows_at(host, windows, timing.wall_clock())
-    gate = Gate(now_windows, burst=host.burst, concurrency=host.concurrency, clock=timing.clock)
+    gate = Gate(now_windows, burst=host.burst, concurrency=host.concurrency, clock=timing.clock, knee=knee)
     rules = RetryRules(wait_from_body, is_passing, default_429_wait_s)
     async with connect(host, sign, wall_clock=timing.wall_clock, on_sent=gate.sent) as client:
+        if isinstance(client, StandsInLine):
+            client.stand_in_line(gate.turn)
         yield layered(
             host,
             client,
@@ -176,6 +190,11 @@ class HostTransport:
     def rate_per_s(self) -> float | None:
         """The rate that can be used now, by the windows of at most a minute; None if there is no limit."""
         return self._gate.rate_per_s
+
+    @property
+    def found(self) -> Found | None:
+        """What was found of a host whose rate nobody stated; None where that is not looked for, or shows nothing yet."""
+        return None if self._gate.seeking is None else self._gate.seeking.found()
 
     @property
     def concurrency(self) -> int:

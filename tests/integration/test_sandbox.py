@@ -597,6 +597,19 @@ async def test_in_flight_requests_are_counted() -> None:
                 await anyio.lowlevel.checkpoint()
 
 
+async def test_limits_and_capacity_are_set_while_it_runs() -> None:
+    async with running(capacities=(RateWindow(1, 1.0),)) as client:
+        await client.record.set_limits(api="robosize", rate=["2/min"], capacity=[])
+        replies = [(await client.send("GET", SIZING_ORDERS)).status for _ in range(3)]
+        assert replies == [200, 200, 429]
+        await client.record.set_limits(rate=[], capacity=["10/s"])
+        began = anyio.current_time()
+        assert [(await client.send("GET", SIZING_ORDERS)).status for _ in range(3)] == [200, 200, 200]
+        assert 0.28 <= anyio.current_time() - began < 1.0, "one after the other"
+        with pytest.raises(SandboxFailedError, match="limits"):
+            await client.record.set_limits(rate=["many"])
+
+
 # Process
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from bulkmove.connectors.discover import connector
+from bulkmove.pipeline.opening import DEFAULT_WINDOWS
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan, plan_migration
 from bulkmove.settings import HostSettings, MigrationSettings, Mode, RouteSettings, Secret, StreamName, Window
 from tests.simulation import external_order, merchantpro_habits, robosize
@@ -137,12 +139,14 @@ class Making:
 
 def _host(name: str, dice: Random) -> HostSettings:
     api = _APIS[name]
+    # Where none is published, its rate has to be found.
+    unstated = () if connector(api).windows != DEFAULT_WINDOWS else None
     return HostSettings(
         name=name,
         api=api,
         url=f"https://{name}.invalid",
         credentials=_CREDENTIALS[api],
-        windows=dice.choice(((), (), (Window(20, 1.0),), (Window(5, 0.5), Window(60, 20.0)))),
+        windows=dice.choice(((), unstated, (Window(20, 1.0),), (Window(5, 0.5), Window(60, 20.0)))),
         burst=dice.choice((1, 3)),
         concurrency=dice.choice((1, 2, 4, 16)),
         timeout_s=dice.choice((0.3, 1.0)),

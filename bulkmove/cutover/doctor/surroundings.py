@@ -47,8 +47,9 @@ def judge_rate(host: HostSettings, connector: Connector, findings: Findings) -> 
         findings.good("rate", f"{told} (yours)")
     elif windows == DEFAULT_WINDOWS:
         listed = ", ".join(f'"{window}"' for window in windows)
+        begun = f"{told} at most" if host.live else f"{told} to begin with"
         findings.assumed(
-            "rate", f"{told}: no limit is published; ask what is allowed", setting=f"rate = [{listed}]"
+            "rate", f"{begun}: no limit is published; ask what is allowed", setting=f"rate = [{listed}]"
         )
     else:
         findings.good("rate", f"{told} (published)")

@@ -126,6 +126,16 @@ async def test_the_number_of_requests_in_flight_follows_what_is_allowed() -> Non
     assert max(in_flight for requests, in_flight in seen if requests > 80) <= 2
 
 
+@pytest.mark.parametrize(("workers", "splits"), [(20, 1), (3, 0)])
+async def test_a_short_rest_is_split_where_the_host_would_else_have_nothing_to_do(
+    workers: int, splits: int
+) -> None:
+    source, notes = QuietList(Habits(page_limit=LIMIT), _even_rows(5 * LIMIT)), _Notes()
+    await _read(source, notes, spans=1, workers=lambda: workers)
+    assert len(notes.ids) == 5 * LIMIT
+    assert min(1, len(notes.splits)) == splits
+
+
 async def test_a_span_is_stored_as_split_before_its_new_half_is_read() -> None:
     source, notes = QuietList(Habits(page_limit=LIMIT, latency_s=0.001), _even_rows(2000)), _Notes()
     known: dict[int, Span] = {}

@@ -130,6 +130,13 @@ async def test_pages_of_a_pass_are_read_side_by_side() -> None:
     assert took_s <= source.requests * 0.01 / 8 * 2 + 0.2
 
 
+async def test_many_pages_that_come_at_once_are_not_taken_for_one_that_comes_again() -> None:
+    source = MovingList(Habits(reading="passes", page_limit=20, latency_s=0.01), _rows(2000))
+    result, handed, _ = await _read(source, concurrency=lambda: 40)
+    assert source.most_in_flight == 40
+    assert len(handed) == result.rows == 2000
+
+
 @pytest.mark.parametrize("can_overlap", [True, False], ids=["offsets", "numbered"])
 async def test_a_silent_clamp_is_followed(can_overlap: bool) -> None:  # noqa: FBT001
     habits = Habits(reading="passes", page_limit=1000, clamp=25, can_overlap=can_overlap)

@@ -25,6 +25,19 @@ async def test_spans_reach_from_the_first_row_to_the_cutoff_in_two_requests() ->
     assert source.requests == 2
 
 
+async def test_where_the_first_row_was_seen_the_two_requests_go_side_by_side() -> None:
+    source = _list(habits=Habits(latency_s=0.001))
+    assert len(await plan_spans(source, cutoff=CUTOFF, count=8, likely=T0)) == 8
+    assert (source.requests, source.most_in_flight) == (2, 2)
+
+
+async def test_a_first_row_that_came_meanwhile_is_asked_for_all_the_same() -> None:
+    source = _list(habits=Habits(filter_grain_s=60))
+    source.rows.insert(0, Row("first", T0 - 15))
+    with pytest.raises(BadAnswerError, match="coarser than a second"):
+        await plan_spans(source, cutoff=CUTOFF, count=8, likely=T0)
+
+
 @pytest.mark.parametrize(("rows", "spans"), [(15, 1), (45, 2), (1000, 8)])
 async def test_a_short_list_gets_few_spans(rows: int, spans: int) -> None:
     assert len(await plan_spans(_list(rows), cutoff=CUTOFF, count=8)) == spans

@@ -56,6 +56,15 @@ def test_latency_is_one_value_or_a_range() -> None:
         Latency.parse("80-20ms")
 
 
+def test_latency_with_a_tail_is_mostly_short_and_never_beyond_its_ends() -> None:
+    latency = Latency.parse("20~500ms")
+    drawn = [latency.draw(number / 1000) for number in range(1000)]
+    assert str(latency) == "20~500ms"
+    assert (drawn[0], drawn[500] < 0.03, 0.4 < drawn[990] < 0.5) == (0.02, True, True)
+    with pytest.raises(ConfigError):
+        Latency.parse("0~500ms")
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -1,0 +1,171 @@
+"""When requests go on the wire: never closer than the host's limits count, whatever held them up on the way there.
+
+A slot of the gate lets a request set out. Before it arrives where the host counts it may have to connect, or wait for
+its turn on a busy event loop; of two that set out one gap apart the second can be close behind the first. Servers that
+allow no burst (nginx's `limit_req`, for one) refuse it then. So requests that are ready to be written wait in line
+here for the rest of their gap, which begins when the one before them is known to be written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import anyio
+
+from bulkmove.settings import Window
+from bulkmove.transport.meters import LONGEST_SPACED_S, SHORTEST_EXACT_S, margin_s
+
+# Beyond the bare gap: by so much more may one request be held up on its way than the next.
+GUARD, MOST_GUARD_S = 0.01, 0.005
+# The first ones after a rest connect, and meet everything cold: they keep further apart.
+FRESH_REQUESTS, FRESH_GUARD, REST_S = 20, 0.08, 2.0
+# Requests set out a little early, so that a late timer costs nothing: here they wait to the very moment.
+EARLY_S = 0.0015
+MOST_LEAD_S = 0.05
+LEAD_KEPT = 0.9
+WAY_WEIGHT = 0.1
+LEAST_WAIT_S = 1e-6
+LATE_S = 0.005
+# A connection is idle while its request waits in line, and hosts drop idle ones.
+LONGEST_IN_LINE_S = 0.25
+# A timer of uvloop counts in whole milliseconds, and one of less than half is no timer: the last stretch is spent
+# looking at the clock.
+SPIN_S = 0.002
+SPIN_STEP_S = 0.0004
+
+
+class Wire:
+    """The line before the wire. Moments are those of the clock that it is asked with."""
+
+    def __init__(self, windows: Sequence[Window], *, burst: int, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._line = anyio.Lock(fast_acquire=True)
+        self._wake: asyncio.Future[None] | None = None
+        self._moments: deque[float] = deque()
+        self._last = self._set_out = -math.inf
+        # What the way to the wire takes, and how far ahead of their turn requests set out.
+        self._usual_s = self._lead_s = 0.0
+        self._on_the_way = 0
+        self._waiting = 0
+        self._is_writing = False
+        self._is_strict = False
+        self._fresh = FRESH_REQUESTS
+        self._share = 1.0
+        self.set_windows(windows, burst=burst)
+
+    def set_windows(self, windows: Sequence[Window], *, burst: int) -> None:
+        """What is written from now on keeps these; what was written before counts."""
+        self._windows = tuple(window for window in windows if window.period_s <= LONGEST_SPACED_S)
+        self._burst = burst
+        most = max((window.count for window in self._windows), default=0)
+        self._moments = deque(self._moments, maxlen=most)
+        self._reckon()
+
+    def follow(self, share: float) -> None:
+        """Keep this share of the rate."""
+        self._share = share
+        self._reckon()
+
+    def refused(self) -> None:
+        """The host refused something: from now on no two go closer than a gap, whatever the rate."""
+        self._is_strict = True
+        self._reckon()
+
+    def wait_s(self, now: float) -> float:
+        """Seconds until the next one may set out."""
+        if not self._gap_s:
+            return 0.0
+        before = self._waiting + self._is_writing
+        lead_s = max(self._usual_s, self._lead_s)
+        ready_at = self._last + self._gap_s * (before + 1) - lead_s
+        connecting = self._on_the_way - before
+        if connecting:
+            # One that should be here by now leaves its turn to another; not many, who would then wait in line for long.
+            is_short = connecting == 1 and self._gap_s <= LONGEST_IN_LINE_S
+            late_s = min(self._gap_s, lead_s + LATE_S) if is_short else self._gap_s
+            ready_at = max(ready_at, self._set_out + late_s)
+        wait_s = ready_at - now
+        return wait_s if wait_s > LEAST_WAIT_S else 0.0
+
+    def set_off(self, now: float) -> None:
+        """One sets out; to be followed by `sent`, whatever becomes of it, and before it by `turn` where there is a line."""
+        self._set_out = now
+        self._on_the_way += 1
+
+    async def turn(self, *, since: float) -> None:
+        """Wait in line until what set out at `since` may be written, and begin. First come first served."""
+        if not self._windows:
+            return
+        took_s = self._clock() - since
+        self._note_way(took_s)
+        self._lead_s = min(MOST_LEAD_S, self._gap_s / 2, max(took_s + EARLY_S, self._lead_s * LEAD_KEPT))
+        self._waiting += 1
+        try:
+            async with self._line:
+                while (wait_s := self._due_s(now := self._clock())) > 0:
+                    await self._wait(wait_s)
+                self._is_writing = self._gap_s > 0
+                self._moments.append(now)
+        finally:
+            self._waiting -= 1
+
+    def sent(self, now: float, *, since: float, had_turn: bool) -> None:
+        """What set out at `since` is written by now, or never will be."""
+        self._on_the_way -= 1
+        self._fresh = (
+            FRESH_REQUESTS if now - self._last > max(REST_S, 2 * self._gap_s) else max(0, self._fresh - 1)
+        )
+        if not had_turn:
+            self._note_way(now - since)
+        self._last = now
+        if self._windows and not had_turn:
+            self._moments.append(now)
+        if had_turn and self._is_writing:
+            self._moments[-1] = now
+            self._is_writing = False
+            self._rouse()
+
+    def _note_way(self, took_s: float) -> None:
+        self._usual_s = min(took_s, self._usual_s + WAY_WEIGHT * (took_s - self._usual_s))
+
+    def _reckon(self) -> None:
+        # Whole even where only a share of the rate is used: that is spread over the gaps, and a line must not be long.
+        self._spans = [
+            (window.count, window.period_s + margin_s(window.period_s)) for window in self._windows
+        ]
+        gaps = [window.period_s / window.count for window in self._windows]
+        gap_s = max(gaps, default=0.0) / self._share
+        is_kept = self._burst == 1 and (gap_s >= SHORTEST_EXACT_S or self._is_strict)
+        self._gap_s = gap_s + min(GUARD * gap_s, MOST_GUARD_S) if is_kept else 0.0
+
+    def _due_s(self, now: float) -> float:
+        if self._is_writing:
+            return math.inf
+        fresh_s = min(FRESH_GUARD * self._gap_s, MOST_GUARD_S) if self._fresh else 0.0
+        due_at = self._last + self._gap_s + fresh_s
+        for count, span_s in self._spans:
+            if len(self._moments) >= count:
+                due_at = max(due_at, self._moments[-count] + span_s)
+        return due_at - now
+
+    async def _wait(self, wait_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._wake = wake = loop.create_future()
+        timer = None
+        if wait_s < math.inf:
+            timer = loop.call_later(
+                wait_s - EARLY_S if wait_s > SPIN_S else min(wait_s, SPIN_STEP_S), self._rouse
+            )
+        try:
+            await wake
+        finally:
+            self._wake = None
+            if timer is not None:
+                timer.cancel()
+
+    def _rouse(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)

@@ -1,0 +1,193 @@
+"""Three minutes at strict servers, in virtual time: nothing is refused, and the rate is used to within two percent."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+import random
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import anyio
+import pytest
+
+from bulkmove.settings import Window
+from bulkmove.transport.gate import Gate
+
+RunVirtually = Callable[[Coroutine[Any, Any, None]], None]
+
+MINUTES_S = 180.0
+PUBLISHED = (Window(4, 1.0), Window(80, 60.0))
+
+
+def sliding(times: Sequence[float], window: Window) -> int:
+    """How many of the arrivals a window refuses that holds for any stretch of its length."""
+    return sum(
+        later - earlier < window.period_s
+        for earlier, later in zip(times, times[window.count :], strict=False)
+    )
+
+
+def fixed(times: Sequence[float], window: Window) -> int:
+    """How many a count refuses that begins anew each time its period is over."""
+    counts = [len(list(group)) for _, group in itertools.groupby(times, lambda at: at // window.period_s)]
+    return sum(max(0, count - window.count) for count in counts)
+
+
+def burst_free(times: Sequence[float], window: Window) -> int:
+    """How many nginx refuses: those that come within a slot of the last that it let through, by whole milliseconds."""
+    rate = window.count * 1000 * 60 // int(60 * window.period_s)
+    refused, let_through = 0, -math.inf
+    for at in times:
+        if let_through > -math.inf and rate * (math.floor(at * 1000) - let_through) // 1000 < 1000:
+            refused += 1
+        else:
+            let_through = math.floor(at * 1000)
+    return refused
+
+
+class Way:
+    """From the gate to a host and back. `jitter_s`: how unequal the way there is, once a request is written.
+
+    `connecting`: the share of requests that have to connect first.
+    """
+
+    def __init__(
+        self, gate: Gate, *, latency_s: tuple[float, float], jitter_s: float, connecting: float = 0.0
+    ) -> None:
+        self.arrived: list[float] = []
+        self._gate = gate
+        self._latency_s = latency_s
+        self._jitter_s = jitter_s
+        self._connecting = connecting
+        self._dice = random.Random(7)
+
+    async def go_on_until(self, end: float) -> None:
+        loop, dice = asyncio.get_running_loop(), self._dice
+        while loop.time() < end:
+            slot = await self._gate.acquire()
+            # Some connect first; a busy event loop holds the others up by a little.
+            await anyio.sleep(
+                dice.uniform(0.05, 0.2) if dice.random() < self._connecting else dice.expovariate(1000)
+            )
+            await self._gate.turn(slot)
+            await anyio.sleep(0.0001)
+            self._gate.sent(slot)
+            self.arrived.append(loop.time() + dice.uniform(0, self._jitter_s))
+            low, high = self._latency_s
+            await anyio.sleep(low * (high / low) ** dice.random() ** 3)
+            self._gate.release(slot)
+
+
+async def three_minutes(
+    windows: Sequence[Window],
+    *,
+    latency_s: tuple[float, float],
+    jitter_s: float,
+    lasting_s: float = MINUTES_S,
+) -> list[float]:
+    """When requests arrived at a host, of as many who ask again at once as a run has readers."""
+    loop = asyncio.get_running_loop()
+    rate = min(window.count / window.period_s for window in windows)
+    gate = Gate(windows, burst=1, concurrency=200, clock=loop.time)
+    way = Way(gate, latency_s=latency_s, jitter_s=jitter_s, connecting=0.2 / max(20, rate))
+    end = loop.time() + lasting_s
+    async with anyio.create_task_group() as group:
+        for _ in range(3 + math.ceil(2 * rate * sum(latency_s) / 2)):
+            group.start_soon(way.go_on_until, end)
+    return sorted(way.arrived)
+
+
+@pytest.mark.parametrize("latency_s", [(0.005, 0.005), (0.5, 0.5), (0.005, 0.5)], ids=["5", "500", "5~500"])
+@pytest.mark.parametrize("windows", [PUBLISHED, (Window(20, 1.0),)], ids=["4/s 80/min", "20/s"])
+def test_what_is_spaced_is_never_refused_and_loses_less_than_two_percent(
+    run_virtually: RunVirtually, windows: Sequence[Window], latency_s: tuple[float, float]
+) -> None:
+    async def scenario() -> None:
+        times = await three_minutes(windows, latency_s=latency_s, jitter_s=0.0003)
+        for window in windows:
+            assert sliding(times, window) == 0
+            assert fixed(times, window) == 0
+            assert burst_free(times, window) == 0
+        bound_s = max(len(times) * window.period_s / window.count for window in windows)
+        assert times[-1] - times[0] <= 1.02 * bound_s
+
+    run_virtually(scenario())
+
+
+@pytest.mark.parametrize("windows", [PUBLISHED, (Window(20, 1.0),), (Window(200, 1.0),)])
+def test_requests_that_overtake_each_other_by_milliseconds_keep_every_window(
+    run_virtually: RunVirtually, windows: Sequence[Window]
+) -> None:
+    async def scenario() -> None:
+        lasting_s = 15.0 if windows[0].count == 200 else MINUTES_S
+        times = await three_minutes(windows, latency_s=(0.005, 0.2), jitter_s=0.008, lasting_s=lasting_s)
+        for window in windows:
+            assert sliding(times, window) == 0
+            assert fixed(times, window) == 0
+        bound_s = max(len(times) * window.period_s / window.count for window in windows)
+        assert times[-1] - times[0] <= 1.02 * bound_s
+
+    run_virtually(scenario())
+
+
+def test_a_request_that_connects_for_long_is_not_followed_at_once(run_virtually: RunVirtually) -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        gate = Gate((Window(10, 1.0),), burst=1, concurrency=9, clock=loop.time)
+        times: list[float] = []
+
+        async def one(connects_s: float) -> None:
+            slot = await gate.acquire()
+            await anyio.sleep(connects_s)
+            await gate.turn(slot)
+            times.append(loop.time())
+            gate.sent(slot)
+            gate.release(slot)
+
+        async with anyio.create_task_group() as group:
+            for connects_s in (0.0, 0.19, 0.0, 0.0, 0.0):
+                group.start_soon(one, connects_s)
+        assert len(times) == 5
+        assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= 0.1
+
+    run_virtually(scenario())
+
+
+def test_one_that_gives_up_in_the_line_leaves_its_place_to_the_next(run_virtually: RunVirtually) -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        gate = Gate((Window(1, 1.0),), burst=1, concurrency=9, clock=loop.time)
+        first = await gate.acquire()
+        await anyio.sleep(5)
+        second = None
+        with anyio.move_on_after(3):
+            second = await gate.acquire()
+        assert second is None, "the first may be written at any time"
+        await gate.turn(first)
+        began = loop.time()
+        with anyio.move_on_after(0.5):
+            await gate._wire.turn(since=loop.time())
+        gate.sent(first)
+        slot = await gate.acquire()
+        await gate.turn(slot)
+        assert 1.0 <= loop.time() - began <= 1.7
+
+    run_virtually(scenario())
+
+
+def test_after_a_refusal_even_close_slots_are_kept_one_by_one(run_virtually: RunVirtually) -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        gate = Gate((Window(200, 1.0),), burst=1, concurrency=50, clock=loop.time)
+        gate.lower()
+        way = Way(gate, latency_s=(0.005, 0.2), jitter_s=0.0)
+        async with anyio.create_task_group() as group:
+            for _ in range(40):
+                group.start_soon(way.go_on_until, loop.time() + 5)
+        times = sorted(way.arrived)
+        assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= 0.005
+        assert len(times) > 400
+
+    run_virtually(scenario())
