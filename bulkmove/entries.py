@@ -97,10 +97,14 @@ class Settled(NamedTuple):
 
 
 class Joined(NamedTuple):
-    """One change of many rows. `unseen`: its fields that never come back on reading, with commas between them."""
+    """One change of many rows. `unseen`: its fields that never come back on reading, with commas between them.
+
+    `is_divided`: several requests made it, each of some of its fields, and the last of them other changes, too.
+    """
 
     body: bytes
     unseen: str
+    is_divided: bool = False
 
 
 class Unconfirmed(NamedTuple):

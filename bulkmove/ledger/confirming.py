@@ -40,6 +40,12 @@ def note(
         if s.state is State.WRITTEN
     ]
     if rows:
+        if joined.is_divided:
+            # No request's own: a number that none has.
+            (request,) = connection.execute(
+                "SELECT min(0, coalesce(min(request), 0)) - 1 FROM joined"
+            ).fetchone()
+            rows = [(*row[:4], request) for row in rows]
         connection.execute(
             "INSERT OR REPLACE INTO joined (request, route, body, unseen) VALUES (?, ?, ?, ?)",
             (request, route, joined.body, joined.unseen),

@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 
-from bulkmove.entries import Settled
-from bulkmove.exact import decode_json
+from bulkmove.entries import Member, Settled
+from bulkmove.exact import decode_json, encode_json
 from bulkmove.ledger import tallies
 from bulkmove.ledger.chunks import compressed, decompressed, unpack
 from bulkmove.ledger.questions import WIDTH, in_slices
@@ -40,6 +40,20 @@ def keep_written(connection: sqlite3.Connection, *, route: int, settled: Sequenc
         name = (each.member.source_id, each.member.part)
         encoded = bodies[name] if each.encoded is None else each.encoded
         rows.append((route, *name, compressed(encoded)))
+    connection.executemany(_KEEP, rows)
+
+
+def keep_piece(
+    connection: sqlite3.Connection, *, route: int, members: Sequence[Member], encoded: bytes
+) -> None:
+    """Keep fields that were written of these bodies, whatever becomes of the rest, over those that are kept."""
+    kept = written_bodies(connection, route=route, source_ids=list({m.source_id for m in members}))
+    alone, piece = compressed(encoded), decode_json(encoded)
+    rows = []
+    for member in members:
+        before = kept.get((member.source_id, member.part))
+        fields = alone if before is None else compressed(encode_json({**before, **piece}))
+        rows.append((route, member.source_id, member.part, fields))
     connection.executemany(_KEEP, rows)
 
 

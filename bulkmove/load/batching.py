@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bulkmove.entries import Item
+from bulkmove.load.dividing import FEWEST_BODIES, divide
+from bulkmove.load.division import Division
 from bulkmove.model import Action, BatchRule, Shape
 
 # An array's bytes are bounded as well as its count: servers refuse large bodies (nginx: 1 MiB by default).
@@ -20,10 +22,18 @@ _BETWEEN_BODIES, _AROUND_AN_ID = 1, 3
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one request carries: items of one action; for a joined change all items have the same body."""
+    """What one request carries: items of one action; for a joined change all items have the same body.
+
+    `division`: the items are pieces of bodies that were divided.
+    """
 
     action: Action
     items: Sequence[Item]
+    division: Division | None = None
+
+
+# Told of changes that are joined as they go out: requests beyond the fewest possible, and items that go in more than one.
+Told = Callable[[int, int], None]
 
 
 @dataclass(slots=True)
@@ -118,12 +128,14 @@ class ArrayBatcher:
 class Joiner:
     """Gathers the ids that get the same change, across pages, so that one request changes them all.
 
+    What waits is divided by field where that takes fewer requests (`dividing`); not what was sent before: it goes whole.
     What grows too large for one request is divided when it is sent.
     """
 
-    def __init__(self, action: Action, max_items: int) -> None:
+    def __init__(self, action: Action, max_items: int, told: Told | None = None) -> None:
         self._action: Action = action
         self._max_items = max_items
+        self._told = told
         self._groups: dict[tuple[bytes, int], list[Item]] = {}
         self._waiting = 0
 
@@ -142,14 +154,32 @@ class Joiner:
 
     def flush(self) -> Iterator[Batch]:
         groups, self._groups, self._waiting = self._groups, {}, 0
-        for group in groups.values():
-            yield Batch(self._action, group)
+        fresh = [group for (_, limit), group in groups.items() if limit == self._max_items]
+        if len(fresh) < FEWEST_BODIES or self._max_items == 1:
+            yield from (Batch(self._action, group) for group in groups.values())
+            return
+        yield from (
+            Batch(self._action, group) for (_, limit), group in groups.items() if limit < self._max_items
+        )
+        yield from self._divided(fresh)
+
+    def _divided(self, groups: Sequence[Sequence[Item]]) -> Iterator[Batch]:
+        found = divide(groups, self._max_items, tells_least=self._told is not None)
+        if self._told is not None:
+            carried = sum(map(len, (*found.whole, *found.pieces)))
+            self._told(len(found.whole) + len(found.pieces) - found.least, carried - sum(map(len, groups)))
+        division = Division()
+        division.begin(groups, found.pieces)
+        yield from (Batch(self._action, group) for group in found.whole)
+        yield from (Batch(self._action, piece, division) for piece in found.pieces)
 
 
 Batcher = ArrayBatcher | Joiner
 
 
-def batcher_for(action: Action, rule: BatchRule, batch_size: int | None, *, size: SizeLimit) -> Batcher:
+def batcher_for(
+    action: Action, rule: BatchRule, batch_size: int | None, *, size: SizeLimit, told: Told | None = None
+) -> Batcher:
     """The batcher that a target's rule asks for; `batch_size` is the user's, and never goes beyond the rule."""
     items = rule.max_items if batch_size is None else min(batch_size, rule.max_items)
     match rule.shape:
@@ -158,4 +188,4 @@ def batcher_for(action: Action, rule: BatchRule, batch_size: int | None, *, size
         case "array":
             return ArrayBatcher(action, items, size)
         case "joined":
-            return Joiner(action, items)
+            return Joiner(action, items, told)

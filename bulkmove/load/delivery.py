@@ -16,7 +16,7 @@ from bulkmove.errors import (
     InDoubtError,
     RequestFailedError,
 )
-from bulkmove.load.batching import Batch, SizeLimit, size_of, within
+from bulkmove.load.batching import Batch, SizeLimit, Told, size_of, within
 from bulkmove.load.gate import ListGate
 from bulkmove.model import BatchRule, Shape, State, Verdict, WriteItem, WriteResult
 from bulkmove.protocols import Ledger, Target
@@ -31,7 +31,7 @@ class Lane:
     `is_stopping` asks whether what is not on its way yet shall stay where it is; `settle_s` is how long the host
     may still work on an attempt that it gave no answer to; `size` is what is known of the requests that it takes.
     `confirms`: changes of many rows at once are kept until each row was seen to hold its own. `keep_before` is handed
-    items before they go anywhere, to keep the rows that they change.
+    items before they go anywhere, to keep the rows that they change. `on_joined`: see `batching.Told`.
     """
 
     route: str
@@ -46,6 +46,7 @@ class Lane:
     size: SizeLimit = field(default_factory=SizeLimit)
     confirms: bool = False
     keep_before: Callable[[Sequence[Item]], Awaitable[None]] | None = None
+    on_joined: Told | None = None
 
     def rule(self, batch: Batch) -> BatchRule:
         return self.target.rules[batch.action]
@@ -98,16 +99,16 @@ async def _deliver_repeatable(batch: Batch, lane: Lane) -> list[Member]:
     await lane.ledger.make_durable(members)
     with noted_attempts() as attempts:
         try:
-            answer = await _sort(batch, await _write(batch, lane), attempts, lane)
+            answer = await sort_answer(batch, await write_items(batch, lane), attempts, lane)
         except (RequestFailedError, InDoubtError):
-            sent = _sent(lane.ledger.reserve_request(), batch, attempts)
+            sent = sent_of(lane.ledger.reserve_request(), batch, attempts)
             await lane.ledger.count_attempt(lane.route, members, sent=sent)
             return members
-    sent = _sent(lane.ledger.reserve_request(), batch, attempts)
+    sent = sent_of(lane.ledger.reserve_request(), batch, attempts)
     if any(each.is_unsettled for each in attempts):
         # A later run shall know that an attempt may land after the one that settled these.
         await lane.ledger.count_attempt(lane.route, members)
-    await _settle(lane, answer.settled, sent=sent, joined=_joined(batch, lane))
+    await _settle(lane, answer.settled, sent=sent, joined=joined_of(batch, lane))
     left = [item.member for item in answer.doubtful]
     if left:
         # Sent again, it would be answered the same way: only the list tells.
@@ -121,17 +122,17 @@ async def _deliver_once(batch: Batch, lane: Lane) -> list[Member]:
     intent = await lane.ledger.open_intent(lane.route, members)
     with noted_attempts() as attempts:
         try:
-            answer = await _sort(batch, await _write(batch, lane), attempts, lane)
+            answer = await sort_answer(batch, await write_items(batch, lane), attempts, lane)
         except BulkmoveError as error:
-            await _note_failed(lane, members, error, intent=intent, sent=_sent(intent, batch, attempts))
+            await _note_failed(lane, members, error, intent=intent, sent=sent_of(intent, batch, attempts))
             if isinstance(error, (InDoubtError, RequestFailedError)):
                 return members
             raise
-    sent = _sent(intent, batch, attempts)
+    sent = sent_of(intent, batch, attempts)
     is_certain = not answer.held or lane.is_atomic() is True
     if answer.doubtful or not is_certain:
         return await _park(answer, lane, intent=intent, sent=sent)
-    await _settle(lane, answer.settled, intent=intent, sent=sent, joined=_joined(batch, lane))
+    await _settle(lane, answer.settled, intent=intent, sent=sent, joined=joined_of(batch, lane))
     return await _again(batch, answer, lane)
 
 
@@ -154,7 +155,7 @@ async def _note_failed(
             await lane.ledger.park(lane.route, members, intent=intent, sent_at=clock.now(), sent=sent)
 
 
-def _sent(number: int, batch: Batch, attempts: Sequence[Attempt]) -> Sent:
+def sent_of(number: int, batch: Batch, attempts: Sequence[Attempt]) -> Sent:
     """The request for the ledger: its last attempt is what was answered; a write may look at rows before it."""
     now = clock.now()
     sent_at, said = (attempts[-1].sent_at, attempts[-1].said) if attempts else (now, "nothing was sent")
@@ -192,7 +193,7 @@ async def _again(batch: Batch, answer: Sorted, lane: Lane) -> list[Member]:
     return left
 
 
-async def _learn_size(items: Sequence[Item], shape: Shape, lane: Lane) -> None:
+async def learn_size(items: Sequence[Item], shape: Shape, lane: Lane) -> None:
     """The host refused a request of this size: no larger one is made, in this run and in later ones."""
     lane.size.refused(size_of(items, shape), count=len(items))
     await lane.ledger.set_max_bytes(lane.target_list, lane.size.most_bytes)
@@ -205,7 +206,7 @@ async def _settle(
     lane.on_settled(settled)
 
 
-def _joined(batch: Batch, lane: Lane) -> Joined | None:
+def joined_of(batch: Batch, lane: Lane) -> Joined | None:
     """The change that is to be confirmed, where the answer told nothing of each row."""
     if not lane.confirms or lane.rule(batch).shape != "joined":
         return None
@@ -214,13 +215,13 @@ def _joined(batch: Batch, lane: Lane) -> Joined | None:
     return Joined(item.encoded, ", ".join(unseen))
 
 
-async def _write(batch: Batch, lane: Lane) -> Sequence[WriteResult]:
+async def write_items(batch: Batch, lane: Lane) -> Sequence[WriteResult]:
     return await lane.target.write(
         [WriteItem(item.target_id, item.body, item.encoded, item.attempts) for item in batch.items]
     )
 
 
-async def _sort(
+async def sort_answer(
     batch: Batch, results: Sequence[WriteResult], attempts: Sequence[Attempt], lane: Lane
 ) -> Sorted:
     refusal = attempts[-1].refusal if attempts else None
@@ -250,7 +251,7 @@ async def _sort(
     if too_large := [
         item for item, result in zip(batch.items, results, strict=True) if result.verdict is Verdict.TOO_LARGE
     ]:
-        await _learn_size(too_large, lane.rule(batch).shape, lane)
+        await learn_size(too_large, lane.rule(batch).shape, lane)
     return answer
 
 

@@ -35,18 +35,22 @@ class CountedTransport:
 
 @dataclass(slots=True)
 class WriteTally:
-    """Writes of one action that a run would send. `looks`: requests before them, in which rows are looked at."""
+    """Writes of one action that a run would send. `looks`: requests before them, in which rows are looked at.
+
+    `spare`: those of joined changes beyond the fewest that can make them.
+    """
 
     rule: BatchRule = field(default_factory=lambda: BatchRule("single"))
     requests: int = 0
     looks: int = 0
     bodies: int = 0
+    spare: int = 0
 
     @property
     def least(self) -> int:
-        """Requests that carry as much, were each as full as it can be: of joined changes, all that are equal were."""
+        """Requests that carry as much, were each as full as it can be; no fewer make the joined changes."""
         if self.rule.shape == "joined":
-            return self.requests
+            return max(0, self.requests - self.spare)
         return math.ceil(self.bodies / self.rule.max_items) if self.requests else 0
 
 

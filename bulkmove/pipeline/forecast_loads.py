@@ -12,6 +12,7 @@ from bulkmove.pipeline.counting import RouteTally, WriteTally
 from bulkmove.pipeline.forecast import Forecast, HostLimits, Load, forecast
 from bulkmove.pipeline.opening import DEFAULT_WINDOWS
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan
+from bulkmove.pipeline.sharing import sharings
 from bulkmove.pipeline.witness import Witness
 
 # A list that has neither order nor filter is read until two passes agree.
@@ -29,8 +30,11 @@ def foretell(
         for name, route in plan.routes.items()
     }
     loads = [*_lookups(plan, witness)]
+    # A sample is read by each route for itself.
+    along = _reading_along(plan, witness) if is_sample else frozenset()
     for name, route in plan.routes.items():
-        loads += _of_route(plan, route, witness, scales[name] or 1.0)
+        of_route = _of_route(plan, route, witness, scales[name] or 1.0)
+        loads += [load for load in of_route if load.step != "reading" or name not in along]
     # A host that could not be opened has no limits, and nothing was asked of it.
     loads = [load for load in loads if load.requests and load.host in witness.transports]
     known = [scale for scale in scales.values() if scale is not None]
@@ -51,6 +55,14 @@ def foretell(
         scale=max(known, default=1.0),
         is_partial=len(known) < len(scales),
     )
+
+
+def _reading_along(plan: MigrationPlan, witness: Witness) -> frozenset[str]:
+    """The routes for which another one reads."""
+    groups = {each.names for each in sharings(plan, plan.routes).values()}
+    found = {name for names in groups for name in names[1:]}
+    listings = {name: witness.tallies[name].listing for name in found}
+    return frozenset(name for name, each in listings.items() if each is not None and each.reading == "keyset")
 
 
 def _scale(route: RoutePlan, tally: RouteTally, counts: Counts, *, is_sample: bool) -> float | None:
@@ -91,7 +103,8 @@ def _writing(route: str, host: str, writes: WriteTally, scale: float) -> Load:
     is_joined = writes.rule.shape == "joined"
     requests = math.ceil(writes.requests * scale) if is_joined else math.ceil(bodies / writes.rule.max_items)
     requests = requests if writes.requests else 0
-    return Load(route, host, "writing", requests + math.ceil(writes.looks * scale), requests)
+    least = math.ceil(writes.least * scale) if is_joined else requests
+    return Load(route, host, "writing", requests + math.ceil(writes.looks * scale), least)
 
 
 def _confirming(

@@ -196,7 +196,8 @@ def _fields_used(route: RouteSettings, source: StreamSpec, mapper: ResolvedMappe
     """
     if route.fields_used is not None or not source.can_select_fields or source.derive is not None:
         return route.fields_used
-    return mapper.fields_used
+    used = mapper.fields_used
+    return used(route.options) if callable(used) else used
 
 
 def _mapper(where: str, settings: MigrationSettings, route: RouteSettings) -> ResolvedMapper:

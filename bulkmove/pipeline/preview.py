@@ -25,9 +25,10 @@ from bulkmove.pipeline.fieldwise import Comparison, Difference, FieldChange, Row
 from bulkmove.pipeline.forecast import Forecast
 from bulkmove.pipeline.forecast_loads import foretell
 from bulkmove.pipeline.job import RunOptions
-from bulkmove.pipeline.lookups import put_down_unresolved
 from bulkmove.pipeline.plan import MigrationPlan, changed_keys
 from bulkmove.pipeline.runner import run_migration
+from bulkmove.pipeline.sharing import sharings
+from bulkmove.pipeline.undecided import put_down_unresolved
 from bulkmove.pipeline.watching import EmptyField
 from bulkmove.pipeline.witness import ListSeen, Part, Sample, Witness
 from bulkmove.protocols import Observer
@@ -259,15 +260,18 @@ def _disk(
 ) -> DiskNeed | None:
     """By what the throw-away ledger took; what `keep_before` keeps beside that, by the size of some bodies.
 
+    Routes that share a reading write at their own pace: all of what one maps may have to wait in the ledger.
+
     The log beside the ledger keeps within some MB, however many records there are.
     """
     records = sum(counts.read for counts in summary.routes.values())
     if not records:
         return None
-    kept = 0.0
+    kept, together = 0.0, sharings(plan, plan.routes)
     for name, tally in witness.tallies.items():
         route = plan.routes[name].settings
-        if tally.weighed and (plan.settings.keep_before or route.is_self_route):
+        is_kept = plan.settings.keep_before or route.is_self_route or name in together
+        if tally.weighed and is_kept:
             images = tally.updates.bodies if plan.settings.keep_before else 0
             bodies = tally.creates.bodies + tally.updates.bodies + images
             kept += bodies * tally.weighed_bytes / tally.weighed

@@ -124,8 +124,8 @@ async def _note_atomicity(job: RouteJob, group: Sequence[Intent], doubts: Doubts
         await job.ledger.set_atomic(job.target_list.name, is_atomic=verdict)
 
 
-async def resend_open(job: RouteJob, loader: Loader) -> int:
-    """Give the loader every mapped body that has no outcome and is not in doubt; how many.
+async def resend_open(job: RouteJob, loader: Loader, *, before: int | None = None) -> int:
+    """Give the loader every mapped body (of chunks `before` this one) that has no outcome and is not in doubt; how many.
 
     Those that failed enough while their host served others are set aside instead.
     """
@@ -135,6 +135,8 @@ async def resend_open(job: RouteJob, loader: Loader) -> int:
     count, chunk = 0, 0
     while not job.stop.is_set() and (found := await job.ledger.next_pending(job.name, chunk)) is not None:
         chunk, items = found
+        if before is not None and chunk >= before:
+            break
         free = [item for item in items if (item.member.source_id, item.member.part) not in doubtful]
         # Chunks come in the order of their mapping: what is in doubt is not overtaken by a later change of its row.
         for item in items if len(free) < len(items) else ():

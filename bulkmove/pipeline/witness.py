@@ -106,6 +106,11 @@ class Witness:
     def rehearsed(self, route: str, items: Sequence[WriteItem]) -> None:
         self.tallies[route].write(items)
 
+    def joined(self, route: str, spare: int, again: int) -> None:
+        updates = self.tallies[route].updates
+        updates.spare += spare
+        updates.bodies -= again
+
     # Differences.
 
     def found(self, job: RouteJob, records: Sequence[Record]) -> None:

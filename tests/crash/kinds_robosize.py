@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from bulkmove.demo.expected import RobosizeOrders
 from tests.crash.judging import Accounts, Must, Row, row_id
-from tests.crash.mappers import TAGS
+from tests.crash.mappers import NAMES, TAGS
 from tests.crash.stage import ORDERS, Lists, Scene, Stage, disk_scene, ids_by_key, orders_of, plain
 
 _ORDERS, _PRODUCTS = "robosize-orders", "robosize-products"
@@ -98,6 +98,18 @@ def _tagged(stage: Stage) -> Must:
     return Must(changed=changed, shown=plain)
 
 
+def _crossed(stage: Stage) -> Must:
+    changed = {
+        str(row["id"]): plain(row)
+        | {
+            "tags": [{"name": TAGS[int(row["id"]) % len(TAGS)]}],
+            "name": NAMES[int(row["id"]) // len(TAGS) % len(NAMES)],
+        }
+        for row in stage.before[_PRODUCTS]
+    }
+    return Must(changed=changed, shown=plain)
+
+
 def _every_third_gone(stage: Stage) -> Must:
     return Must(gone=frozenset(row_id(row) for row in stage.before[_PRODUCTS] if int(row["id"]) % 3 == 0))
 
@@ -106,6 +118,10 @@ RELINKED = _products_scene("products linked anew", RELINK, relinked)
 # One request carries many of these.
 JOINED = _products_scene(
     "joined changes", _SELF_ROUTE + 'mapper = "mappers.py:tagged"\nbatch_size = 4\n', _tagged
+)
+# Each change goes in two requests.
+DIVIDED = _products_scene(
+    "changes divided by field", _SELF_ROUTE + 'mapper = "mappers.py:crossed"\n', _crossed
 )
 DELETES_FROM_ITS_OWN_LIST = _products_scene(
     "deletes from its own list",

@@ -11,6 +11,7 @@ from bulkmove.protocols import MapContext
 ONE_IN = 6
 FIELDS = ("id", "customer_note", "billing_name", "total_amount", "line_items")
 TAGS = ("de vară", "de iarnă", "🧥")
+NAMES = ("Rochie", "Sacou", "Palton", "Bluză")
 Row = dict[str, Any]
 
 
@@ -52,6 +53,16 @@ def every_third(record: Row, _context: MapContext) -> Row | None:
 
 def tagged(record: Row, _context: MapContext) -> Row:
     return {"id": record["id"], "tags": [TAGS[int(record["id"]) % len(TAGS)]]}
+
+
+def crossed(record: Row, _context: MapContext) -> Row:
+    """Each name with each tag: fewest requests change one field of many products after the other."""
+    number = int(record["id"])
+    return {
+        "id": record["id"],
+        "tags": [TAGS[number % len(TAGS)]],
+        "name": NAMES[number // len(TAGS) % len(NAMES)],
+    }
 
 
 def whole(record: Row, _context: MapContext) -> Row:

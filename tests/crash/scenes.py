@@ -19,6 +19,7 @@ PLAIN = (
     robosize.PRODUCT_CREATES,
     shop.CREATES,
     robosize.JOINED,
+    robosize.DIVIDED,
     robosize.RELINKED,
     robosize.CHANGES_AND_CREATES,
     external.APPENDING,
@@ -73,6 +74,7 @@ TROUBLED = (
     under(shop.CREATES, "answers lost", on_writes(_LOST, 0.3)),
     under(robosize.JOINED, "list moves", robosize_order="updated"),
     under(robosize.JOINED, "answers lost", on_writes(_LOST, 0.3, times=2)),
+    under(robosize.DIVIDED, "answers lost", on_writes(_LOST, 0.3, times=2)),
     under(external.APPENDING, "answers lost", on_writes(_LOST, 0.4)),
     under(external.APPENDING, "applied late", on_writes(_LATE, 0.4)),
     # So late that a change which was sent first could land on top of the second.

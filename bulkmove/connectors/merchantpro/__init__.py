@@ -42,6 +42,7 @@ _STREAMS = MappingProxyType(
             batch_size=1,
             filters=names.FILTERS,
             can_select_fields=True,
+            always_sent=frozenset({names.ID, "date_created", "date_modified", "line_items"}),
             writable_fields=names.WRITABLE_FIELDS,
             modes=ALL_MODES | {"delete"},
             create_body=OrderBody,

@@ -69,11 +69,22 @@ def test_equal_changes_are_joined_across_pages() -> None:
     assert sorted(int(i.member.source_id) for b in batches for i in b.items) == list(range(1000))
 
 
+def test_what_was_tried_before_is_not_divided() -> None:
+    bodies = [b'{"a":%d,"b":%d}' % (n % 5, n // 5) for n in range(25)]
+    batcher = batcher_for("update", BatchRule("joined", 500), None, size=SizeLimit())
+    items = [item(n, body)._replace(body={"a": n % 5, "b": n // 5}) for n, body in enumerate(bodies)]
+    tried = [each._replace(attempts=1) for each in items]
+    assert len(batches_of(batcher, items)) == 10
+    again = batches_of(batcher, tried)
+    assert len(again) == 25
+    assert all(batch.division is None for batch in again)
+
+
 def test_what_waits_to_be_joined_is_bounded() -> None:
     batcher = batcher_for("update", BatchRule("joined", 500), None, size=SizeLimit())
     out = 0
     for n in range(MAX_WAITING + 10):
-        out += sum(len(batch.items) for batch in batcher.add(item(n, b"%d" % n)))
+        out += sum(len(batch.items) for batch in batcher.add(item(n, b'{"a":%d}' % n)))
         assert n + 1 - out < MAX_WAITING
     assert out == MAX_WAITING
     assert sum(len(batch.items) for batch in batcher.flush()) == 10
