@@ -12,6 +12,7 @@ from bulkmove import clock
 from bulkmove.entries import Item
 from bulkmove.load.batching import Batch, Batcher, batcher_for
 from bulkmove.load.delivery import Lane, deliver
+from bulkmove.load.pieces import deliver_piece
 from bulkmove.model import Action
 
 # More writers than this bring no more speed on one core, and each holds a batch.
@@ -43,7 +44,9 @@ class Loader:
         self._room = room
         self._grow = grow
         self._batchers: dict[Action, Batcher] = {
-            action: batcher_for(action, lane.target.rules[action], batch_size, size=lane.size)
+            action: batcher_for(
+                action, lane.target.rules[action], batch_size, size=lane.size, told=lane.on_joined
+            )
             for action in _ACTIONS
         }
         self._rows_on_the_way: set[str] = set()
@@ -98,7 +101,10 @@ class Loader:
             async for batch in batches:
                 self._room.release()
                 if not self._lane.is_stopping():
-                    done = await deliver(batch, self._lane)
+                    if batch.division is None:
+                        done = await deliver(batch, self._lane)
+                    else:
+                        done = await deliver_piece(batch, batch.division, self._lane)
                     if batch.action == "update":
                         self._note_rows(batch, {(m.source_id, m.part) for m in done.left})
                         self._hold_rows(batch, done.unsettled_at)
@@ -136,17 +142,24 @@ class Loader:
             self._rows_held = {row: held for row, held in self._rows_held.items() if held[0] > now}
         for item in batch.items:
             if item.target_id is not None:
-                self._rows_held[item.target_id] = (unsettled_at + self._lane.settle_s, item.encoded)
+                body = item if batch.division is None else batch.division.whole(item)
+                self._rows_held[item.target_id] = (unsettled_at + self._lane.settle_s, body.encoded)
 
     def _note_rows(self, batch: Batch, open_members: set[tuple[str, int]]) -> None:
         for item in batch.items:
             if item.target_id is None:
+                continue
+            if batch.division is not None and batch.division.is_on_the_way(item.member):
                 continue
             self._rows_on_the_way.discard(item.target_id)
             if (item.member.source_id, item.member.part) in open_members:
                 self._rows_left_open.add(item.target_id)
 
     async def _send(self, batch: Batch) -> None:
+        if batch.division is not None:
+            if batch.division.must_wait(batch.items):
+                await self.drain()
+            batch.division.send(batch.items)
         # Cancelled here, the batch stays pending. Once there is room it is handed over and counted in one step.
         await self._room.acquire()
         self._grow()
@@ -175,7 +188,9 @@ async def open_loader(
                 tasks.start_soon(loader.work, batches.clone(), name=f"{lane.route} writer {number}")
                 started = number + 1
 
-        loader = Loader(lane, queue, room=anyio.Semaphore(count), batch_size=batch_size, grow=grow)
+        loader = Loader(
+            lane, queue, room=anyio.Semaphore(count, fast_acquire=True), batch_size=batch_size, grow=grow
+        )
         async with batches:
             grow()
             yield loader

@@ -119,16 +119,17 @@ def _match_by_key(body: Body, key: str, rules: Rules, known: TargetKey | None) -
 
 
 def _entry(body: Body, state: State, *, target_id: str | None = None, key: str | None = None) -> Entry:
+    # By position: this is made once a record.
     return Entry(
-        source_id=body.source_id,
-        part=body.part,
-        state=state,
-        body=None if state is State.UNCHANGED else body.encoded,
-        target_id=target_id,
-        key=key,
-        digest=digest_of(body.encoded),
-        version=body.version,
-        source_digest=body.source_digest,
+        body.source_id,
+        body.part,
+        state,
+        None if state is State.UNCHANGED else body.encoded,
+        target_id,
+        key,
+        digest_of(body.encoded),
+        body.version,
+        body.source_digest,
     )
 
 

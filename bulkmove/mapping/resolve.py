@@ -13,17 +13,21 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from bulkmove.errors import ConfigError
+from bulkmove.installed import installed
 from bulkmove.mapping.reading import Reading
 from bulkmove.protocols import Mapper
 
 MAPPER_GROUP = "bulkmove.mappers"
 
 _MOST_TRACEBACK_LINES = 6
+
+
+# The source's fields that a mapper reads, or a function that tells them of the route's options; None: any.
+FieldsUsed = tuple[str, ...] | Callable[[Mapping[str, Any]], tuple[str, ...] | None] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +39,7 @@ class ResolvedMapper:
 
     The rest are attributes that a mapper's function may have: `no_place` names the source's fields that its
     bodies can't carry, `tables` the options that name a look-up table's file, `lookups` the look-ups that it asks by
-    their own names (None: any), `fields_used` the source's fields that it reads (None: any), and `check_options` raises
-    ConfigError for options that it can't work with. `readings` are what a mapping without code tells of its fields.
+    their own names (None: any), `fields_used` the source's fields that it reads, and `check_options` raises ConfigError for options that it can't work with. `readings` are what a mapping without code tells of its fields.
     """
 
     name: str
@@ -48,7 +51,7 @@ class ResolvedMapper:
     tables: tuple[str, ...] = ()
     check_options: Callable[[Mapping[str, Any]], None] | None = None
     lookups: tuple[str, ...] | None = None
-    fields_used: tuple[str, ...] | None = None
+    fields_used: FieldsUsed = None
     readings: tuple[Reading, ...] = ()
 
 
@@ -80,11 +83,12 @@ def resolve_mapper(name: str, directory: Path) -> ResolvedMapper:
         tables=_names(name, function, "tables"),
         check_options=getattr(function, "check_options", None),
         lookups=_names(name, function, "lookups") if hasattr(function, "lookups") else None,
+        fields_used=_fields_used(name, function),
     )
 
 
 def _installed(name: str) -> tuple[types.ModuleType, Any]:
-    points = entry_points(group=MAPPER_GROUP)
+    points = installed(MAPPER_GROUP)
     found = list(points.select(name=name))
     if not found:
         if name.endswith(".py"):
@@ -218,6 +222,11 @@ def _names(name: str, function: Any, attribute: str) -> tuple[str, ...]:
     if not isinstance(names, list | tuple) or not all(isinstance(item, str) for item in names):
         raise ConfigError(f"mapper {name!r}: its {attribute} must be a tuple of names")
     return tuple(names)
+
+
+def _fields_used(name: str, function: Any) -> FieldsUsed:
+    given = getattr(function, "fields_used", None)
+    return given if given is None or callable(given) else _names(name, function, "fields_used")
 
 
 def _file_of(module: types.ModuleType | None) -> Path | None:

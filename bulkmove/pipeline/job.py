@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import anyio
 
 from bulkmove import clock
-from bulkmove.entries import Entry, Item, ListState, Settled, TargetKey
+from bulkmove.entries import Entry, Item, ListState, Settled, Span, TargetKey
 from bulkmove.errors import BulkmoveError
 from bulkmove.events import Event, Note, RecordsSettled
 from bulkmove.ledger import SqliteLedger
 from bulkmove.load.batching import SizeLimit
 from bulkmove.load.checking import BodyCheck
 from bulkmove.load.gate import ListGate
+from bulkmove.load.loader import Loader
 from bulkmove.load.matching import Body, Rules
 from bulkmove.load.verdicts import ATTEMPTS_OVER_S
 from bulkmove.mapping.context import RouteContext
@@ -30,6 +31,8 @@ from bulkmove.protocols import Derive, Ledger, Mapper, Observer, Source, Target,
 from bulkmove.settings import HostSettings, RejectionLimit, RouteSettings, Sweep
 from bulkmove.transport import HostTransport
 
+# A page with the progress of its span.
+TakePage = Callable[[Sequence[Record], Span | None], Awaitable[None]]
 # What a route's requests are for, by the side that they go to.
 Use = Literal["source", "target"]
 
@@ -45,7 +48,7 @@ class TargetList:
         self.gate = ListGate()
         self.lock = anyio.Lock()
         # Held from looking a key up until it is claimed, so that two routes never claim one key.
-        self.claiming = anyio.Lock()
+        self.claiming = anyio.Lock(fast_acquire=True)
         self.is_atomic: bool | None = None
         self.size = SizeLimit()
         self.has_keys = False
@@ -92,6 +95,28 @@ class Onlooker(Protocol):
     def note(self, route: str, entries: Sequence[Entry], encoded: Sequence[bytes]) -> None: ...
 
 
+@runtime_checkable
+class SeesJoined(Protocol):
+    """An Onlooker that is told how changes are joined as they go out (see `batching.Told`)."""
+
+    def joined(self, route: str, spare: int, again: int) -> None: ...
+
+
+class ReadsTogether(Protocol):
+    """What routes share that are read for by one of them (see `sharing`)."""
+
+    @property
+    def fields(self) -> tuple[str, ...] | None: ...
+
+    source: Source | None
+
+    def leave(self, name: str) -> None: ...
+
+    async def read(
+        self, job: RouteJob, loader: Loader, read: Callable[[RouteJob, TakePage], Awaitable[bool]]
+    ) -> bool | None: ...
+
+
 @dataclass(slots=True)
 class RouteJob:
     """A route that is ready to run: everything opened, nothing started.
@@ -130,6 +155,7 @@ class RouteJob:
     sweep: Sweep = "doubts"
     budget: ErrorBudget = field(default_factory=lambda: ErrorBudget("", None))
     canary: Canary | None = None
+    sharing: ReadsTogether | None = None
     enough: anyio.Event = field(default_factory=anyio.Event)
 
     @property
@@ -208,6 +234,7 @@ class Run:
     mask: Mask | None = None
     canaries: Canaries | None = None
     jobs: dict[str, RouteJob] = field(default_factory=dict)
+    sharings: Mapping[str, ReadsTogether] = field(default_factory=dict)
     ended: dict[str, anyio.Event] = field(default_factory=dict)
     finished: dict[str, bool] = field(default_factory=dict)
     errors: list[BulkmoveError] = field(default_factory=list)

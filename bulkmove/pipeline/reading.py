@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+
+import anyio
 
 from bulkmove import clock
 from bulkmove.entries import Span
-from bulkmove.errors import BadAnswerError, UnprovenError
+from bulkmove.errors import BadAnswerError, UnprovenError, single_error
 from bulkmove.events import Note, RecordsExpected
 from bulkmove.extract.beyond import span_beyond
 from bulkmove.extract.dated import DatedIds
 from bulkmove.extract.differing import stretches
 from bulkmove.extract.keyset import KeysetResult, read_keyset
 from bulkmove.extract.once import read_unkeyed
-from bulkmove.extract.plan import plan_spans
+from bulkmove.extract.plan import PAGES_A_SPAN, plan_spans
 from bulkmove.extract.reader import ReadPage
 from bulkmove.extract.tally import Tally
 from bulkmove.extract.undated import count_undated
-from bulkmove.model import PageQuery, Record
+from bulkmove.model import Page, PageQuery, Record
 from bulkmove.pipeline.comparing import compare
 from bulkmove.pipeline.job import RouteJob
 
@@ -31,27 +34,36 @@ CUTOFF_MARGIN_S = 5
 CLOCKS_APART_S = 60
 
 
-async def read_sorted(job: RouteJob, take: Take) -> None:
+async def read_sorted(job: RouteJob, take: Take, *, readers: Callable[[], int]) -> None:
     """Read a keyset list up to the cutoff, which is fixed at the first start, going on from the stored spans.
 
-    `take` gets each page with the progress of its span, to be stored together.
+    `take` gets each page with the progress of its span, to be stored together; `readers` is asked how many pages to
+    fetch at a time.
     """
     naming = _Naming(job)
     with naming.reading():
         spans = await _spans(job)
     async with DatedIds() as read:
-        result = await _read_spans(job, spans, take, naming=naming, read=read)
+        result = await _read_spans(job, spans, take, readers=readers, naming=naming, read=read)
         _tell(job, result)
-        await _name_undated(job)
-        # Rows that are made of others, or kept to be mapped later, are not held against the list.
-        if result.is_count_honest and job.derive is None and not job.is_self_route:
-            cutoff = (await job.ledger.progress(job.name)).cutoff
-            if cutoff is not None:
-                await compare(job, read, stretches(spans, cutoff=cutoff), take)
+        with single_error():
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_name_undated, job, name=f"{job.name} counting undated rows")
+                # Rows that are made of others, or kept to be mapped later, are not held against the list.
+                if result.is_count_honest and job.derive is None and not job.is_self_route:
+                    cutoff = (await job.ledger.progress(job.name)).cutoff
+                    if cutoff is not None:
+                        await compare(job, read, stretches(spans, cutoff=cutoff), take)
 
 
 async def _read_spans(
-    job: RouteJob, spans: Sequence[Span], take: Take, *, naming: _Naming, read: DatedIds
+    job: RouteJob,
+    spans: Sequence[Span],
+    take: Take,
+    *,
+    readers: Callable[[], int],
+    naming: _Naming,
+    read: DatedIds,
 ) -> KeysetResult:
     async def sink(page: ReadPage) -> None:
         await read.add(page.records)
@@ -66,7 +78,7 @@ async def _read_spans(
             job.source,
             spans,
             limit=job.source.listing.page_limit,
-            workers=job.readers,
+            workers=readers,
             sink=sink,
             on_split=store_split,
         )
@@ -95,18 +107,17 @@ async def _spans(job: RouteJob) -> Sequence[Span]:
     progress = await job.ledger.progress(job.name)
     if progress.spans:
         return progress.spans
-    now = await now_by_host(job)
+    look = await job.source.fetch(PageQuery(limit=1))
+    now = await _now_of(job, look)
     cutoff = progress.cutoff
     if cutoff is None:
         last_key = job.source.listing.last_key
         cutoff = now - CUTOFF_MARGIN_S
         cutoff = cutoff if last_key is None else min(cutoff, last_key + 1)
         await job.ledger.mark(job.name, cutoff=cutoff)
-    spans = await plan_spans(job.source, cutoff=cutoff, count=job.readers())
-    # Beyond the clock, not the cutoff: what is dated in the seconds between the two belongs to a later pass.
-    beyond = await span_beyond(job.source, now=max(now, cutoff), number=len(spans))
+    spans, beyond = await _planned(job, look, cutoff=cutoff, now=now)
     if beyond is not None:
-        spans.append(beyond)
+        spans.append(replace(beyond, id=len(spans)))
         job.emit(
             Note(
                 f"route {job.name}: rows of {job.settings.source} are dated up to {moment(beyond.upper - 1)}, after"
@@ -118,13 +129,44 @@ async def _spans(job: RouteJob) -> Sequence[Span]:
     return spans
 
 
+async def _planned(job: RouteJob, look: Page, *, cutoff: int, now: int) -> tuple[list[Span], Span | None]:
+    """Spans up to the cutoff, and one beyond it where rows are dated there: asked for side by side.
+
+    `look`: the list's first row, as it was shown a moment ago.
+    """
+    beyond: Span | None = None
+
+    async def look_beyond() -> None:
+        nonlocal beyond
+        # Beyond the clock, not the cutoff: what is dated in the seconds between the two belongs to a later pass.
+        beyond = await span_beyond(job.source, now=max(now, cutoff), number=0)
+
+    with single_error():
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(look_beyond, name=f"{job.name} looking beyond now")
+            spans = await plan_spans(
+                job.source, cutoff=cutoff, count=job.readers(), likely=_likely_first(job, look)
+            )
+    return spans, beyond
+
+
+def _likely_first(job: RouteJob, look: Page) -> int | None:
+    """The second that the reading will begin with; None where nothing tells, or one span is all that it will take."""
+    listing = job.source.listing
+    is_long = look.total is None or look.total >= 2 * PAGES_A_SPAN * listing.page_limit
+    return look.records[0].key if look.records and is_long and listing.first_key is None else None
+
+
 def _seconds(count: int) -> str:
     return "one second holds" if count == 1 else f"{count} seconds hold"
 
 
 async def now_by_host(job: RouteJob) -> int:
     """By the host's own clock, which dates the rows; by this machine's where that one is far ahead."""
-    page = await job.source.fetch(PageQuery(limit=1))
+    return await _now_of(job, await job.source.fetch(PageQuery(limit=1)))
+
+
+async def _now_of(job: RouteJob, page: Page) -> int:
     if page.total is not None and job.derive is None:
         await job.ledger.mark(job.name, expected=page.total)
         job.emit(RecordsExpected(job.name, page.total))
@@ -166,7 +208,7 @@ async def _name_undated(job: RouteJob) -> None:
         )
 
 
-async def read_unsorted(job: RouteJob, take: Take, tally: Tally) -> None:
+async def read_unsorted(job: RouteJob, take: Take, tally: Tally, *, readers: Callable[[], int]) -> None:
     """Read a list that has neither order nor filter: in passes until two agree, or once where nothing can move.
 
     `take` gets each row once.
@@ -185,7 +227,7 @@ async def read_unsorted(job: RouteJob, take: Take, tally: Tally) -> None:
     if is_noted:
         await tally.add(1, ())
     with naming.reading():
-        await read_unkeyed(job.source, concurrency=job.readers, sink=sink, tally=tally)
+        await read_unkeyed(job.source, concurrency=readers, sink=sink, tally=tally)
 
 
 class _Naming:

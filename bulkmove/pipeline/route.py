@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 
@@ -16,12 +16,13 @@ from bulkmove.load.delivery import Lane
 from bulkmove.load.loader import Loader, open_loader
 from bulkmove.load.rehearsal import RehearsedTarget
 from bulkmove.model import Record
+from bulkmove.pipeline.backlog import Backlog
 from bulkmove.pipeline.befores import keep_befores
 from bulkmove.pipeline.canary import canary_first
 from bulkmove.pipeline.confirming import confirm
 from bulkmove.pipeline.gone import name_gone, skip_gone
 from bulkmove.pipeline.intake import map_stored, store, take
-from bulkmove.pipeline.job import RouteJob
+from bulkmove.pipeline.job import RouteJob, SeesJoined
 from bulkmove.pipeline.reading import Take, read_sorted, read_unsorted
 from bulkmove.pipeline.settling import resend_open, settle_all
 from bulkmove.pipeline.sweeping import sweep
@@ -100,7 +101,8 @@ async def _work(job: RouteJob, *, is_read: bool) -> None:
         if not await canary_first(job, loader, read):
             await loader.drain()
             return
-        await resend_open(job, loader)
+        if job.sharing is None:
+            await resend_open(job, loader)
         if not job.is_self_route and not (await job.ledger.progress(job.name)).is_read:
             await _stream(job, loader)
         await (loader.drain() if job.stop.is_set() else finish_writing(job, loader))
@@ -133,24 +135,29 @@ def _lane(job: RouteJob) -> Lane:
         size=job.target_list.size,
         keep_before=partial(keep_befores, job) if job.keeps_before else None,
         confirms=job.settings.confirm != "none" and not isinstance(job.target, RehearsedTarget),
+        on_joined=partial(job.onlooker.joined, job.name) if isinstance(job.onlooker, SeesJoined) else None,
     )
 
 
 async def _stream(job: RouteJob, loader: Loader) -> None:
     """Pages are mapped as they come, and written while others are read."""
-    turn, mapping = anyio.Lock(), anyio.Lock()
+    backlog, mapping = Backlog(job.readers), anyio.Lock(fast_acquire=True)
 
     async def take_page(records: Sequence[Record], span: Span | None) -> None:
-        async with turn:
+        async with backlog.turn():
             async with mapping:
-                if job.is_ending:
-                    return
-                items = await take(job, records, span)
+                items = [] if job.is_ending else await take(job, records, span)
             await loader.put(await job.admitted(items))
+            if job.is_ending:
+                await anyio.sleep_forever()  # the reading is about to be cut off: no further page is asked for
 
     async with Tally() as tally:
         try:
-            is_whole = await _read_whole(job, take_page, tally, turn=mapping)
+            is_whole = None
+            if job.sharing is not None:
+                is_whole = await job.sharing.read(job, loader, _reading(job, tally))
+            if is_whole is None:
+                is_whole = await _read_whole(job, take_page, tally, turn=mapping, readers=backlog.readers)
         except (RetryableError, FatalError):
             await loader.drain()
             raise
@@ -158,6 +165,15 @@ async def _stream(job: RouteJob, loader: Loader) -> None:
             await name_gone(job, tally)
     if is_whole:
         await job.ledger.mark(job.name, is_read=True)
+
+
+def _reading(job: RouteJob, tally: Tally) -> Callable[[RouteJob, Take], Awaitable[bool]]:
+    """A reading for several routes, whose pages are put down elsewhere."""
+
+    async def read(together: RouteJob, take_page: Take) -> bool:
+        return await _read_whole(together, take_page, tally, turn=anyio.Lock(), readers=job.readers)
+
+    return read
 
 
 async def _read_then_map(job: RouteJob, *, is_read: bool) -> bool:
@@ -171,7 +187,7 @@ async def _read_then_map(job: RouteJob, *, is_read: bool) -> bool:
     if not is_read or await _is_stale(job):
         await job.ledger.drop_seen(job.name)
         async with Tally() as tally:
-            if not await _read_whole(job, store_page, tally, turn=turn):
+            if not await _read_whole(job, store_page, tally, turn=turn, readers=job.readers):
                 return False
             await skip_gone(job, tally)
         await job.ledger.mark(job.name, is_read=True)
@@ -183,7 +199,9 @@ async def _is_stale(job: RouteJob) -> bool:
     return job.settings.mode == "delete" and await job.ledger.next_raw(job.name, 0) is not None
 
 
-async def _read_whole(job: RouteJob, take_page: Take, tally: Tally, *, turn: anyio.Lock) -> bool:
+async def _read_whole(
+    job: RouteJob, take_page: Take, tally: Tally, *, turn: anyio.Lock, readers: Callable[[], int]
+) -> bool:
     """Read until the list is proven read, or the run is to end; whether it was the former.
 
     `turn` is held while a page is mapped and put down: a page that was begun is not cut off, since its records
@@ -197,9 +215,9 @@ async def _read_whole(job: RouteJob, take_page: Take, tally: Tally, *, turn: any
                     _cancel_on, event, turn, tasks.cancel_scope, name=f"{job.name} reading until"
                 )
             if job.source.listing.reading == "keyset":
-                await read_sorted(job, take_page)
+                await read_sorted(job, take_page, readers=readers)
             else:
-                await read_unsorted(job, take_page, tally)
+                await read_unsorted(job, take_page, tally, readers=readers)
             is_whole = not job.is_ending
             tasks.cancel_scope.cancel()
     return is_whole

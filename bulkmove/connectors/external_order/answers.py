@@ -56,6 +56,8 @@ def _places_of_creates(wanted: _Keys, found: _Keys, *, is_one_each: bool, can_re
 
     Servers trim and recase keys, or leave them out, and may give keys of their own.
     """
+    if wanted == found and None not in wanted and len(set(wanted)) == len(wanted):
+        return {i: i for i in range(len(wanted))}  # as nearly every answer says
     loosely_wanted, loosely_found = _loose(wanted), _loose(found)
     places = _paired(wanted, found)
     is_in_order = all(i == j for i, j in places.items())
@@ -127,13 +129,14 @@ def _result(item: WriteItem, row: Any, *, is_multi: bool) -> WriteResult:
     The id of a new row proves that it is there, whatever else is said; that of an update was sent by us.
     """
     target_id = _id_of(row)
-    status = whole_number(row.get("status")) if is_multi and isinstance(row, dict) else None
-    if status is not None and status >= _LEAST_FAILURE:
-        is_refused = status < _LEAST_OF_THE_HOST and (target_id is None or item.target_id is not None)
-        return refused_row(row, item) if is_refused else DOUBT
+    if is_multi and isinstance(row, dict):
+        status = whole_number(row.get("status"))
+        if status is not None and status >= _LEAST_FAILURE:
+            is_refused = status < _LEAST_OF_THE_HOST and (target_id is None or item.target_id is not None)
+            return refused_row(row, item) if is_refused else DOUBT
     error = (row.get("errors") or row.get("error")) if isinstance(row, dict) else None
     if target_id is not None and not (error and item.target_id is not None):
-        return WriteResult(Verdict.WRITTEN, target_id=target_id)
+        return WriteResult(Verdict.WRITTEN, target_id)
     return refused_row(error, item) if error else DOUBT
 
 

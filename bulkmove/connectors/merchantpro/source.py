@@ -178,12 +178,13 @@ def _record_reader(host: HostSettings) -> Callable[[Any], Record]:
 
     def read(row: Any) -> Record:
         row = as_object(row)
-        version = row.get("date_modified")
+        get = row.get
+        version = get("date_modified")
         return Record(
-            id=as_text(row.get(ID)),
-            key=read_date(row.get("date_created")),
-            version=as_text(version) if type(version) is str else None,
-            data=row,
+            as_text(get(ID)),
+            read_date(get("date_created")),
+            as_text(version) if type(version) is str else None,
+            row,
         )
 
     return read

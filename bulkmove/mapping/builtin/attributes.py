@@ -9,6 +9,7 @@ from bulkmove.model import JsonObject
 from bulkmove.protocols import MapContext
 
 CheckOptions = Callable[[Mapping[str, Any]], None]
+FieldsOf = Callable[[Mapping[str, Any]], tuple[str, ...] | None]
 _Function = Callable[[JsonObject, MapContext], JsonObject | None]
 
 
@@ -17,7 +18,8 @@ class BuiltinMapper(Protocol):
 
     `check_options` raises ConfigError for options that it can't work with. `no_place` names the documented
     fields of the source, dotted, that its bodies have no place for. `tables` are the options that name a
-    look-up table; it asks no other look-ups (`lookups`). `is_pure`: it changes nothing and gives the same for the same,
+    look-up table; it asks no other look-ups (`lookups`). `fields_used` tells the fields of the source that it reads with
+    these options (None: any). `is_pure`: it changes nothing and gives the same for the same,
     so that it may be called again for a record.
     """
 
@@ -25,13 +27,18 @@ class BuiltinMapper(Protocol):
     no_place: tuple[str, ...]
     tables: tuple[str, ...]
     lookups: tuple[str, ...]
+    fields_used: FieldsOf | None
     is_pure: bool
 
     def __call__(self, record: JsonObject, context: MapContext) -> JsonObject | None: ...
 
 
 def builtin_mapper(
-    *, check_options: CheckOptions, no_place: tuple[str, ...] = (), tables: tuple[str, ...] = ()
+    *,
+    check_options: CheckOptions,
+    no_place: tuple[str, ...] = (),
+    tables: tuple[str, ...] = (),
+    fields_used: FieldsOf | None = None,
 ) -> Callable[[_Function], BuiltinMapper]:
     """Puts the attributes on a function; it stays the plain function that it is."""
 
@@ -41,6 +48,7 @@ def builtin_mapper(
         mapper.no_place = no_place
         mapper.tables = tables
         mapper.lookups = ()
+        mapper.fields_used = fields_used
         mapper.is_pure = True
         return mapper
 

@@ -25,6 +25,7 @@ _PLACED = frozenset({
     "id", "shipping_status", "payment_status", "coupon_code", "line_items", "line_items[].product_id",
     "line_items[].quantity", "shipping_address", "shipping_postal_code", "shipping_state", "shipping_city",
 })  # fmt: skip
+_FIELDS_USED = tuple(name for name in ORDER_FIELDS if name in _PLACED)
 _NO_PLACE = tuple(name for name in (*ORDER_FIELDS, *LINE_FIELDS) if name not in _PLACED)
 
 # address field ← table by this field of the order, within the address field that was found before.
@@ -95,7 +96,9 @@ def check_options(options: Mapping[str, Any]) -> None:
     _plan_of(options)
 
 
-@builtin_mapper(check_options=check_options, no_place=_NO_PLACE, tables=TABLES)
+@builtin_mapper(
+    check_options=check_options, no_place=_NO_PLACE, tables=TABLES, fields_used=lambda _options: _FIELDS_USED
+)
 def order_to_external_order(record: JsonObject, context: MapContext) -> JsonObject:
     """`rrn` carries the order's id, each line stays a line of its own, empty values are left out.
 

@@ -62,7 +62,13 @@ def check_options(options: Mapping[str, Any]) -> None:
     _plan_of(options)
 
 
-@builtin_mapper(check_options=check_options, tables=("ids",))
+def _fields_used(options: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """With what the device is made of; all where all of it travels."""
+    fields = _fields(options.get("data", DATA_FIELDS))
+    return None if fields is None else ("id", "customer_id", "customer_email", *fields)
+
+
+@builtin_mapper(check_options=check_options, tables=("ids",), fields_used=_fields_used)
 def order_to_robosize_order(record: JsonObject, context: MapContext) -> JsonObject:
     """`store_id` is the order's id, or the one it got on the new shop; `data` its fields exactly as they came.
 
