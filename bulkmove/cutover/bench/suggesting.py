@@ -1,0 +1,82 @@
+"""The `rate` and `concurrency` that a host's ladder speaks for, in the words of the configuration. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from bulkmove.cutover.bench.probing import HostSteps
+from bulkmove.settings import Window
+from bulkmove.transport.meters import LONGEST_SPACED_S
+
+# In flight beyond what was seen, for answers that take longer than those that were measured; never fewer than a run needs.
+ROOM, FEWEST = 1.5, 4
+# What is configured is enough as long as no larger share of it was used.
+TIGHT = 0.8
+MOST = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What to write, and what stands there; None where what stands there is right. `why`: a sentence."""
+
+    host: str
+    rate: tuple[str, ...] | None
+    concurrency: int | None
+    configured_rate: tuple[str, ...]
+    configured_concurrency: int
+    why: str
+
+
+def suggest(found: HostSteps) -> Suggestion:
+    """As much as was served without a fault. A longer window can't be tried in minutes, and stays."""
+    rate = _rate(found)
+    concurrency = _concurrency(found)
+    return Suggestion(
+        host=found.host,
+        rate=rate,
+        concurrency=None if concurrency == found.concurrency else concurrency,
+        configured_rate=tuple(str(window) for window in found.windows),
+        configured_concurrency=found.concurrency,
+        why=found.ended.text,
+    )
+
+
+def windows_with(found: HostSteps, suggestion: Suggestion) -> tuple[Window, ...]:
+    """The windows that hold where the suggestion is taken."""
+    return found.windows if suggestion.rate is None or found.safe is None else _lowered(found)
+
+
+def window_of(per_s: float) -> Window:
+    """The largest window in whole requests that this rate keeps: `37/s`, `42/10s`, `20/min`."""
+    if per_s >= 10:
+        return Window(math.floor(per_s + 1e-9), 1.0)
+    if per_s >= 1:
+        return Window(math.floor(10 * per_s + 1e-9), 10.0)
+    return Window(max(1, math.floor(60 * per_s + 1e-9)), 60.0)
+
+
+def _rate(found: HostSteps) -> tuple[str, ...] | None:
+    if found.safe is None or found.ended.reason in {"configuration", "machine", "budget", "time"}:
+        return None
+    return tuple(str(window) for window in _lowered(found))
+
+
+def _lowered(found: HostSteps) -> tuple[Window, ...]:
+    if found.safe is None:
+        return found.windows
+    safe = found.safe.offered
+    kept = [w for w in found.windows if w.period_s > LONGEST_SPACED_S or w.count / w.period_s < safe]
+    return (window_of(safe), *kept)
+
+
+def _concurrency(found: HostSteps) -> int:
+    """What the rate needs; where answers wait in a queue, no more, since more only waits longer."""
+    if found.safe is None:
+        return found.concurrency
+    slowest_s = found.safe.latency.p99 or found.safe.latency.max or 0.0
+    in_flight = max(found.safe.most_at_once, found.safe.offered * slowest_s)
+    needed = min(MOST, max(FEWEST, math.ceil(ROOM * in_flight)))
+    if found.ended.reason == "slow":
+        return min(found.concurrency, needed)
+    return max(found.concurrency, needed) if in_flight > TIGHT * found.concurrency else found.concurrency

@@ -1,0 +1,53 @@
+"""The suggested `rate` and `concurrency` put into a migration's file, whose comments and order stay."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import AbstractTable
+
+from bulkmove.cutover.bench.result import replace_file
+from bulkmove.cutover.bench.suggesting import Suggestion
+from bulkmove.errors import ConfigError
+
+
+def write_suggestions(path: Path, read: bytes, suggestions: Iterable[Suggestion]) -> tuple[str, ...]:
+    """What was changed, a line each; nothing is written where nothing is to be.
+
+    `read`: the file as it was when the bench began. Raises ConfigError where it is another by now, where a host is not
+    in it as a table, and where it can't be written.
+    """
+    found, lines = [s for s in suggestions if s.rate is not None or s.concurrency is not None], list[str]()
+    if not found:
+        return ()
+    try:
+        target = path.resolve()
+        if target.read_bytes() != read:
+            raise ConfigError(f"{path}: was changed while the bench ran: nothing was written to it")
+        mode = stat.S_IMODE(target.stat().st_mode)
+        document = tomlkit.parse(read.decode("utf-8-sig"))
+        for each in found:
+            lines += _set(document, each, path)
+        replace_file(target, tomlkit.dumps(document).encode(), mode=mode)
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be written: {error.strerror}") from error
+    except TOMLKitError as error:
+        raise ConfigError(f"{path}: is not TOML: {error}") from error
+    return tuple(lines)
+
+
+def _set(document: tomlkit.TOMLDocument, suggestion: Suggestion, path: Path) -> Iterable[str]:
+    host = document.get("hosts", {}).get(suggestion.host)
+    if not isinstance(host, (AbstractTable, tomlkit.items.InlineTable)):
+        raise ConfigError(f"{path}: hosts.{suggestion.host}: stands there in a way that can't be changed")
+    if suggestion.rate is not None:
+        rates = list(suggestion.rate)
+        host["rate"] = rates[0] if len(rates) == 1 else rates
+        yield f"hosts.{suggestion.host}.rate = {', '.join(rates)}"
+    if suggestion.concurrency is not None:
+        host["concurrency"] = suggestion.concurrency
+        yield f"hosts.{suggestion.host}.concurrency = {suggestion.concurrency}"

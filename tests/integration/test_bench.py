@@ -1,0 +1,187 @@
+"""`bulkmove bench`: on a sandbox of its own, against real sources that are only read, and two saved benches told apart."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from bulkmove.sandbox.settings import RateWindow
+from tests.integration.moving import COMMAND, CREDENTIALS, Ended, Job, Stages, invoke, stage
+
+QUICK = ("--step", "0.3", "--latency", "20-30ms")
+RATE, ALLOWED, PRODUCTS = 100, 60, 60
+DAY = "100000/day"
+
+
+def products_of(job: Job) -> Job:
+    """A route that changes its own list, on a host that customers depend on."""
+    job.with_products()
+    job.hosts["sizing"] |= {"rate": [f"{RATE // 5}/0.2s", DAY], "burst": 1, "live": True}
+    return job
+
+
+def orders_of(job: Job) -> Job:
+    """Orders of such a host, into a file."""
+    job.hosts["old"] |= {"rate": f"{RATE // 5}/0.2s", "burst": 1, "live": True}
+    job.hosts["out"] = {"api": "files", "url": "staging"}
+    job.routes["staged"] = {
+        "source": "old.orders",
+        "target": "out.orders",
+        "mapper": "as-it-is",
+        "mode": "create",
+    }
+    return job
+
+
+def bench(job: Job, *arguments: str) -> Ended:
+    return job.run(*QUICK, *arguments, command="bench")
+
+
+@pytest.fixture(scope="module")
+def benched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Job, Ended]]:
+    """One bench on a sandbox that allows less than is configured, with all that it can leave behind."""
+    with stage(orders=10, products=PRODUCTS) as real:
+        job = products_of(Job(tmp_path_factory.mktemp("bench"), real))
+        files = ("--plot", str(job.folder / "a.svg"), "--save", str(job.folder / "a.json"))
+        asked = ("--allows", f"sizing={ALLOWED // 5}/0.2s,{DAY}", "--records", str(PRODUCTS))
+        yield job, bench(job, *asked, *files, "--write")
+
+
+def test_the_limit_of_a_host_is_found_and_no_real_host_is_asked(benched: tuple[Job, Ended]) -> None:
+    job, ended = benched
+    assert ended.code == ended.summary["exit"] == 0, ended.told
+    assert job.stage.total() == 0
+    (host,) = (line for line in ended.lines if line["type"] == "host")
+    assert (host["host"], host["ended"]) == ("sizing", "429")
+    assert 0.5 * ALLOWED <= host["safe_per_s"] < ALLOWED
+    refused = [line["offered_per_s"] for line in ended.lines if line["type"] == "step" and line["throttled"]]
+    assert refused
+    assert all(rate > host["safe_per_s"] for rate in refused)
+
+
+def test_a_step_tells_rates_percentiles_and_records(benched: tuple[Job, Ended]) -> None:
+    _, ended = benched
+    steps = [line for line in ended.lines if line["type"] == "step" and line["fault"] is None]
+    assert steps
+    for line in steps:
+        assert 0.02 <= line["p50_s"] <= line["p90_s"] <= line["max_s"]
+        assert line["sent"] >= 20
+        assert line["answered_per_s"] > 0
+        assert line["records_per_s"] > 0
+
+
+def test_what_is_suggested_is_written_into_the_file_and_the_time_is_foretold(
+    benched: tuple[Job, Ended],
+) -> None:
+    job, ended = benched
+    told = ended.summary["hosts"]["sizing"]["rate"]
+    assert told[1:] == [DAY], "a window that no bench can try stays"
+    assert 0.5 * ALLOWED - 1 <= int(told[0].removesuffix("/s")) < ALLOWED
+    assert f'rate = ["{told[0]}", "{DAY}"]' in job.file.read_text()
+    prediction = ended.summary["prediction"]
+    assert prediction["records"] == {"products": PRODUCTS}
+    assert prediction["requests"]["sizing"] > 3
+    assert 0 < prediction["low_s"] <= prediction["expected_s"] <= prediction["high_s"]
+    assert any(f"{DAY} can't be tried" in note for note in ended.notes)
+
+
+def test_what_is_left_behind_holds_no_secret_and_no_address(benched: tuple[Job, Ended]) -> None:
+    job, ended = benched
+    saved, drawn = (job.folder / "a.json").read_text(), (job.folder / "a.svg").read_text()
+    for text in (saved, drawn, ended.told):
+        assert job.stage.url not in text
+        assert not any(value in text for values in CREDENTIALS.values() for value in values.values())
+    assert ET.fromstring(drawn).tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314  made by the line above
+    for word in ("sizing (robosize)", "records a second", "429s", "p50"):
+        assert word in " ".join(drawn.split()), word
+    assert stat.S_IMODE((job.folder / "a.json").stat().st_mode) == 0o644
+
+
+def test_two_saved_benches_are_told_apart(benched: tuple[Job, Ended]) -> None:
+    saved = str(benched[0].folder / "a.json")
+    ended = invoke("bench", "compare", saved, saved, "--json")
+    assert (ended.code, ended.summary["type"]) == (0, "bench-summary")
+    changes = [line["change"] for line in ended.lines if line["type"] == "difference"]
+    assert set(changes) == {"same"}
+    text = invoke("bench", "compare", saved, saved).stdout
+    assert "nothing changed beyond noise" in text
+    wrong = invoke("bench", "compare", saved, "--json")
+    assert (wrong.code, wrong.summary["exit"]) == (2, 2)
+
+
+def test_real_sources_are_only_read_and_within_the_budget(job: Job) -> None:
+    ended = bench(orders_of(job), "--live-read", "--budget", "60")
+    assert ended.code == 0, ended.told
+    assert job.stage.written() == 0
+    assert 20 <= job.stage.total() == job.stage.count("merchantpro", "GET list") <= 60
+    assert ended.summary["prediction"]["records"] == {"staged": len(job.stage.orders)}
+    assert list(ended.summary["hosts"]) == ["old"]
+    assert not (job.folder / "staging").exists()
+
+
+def test_the_first_429_of_a_real_host_ends_it_and_targets_are_left_alone(
+    sandbox: Stages, tmp_path: Path
+) -> None:
+    real = sandbox(orders=300, rates=(RateWindow(10, 1.0, "merchantpro"),))
+    job = Job(tmp_path, real).with_orders()
+    job.hosts["old"] |= {"rate": f"{RATE}/s", "burst": 1}
+    ended = bench(job, "--live-read", "--max-duration", "1")
+    assert ended.code == 0, ended.told
+    assert [line["fault"] for line in ended.lines if line["type"] == "step"] == ["429"]
+    assert real.count("external-order") == real.written() == 0
+    assert ended.summary["prediction"] is None
+    assert any("the time was over" in note for note in ended.notes)
+
+
+def test_a_host_that_refuses_its_credentials_or_is_not_there_ends_it(job: Job) -> None:
+    orders_of(job).hosts["old"]["credentials"] = {"key": "demo-key", "secret": "wrong-secret"}
+    ended = bench(job, "--live-read")
+    assert ended.code == ended.summary["exit"] == 6, ended.told
+    assert "wrong-secret" not in ended.told
+    job.hosts["old"] |= {"url": "http://127.0.0.1:9", "credentials": CREDENTIALS["merchantpro"]}
+    ended = bench(job, "--live-read")
+    assert ended.code == ended.summary["exit"] == 5, ended.told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--allows", "odl=3/s"), "did you mean 'old'"),
+        (("--allows", "new=3"), "must be a whole number of requests and a period"),
+        (("--latency", "soon"), "is not like"),
+        (("--records", "many"), "must be a number of records"),
+        (("--route", "stage"), "did you mean 'staged'"),
+        (("--budget", "50"), "is for --live-read"),
+        (("--plot", "a.png"), "name it .svg"),
+        (("--live-read", "--allows", "new=3/s"), "asks the real hosts"),
+    ],
+)
+def test_a_mistake_is_told_before_anything_begins(job: Job, arguments: tuple[str, ...], said: str) -> None:
+    ended = bench(orders_of(job), *arguments)
+    assert ended.code == ended.summary["exit"] == 2
+    assert said in " ".join(ended.stderr.split())
+    assert job.stage.total() == 0
+
+
+def test_ctrl_c_ends_it_and_its_sandboxes(job: Job) -> None:
+    orders_of(job).write()
+    process = subprocess.Popen(
+        [*COMMAND, "bench", str(job.file), "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=job.folder,
+    )
+    assert process.stderr is not None
+    while b"counting" not in process.stderr.readline():  # warnings come first
+        assert process.poll() is None
+    os.kill(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    assert out.decode().splitlines()[-1].startswith('{"type":"bench-summary","exit":130')

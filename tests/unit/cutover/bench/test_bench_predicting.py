@@ -1,0 +1,250 @@
+"""How long a migration takes by its rehearsals, what a ladder speaks for, and two benches told apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bulkmove.cutover.bench.comparing import compare_benches
+from bulkmove.cutover.bench.predicting import Sizes, Terms, loads_at, predict, records_within
+from bulkmove.cutover.bench.probing import Ended, HostSteps
+from bulkmove.cutover.bench.rehearsing import Rehearsal
+from bulkmove.cutover.bench.result import FORMAT, Bench, load_bench, save_bench
+from bulkmove.cutover.bench.samples import Spread
+from bulkmove.cutover.bench.steps import Step
+from bulkmove.cutover.bench.suggesting import suggest, window_of
+from bulkmove.cutover.bench.writing import write_suggestions
+from bulkmove.errors import ConfigError
+from bulkmove.model import Counts
+from bulkmove.pipeline.forecast import HostLimits, Load
+from bulkmove.settings import Window
+
+
+def rehearsal(
+    records: int,
+    reading: int,
+    writing: int,
+    *,
+    seconds: float = 1.0,
+    rejected: int = 0,
+    is_array: bool = True,
+    paces: dict[str, float] | None = None,
+) -> Rehearsal:
+    return Rehearsal(
+        records=records,
+        seconds=seconds,
+        loads=(
+            Load("orders", "old", "reading", reading, 0),
+            Load("orders", "new", "keys", 1, 0),
+            Load("orders", "new", "writing", writing, 0),
+        ),
+        counts={"orders": Counts(written=records - rejected, rejected=rejected)},
+        probes={},
+        page_limits={"orders": 100},
+        arrays={"orders": 100} if is_array else {},
+        targets={"orders": "new"},
+        paces=paces or {},
+    )
+
+
+def terms(old: int = 20, new: int = 30) -> Terms:
+    hosts = [
+        HostLimits(name=name, windows=(Window(rate, 1.0),), burst=1, concurrency=16, latency_s=0.05)
+        for name, rate in (("old", old), ("new", new))
+    ]
+    return Terms(hosts, {"orders": ()})
+
+
+FREE = [rehearsal(5000, 96, 50), rehearsal(20_000, 250, 200)]
+
+
+def test_requests_grow_as_two_rehearsals_differ_and_a_page_at_least() -> None:
+    found = {load.step: load.requests for load in loads_at(FREE, {"orders": 100_000})}
+    assert found == {"reading": 250 + round(80_000 * 154 / 15_000) + 1, "keys": 1, "writing": 1000}
+    lazy = [rehearsal(5000, 96, 50), rehearsal(20_000, 200, 200)]
+    reading = next(load for load in loads_at(lazy, {"orders": 100_000}) if load.step == "reading")
+    assert reading.requests == 200 + 816, "no page holds more than it can"
+
+
+def test_a_rehearsal_of_all_records_is_taken_as_it_was() -> None:
+    assert {load.requests for load in loads_at([FREE[0]], {"orders": 5000})} == {96, 1, 50}
+
+
+def test_records_that_only_the_sandbox_makes_a_mapper_reject_are_written() -> None:
+    partly = rehearsal(5000, 96, 40, rejected=2500)
+    arrays, single = (
+        next(load for load in loads_at([made], {"orders": 5000}) if load.step == "writing")
+        for made in (partly, rehearsal(5000, 96, 2500, rejected=2500, is_array=False))
+    )
+    assert arrays.requests == 50, "each array is full when all are written"
+    assert single.requests == 5000
+    nothing = replace(rehearsal(5000, 96, 0, rejected=5000), loads=(Load("orders", "old", "reading", 96, 0),))
+    assert Load("orders", "new", "writing", 50, 0) in loads_at([nothing], {"orders": 5000})
+
+
+def test_the_slowest_host_and_what_the_rehearsal_took_beside_it_make_the_time() -> None:
+    limited = rehearsal(5000, 96, 50, seconds=96 * 1.01 / 20 + 0.8, paces={"old": 20 / 1.01})
+    told = predict(Sizes(FREE, [limited]), terms(), {"orders": 20_000})
+    assert told.low_s == pytest.approx(249 / 20)
+    assert told.expected_s == pytest.approx(249 / 20 * 1.01 + 0.8, abs=0.1)
+    assert told.low_s < told.expected_s < told.high_s
+    assert told.bottleneck is not None
+    assert told.bottleneck.host == "old"
+    assert told.requests == {"old": 250, "new": 201}
+
+
+def test_a_host_that_a_run_does_not_keep_busy_takes_longer_in_the_same_proportion() -> None:
+    seconds = 96 * 1.01 / 20 / 0.9
+    busy = rehearsal(5000, 96, 50, seconds=seconds, paces={"old": 0.9 * 20 / 1.01})
+    told = predict(Sizes(FREE, [busy]), terms(), {"orders": 20_000})
+    assert told.expected_s == pytest.approx(249 / 20 * 1.01 / 0.9, rel=0.02)
+
+
+def test_where_no_limit_holds_it_up_it_is_the_pace_of_each_further_record() -> None:
+    limited = [rehearsal(10_000, 140, 100, seconds=2.0), rehearsal(30_000, 350, 300, seconds=4.0)]
+    told = predict(Sizes(FREE, limited), terms(100_000, 100_000), {"orders": 100_000})
+    assert told.expected_s == pytest.approx(4.0 + 70_000 * 2.0 / 20_000, rel=0.01)
+    assert told.low_s == pytest.approx(0.85 * told.expected_s), (
+        "no limit of a host says how long it takes at least"
+    )
+
+
+def test_as_many_records_are_rehearsed_as_the_limits_let_through_in_time() -> None:
+    count = records_within(FREE, terms(old=10), 20.0, most=50_000)
+    reading = next(load for load in loads_at(FREE, {"orders": count}) if load.step == "reading")
+    assert 190 <= reading.requests <= 202
+    assert records_within(FREE, terms(old=10), 1000.0, most=700) == 700
+
+
+def steps(*faults: str | None, latency_s: float = 0.05, most_at_once: int = 3) -> tuple[Step, ...]:
+    return tuple(
+        Step(
+            offered=4.0 * number,
+            seconds=3.0,
+            sent=60,
+            answered=4.0 * number,
+            records=400.0 * number,
+            throttled=int(fault == "429"),
+            failed=0,
+            most_at_once=most_at_once,
+            latency=Spread(p50=latency_s, p90=2 * latency_s, max=2 * latency_s),
+            fault=fault,  # type: ignore[arg-type]  # its text
+        )
+        for number, fault in enumerate(faults, start=1)
+    )
+
+
+def found(reason: str, made: tuple[Step, ...], **values: object) -> HostSteps:
+    safe = next((step for step in reversed(made) if step.fault is None), None)
+    usual = HostSteps(
+        host="old",
+        api="merchantpro",
+        windows=(Window(20, 1.0), Window(3600, 3600.0)),
+        allowed=19.8,
+        concurrency=16,
+        steps=made,
+        safe=safe,
+        ended=Ended(reason, "answers 429 at 12/s"),
+    )
+    return replace(usual, **values)  # type: ignore[arg-type]  # fields of HostSteps by name
+
+
+def test_a_host_that_serves_all_that_is_configured_is_left_as_it_is() -> None:
+    told = suggest(found("configuration", steps(None, None)))
+    assert (told.rate, told.concurrency) == (None, None)
+
+
+def test_what_was_served_is_suggested_and_a_window_that_was_not_tried_stays() -> None:
+    told = suggest(found("429", steps(None, None, "429")))
+    assert told.rate == ("80/10s", "3600/h")
+    assert told.concurrency is None
+
+
+def test_answers_that_take_long_need_more_in_flight() -> None:
+    told = suggest(found("configuration", steps(None, None, latency_s=1.5, most_at_once=24)))
+    assert told.concurrency == 36
+    assert told.rate is None
+    assert suggest(found("configuration", steps(None, None, most_at_once=12))).concurrency is None, (
+        "16 is enough"
+    )
+
+
+def test_where_answers_wait_in_a_queue_no_more_are_let_in() -> None:
+    assert suggest(found("slow", steps(None, None, "slow", most_at_once=5))).concurrency == 8
+    assert suggest(found("late", steps(None, None, "late", most_at_once=5))).concurrency is None
+
+
+@pytest.mark.parametrize(
+    ("rate", "window"), [(37.9, "37/s"), (4.27, "42/10s"), (0.35, "21/min"), (0.001, "1/min")]
+)
+def test_a_rate_is_spelled_in_whole_requests(rate: float, window: str) -> None:
+    assert str(window_of(rate)) == window
+
+
+TEXT = """\
+name = "x"  # a comment
+[hosts.old]   # the old shop
+api = "merchantpro"
+rate = ["20/s", "3600/h"]    # as agreed
+burst = 1
+"""
+
+
+def test_a_suggestion_is_written_among_the_comments_and_with_the_files_own_mode(tmp_path: Path) -> None:
+    file = tmp_path / "migration.toml"
+    file.write_text(TEXT)
+    file.chmod(0o640)
+    told = replace(suggest(found("429", steps(None, None, "429"))), concurrency=24)
+    assert len(write_suggestions(file, TEXT.encode(), [told])) == 2
+    assert file.read_text() == TEXT.replace('"20/s"', '"80/10s"') + "concurrency = 24\n"
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_file_that_was_changed_meanwhile_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "migration.toml"
+    file.write_text(TEXT + "# by somebody else\n")
+    with pytest.raises(ConfigError, match="changed while the bench ran"):
+        write_suggestions(file, TEXT.encode(), [suggest(found("429", steps(None, "429")))])
+    assert file.read_text() == TEXT + "# by somebody else\n"
+
+
+def test_nothing_is_written_where_nothing_is_suggested(tmp_path: Path) -> None:
+    assert (
+        write_suggestions(tmp_path / "none.toml", b"", [suggest(found("configuration", steps(None)))]) == ()
+    )
+
+
+def bench(made: tuple[Step, ...]) -> Bench:
+    host = found("429", made)
+    return Bench(
+        FORMAT, "x", "2026-01-01T00:00:00+00:00", "1", "the sandbox", "even", (host,), (suggest(host),)
+    )
+
+
+def test_a_bench_is_kept_whole_and_no_other_file_is_overwritten(tmp_path: Path) -> None:
+    file, other = tmp_path / "a.json", tmp_path / "other.json"
+    save_bench(file, bench(steps(None, None)))
+    save_bench(file, bench(steps(None, "429")))
+    assert load_bench(file) == bench(steps(None, "429"))
+    other.write_text("{}")
+    with pytest.raises(ConfigError, match="no saved bench"):
+        save_bench(other, bench(steps(None)))
+    assert other.read_text() == "{}"
+
+
+def test_only_what_differs_by_more_than_noise_is_better_or_worse() -> None:
+    before = bench(steps(None, None, "429"))
+    assert {
+        each.change for each in compare_benches(before, bench(steps(None, None, "429", latency_s=0.055)))
+    } == {"same"}
+    worse = compare_benches(before, bench(steps(None, "429", "429", latency_s=0.1)))
+    changed = {
+        (each.offered, each.what): (each.change, each.ratio) for each in worse if each.change != "same"
+    }
+    assert changed[None, "safe rate"] == ("worse", 0.5)
+    assert changed[4.0, "p50"] == ("worse", 2.0)
+    assert changed[8.0, "429"] == ("worse", None)
+    better = compare_benches(bench(steps(None, "429", "429", latency_s=0.1)), before)
+    assert all(each.change in {"better", "same"} for each in better)
