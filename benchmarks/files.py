@@ -1,6 +1,6 @@
 """Rows a second from file to file, beside a bare loop that does the same without any promise, in the same run.
 
-    python benchmarks/files.py [--rows 100000] [--rounds 3] [--profile jsonl]
+    python -m benchmarks.files [--rows 100000] [--rounds 3] [--profile jsonl]
 
 The rows are MerchantPro orders of some 3 KB. Both read a file row by row, decode it, encode it again and write it; the
 loop with the same compression, in members of as many bytes, but with neither ledger nor intents, and one fsync at the

@@ -1,6 +1,6 @@
 """What a mapping in the configuration costs beside the hand-written mapper that does the very same.
 
-    python benchmarks/mapper_cost.py [--orders 2000] [--rounds 15]
+    python -m benchmarks.mapper_cost [--orders 2000] [--rounds 15]
 
 Maps the sandbox's orders with each built-in mapper and with the `[routes.orders.fields]` table that `bulkmove init
 --from … --to …` writes, in turns, and prints the median microseconds a record of each, and their ratio. Every body of

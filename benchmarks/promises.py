@@ -1,6 +1,6 @@
 """What each promise costs: the same job with one of them taken out, in turn with the whole, in the same run.
 
-    python benchmarks/promises.py [--orders 20000] [--rounds 5]
+    python -m benchmarks.promises [--orders 20000] [--rounds 5]
 
 MerchantPro orders go to the external-order API of one sandbox, unlimited, 100 a page and a batch. What is taken out is
 taken out here alone, by replacing functions; none of it is a setting, but for `synchronous` and `check_bodies`. The

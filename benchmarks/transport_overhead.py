@@ -1,6 +1,6 @@
 """What the transport costs over bare aiohttp, and how near it comes to the rates that it is allowed.
 
-    python benchmarks/transport_overhead.py [--uvloop] [--seconds 4]
+    python -m benchmarks.transport_overhead [--uvloop] [--seconds 4]
 
 The first table interleaves short rounds of GETs and POSTs through aiohttp alone and through the transport, and prints the
 ratio of the medians. The second runs each window for some seconds and prints the share of the allowed rate that
