@@ -16,14 +16,18 @@ class NewNames:
     def __init__(self) -> None:
         self._filter: BloomFilter | None = None
         self._salts: dict[tuple[Kind, str], int] = {}
+        self._is_forgotten = False
 
     def begin(self, kind: Kind, place: str) -> None:
         """The place is new and holds nothing; from here on `add` is told of everything that comes into it."""
+        if self._is_forgotten:
+            return
         self._filter = self._filter or BloomFilter()
         self._salts[kind, place] = hash((kind, place))
 
     def forget(self) -> None:
-        """From here on others put names down, too."""
+        """From here on others put names down, too, also into places that are still to be made."""
+        self._is_forgotten = True
         self._filter = None
         self._salts.clear()
 

@@ -42,12 +42,6 @@ def move(connection: sqlite3.Connection, *, route: int, by: Mapping[State, int])
     connection.executemany(_MOVE, [(route, state, count) for state, count in changes.items() if count])
 
 
-def recount(connection: sqlite3.Connection, *, route: int) -> None:
-    """Tally a route's records anew, after a change too wide to be told in numbers."""
-    connection.execute("DELETE FROM tallies WHERE route = ?", (route,))
-    move(connection, route=route, by=counted(connection, route))
-
-
 def bodies(connection: sqlite3.Connection, route: int) -> Counter[State]:
     """Bodies by state, as tallied."""
     rows = connection.execute("SELECT state, bodies FROM tallies WHERE route = ?", (route,))

@@ -119,6 +119,16 @@ def forget(connection: sqlite3.Connection, *, route: int) -> None:
     connection.execute("DELETE FROM undoing_bodies WHERE route = ?", (route,))
 
 
+def half_written(connection: sqlite3.Connection, *, route: int) -> tuple[int, str | None]:
+    """How many open bodies were written before, whole or in part, and the first one's record."""
+    count, first = connection.execute(
+        "SELECT count(*), min(r.source_id) FROM written AS w JOIN records AS r"
+        " ON r.route = w.route AND r.source_id = w.source_id AND r.body = w.body WHERE w.route = ? AND r.state IN (3, 4)",
+        (route,),
+    ).fetchone()
+    return count, first
+
+
 def next_rows(
     connection: sqlite3.Connection, *, route: int, after: int, most: int, steps: Sequence[str] | None
 ) -> list[PlannedRow]:

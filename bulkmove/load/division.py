@@ -30,10 +30,6 @@ class Division:
             self._left.update(item.member for item in piece)
         self._whole = {item.member: item for group in groups for item in group if item.member in self._left}
 
-    def whole(self, item: Item) -> Item:
-        """The body that the piece is of."""
-        return self._whole[item.member]
-
     def send(self, pieces: Iterable[Item]) -> None:
         """These are on their way, until they end."""
         self._on_the_wire.update(item.member for item in pieces)

@@ -142,8 +142,8 @@ class Loader:
             self._rows_held = {row: held for row, held in self._rows_held.items() if held[0] > now}
         for item in batch.items:
             if item.target_id is not None:
-                body = item if batch.division is None else batch.division.whole(item)
-                self._rows_held[item.target_id] = (unsettled_at + self._lane.settle_s, body.encoded)
+                # Of a piece its own: the whole body, which goes next, would be undone by it.
+                self._rows_held[item.target_id] = (unsettled_at + self._lane.settle_s, item.encoded)
 
     def _note_rows(self, batch: Batch, open_members: set[tuple[str, int]]) -> None:
         for item in batch.items:

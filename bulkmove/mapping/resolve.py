@@ -226,6 +226,8 @@ def _names(name: str, function: Any, attribute: str) -> tuple[str, ...]:
 
 def _fields_used(name: str, function: Any) -> FieldsUsed:
     given = getattr(function, "fields_used", None)
+    if given is not None and getattr(getattr(function, "__wrapped__", None), "fields_used", None) is given:
+        return None  # `functools.wraps` copied it from the mapper within: what is around that may read more
     return given if given is None or callable(given) else _names(name, function, "fields_used")
 
 

@@ -14,7 +14,7 @@ import anyio
 from bulkmove.config import load_migration
 from bulkmove.errors import ConfigError, single_error
 from bulkmove.ledger import failing, open_ledger
-from bulkmove.ledger.aside import put_aside, take_back
+from bulkmove.ledger.aside import put_aside
 from bulkmove.ledger.copying import ledger_or_copy
 from bulkmove.ledger.failing import Group, Selection
 from bulkmove.ledger.file import is_locked
@@ -340,10 +340,6 @@ class Migration:
         """
         path = self.settings.ledger
         return put_aside(path) if path.exists() else None
-
-    def take_back_ledger(self, aside: Path) -> bool:
-        """Put a ledger that was put aside in its place again, unless the new one holds a record; whether it was."""
-        return take_back(self.settings.ledger, aside)
 
 
 @asynccontextmanager

@@ -149,7 +149,9 @@ async def _stream(job: RouteJob, loader: Loader) -> None:
                 items = [] if job.is_ending else await take(job, records, span)
             await loader.put(await job.admitted(items))
             if job.is_ending:
-                await anyio.sleep_forever()  # the reading is about to be cut off: no further page is asked for
+                await (
+                    anyio.sleep_forever()
+                )  # the reading is about to be cut off: no further page is asked for
 
     async with Tally() as tally:
         try:

@@ -35,10 +35,6 @@ class Steering:
         self.concurrency = host.concurrency
 
     @property
-    def is_set_by_hand(self) -> bool:
-        return self._windows_by_hand is not None
-
-    @property
     def in_flight(self) -> int:
         return self._gate.in_flight
 

@@ -76,8 +76,9 @@ class Wire:
 
     def wait_s(self, now: float) -> float:
         """Seconds until the next one may set out."""
+        wait_s = self._crowded_until() - LONGEST_IN_LINE_S - now
         if not self._gap_s:
-            return 0.0
+            return wait_s if wait_s > LEAST_WAIT_S else 0.0
         before = self._waiting + self._is_writing
         lead_s = max(self._usual_s, self._lead_s)
         ready_at = self._last + self._gap_s * (before + 1) - lead_s
@@ -87,8 +88,18 @@ class Wire:
             is_short = connecting == 1 and self._gap_s <= LONGEST_IN_LINE_S
             late_s = min(self._gap_s, lead_s + LATE_S) if is_short else self._gap_s
             ready_at = max(ready_at, self._set_out + late_s)
-        wait_s = ready_at - now
+        wait_s = max(wait_s, ready_at - now)
         return wait_s if wait_s > LEAST_WAIT_S else 0.0
+
+    def _crowded_until(self) -> float:
+        """When the windows have room for one more behind those that have set out: sooner it would only stand in line."""
+        ahead = self._on_the_way - self._is_writing
+        ends = [
+            self._moments[ahead - count] + span_s
+            for count, span_s in self._spans
+            if ahead < count <= len(self._moments) + ahead
+        ]
+        return max(ends, default=-math.inf)
 
     def set_off(self, now: float) -> None:
         """One sets out; to be followed by `sent`, whatever becomes of it, and before it by `turn` where there is a line."""
@@ -124,8 +135,9 @@ class Wire:
         if self._windows and not had_turn:
             self._moments.append(now)
         if had_turn and self._is_writing:
-            self._moments[-1] = now
             self._is_writing = False
+            if self._moments:  # none are kept where other windows hold meanwhile
+                self._moments[-1] = now
             self._rouse()
 
     def _note_way(self, took_s: float) -> None:
@@ -140,6 +152,7 @@ class Wire:
         gap_s = max(gaps, default=0.0) / self._share
         is_kept = self._burst == 1 and (gap_s >= SHORTEST_EXACT_S or self._is_strict)
         self._gap_s = gap_s + min(GUARD * gap_s, MOST_GUARD_S) if is_kept else 0.0
+        self._rouse()
 
     def _due_s(self, now: float) -> float:
         if self._is_writing:

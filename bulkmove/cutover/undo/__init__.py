@@ -92,10 +92,25 @@ async def _chosen(plan: MigrationPlan, ledger: SqliteLedger) -> MigrationPlan:
 
 async def _begin(plan: MigrationPlan, ledger: SqliteLedger, *, is_whole: bool) -> None:
     """From here on the routes are undone, as far as it goes, unless some of their records alone are."""
+    if is_whole:
+        await _refuse_half_written(plan, ledger)
     await ledger.begin_run(undone.UNDO)
     for name in plan.routes if is_whole else ():
         begun = partial(undone.note_begun, route=ledger.number_of(name), at=clock.now())
         await ledger.change(begun)
+
+
+async def _refuse_half_written(plan: MigrationPlan, ledger: SqliteLedger) -> None:
+    """What of a row stands for good shows once its record is settled; and what is undone is never run again."""
+    begun = await ledger.ask(undone.undone_routes)
+    for name in plan.routes.keys() - begun.keys():
+        count, first = await ledger.ask(partial(undoing.half_written, route=ledger.number_of(name)))
+        if count:
+            records = "1 record was" if count == 1 else f"{count} records were"
+            raise LedgerRefusedError(
+                f"route {name}: {records} written before and {'is' if count == 1 else 'are'} open again (record {first},"
+                " say): let run, or delta, finish first, then undo"
+            )
 
 
 def _refuse_other_target(name: str, known: str, route: RoutePlan) -> None:

@@ -50,6 +50,7 @@ def test_all_is_looked_for_once_others_put_names_down_too() -> None:
     names.begin("key in", "new")
 
     names.forget()
-    names.add("key in", "new", ["1"])
+    names.begin("key in", "newer")
 
     assert names.candidates("key in", "new", ["1", "2"]) == ["1", "2"]
+    assert names.candidates("key in", "newer", ["1", "2"]) == ["1", "2"]

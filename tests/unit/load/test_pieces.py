@@ -13,7 +13,7 @@ import pytest
 
 from bulkmove.entries import Item
 from bulkmove.errors import InDoubtError, RequestFailedError
-from bulkmove.ledger import keeping
+from bulkmove.ledger import keeping, undoing
 from bulkmove.ledger.story import story
 from bulkmove.load.loader import Loader, open_loader
 from bulkmove.model import Counts, JsonObject, Verdict, WriteItem, WriteResult
@@ -136,6 +136,23 @@ async def test_where_a_piece_failed_its_bodies_stay_open_and_go_whole(
         assert [list(request[0].body) for request in it.shop.requests] == [["tags", "type"]] * len(failed)
         assert is_right(it.shop)
         assert await it.ledger.counts("r") == Counts(written=ROWS)
+
+
+async def test_what_stands_half_written_is_told_to_who_would_undo_it(bench: OpenBench) -> None:
+    async def fail(of_: Shop, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
+        if "type" in items[0].body:
+            raise RequestFailedError("x")
+        return await apply_all(of_, items)
+
+    async with bench(shop(fail)) as it:
+        await it.ledger.begin_keeping("r", is_own_list=False, rows=True)
+        number = it.ledger.number_of("r")
+        assert await it.ledger.ask(partial(undoing.half_written, route=number)) == (0, None)
+        async with open_loader(it.lane(), batch_size=None, writers=1) as loader:
+            await send(loader, await crossed(it))
+        count, first = await it.ledger.ask(partial(undoing.half_written, route=number))
+        assert count == ROWS
+        assert first in await it.open_ids()
 
 
 def refusing(row: str, field: str) -> Answer:

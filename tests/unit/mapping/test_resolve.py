@@ -267,3 +267,19 @@ def test_a_file_that_failed_is_loaded_anew_once_it_is_mended(write: Write, tmp_p
     told("m.py:keep", tmp_path)
     write("mended_later.py", "")
     assert call(resolve_mapper("m.py:keep", tmp_path), {"id": 1}) == {"kept": 1}
+
+
+def test_what_wraps_a_mapper_may_read_more_than_the_mapper_does(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import functools\n"
+        "from bulkmove.mapping.builtin.external_order import order_to_external_order\n"
+        "@functools.wraps(order_to_external_order)\n"
+        "def mapper(record, context):\n"
+        "    return {**order_to_external_order(record, context), 'note': record.get('customer_note')}\n"
+        "@functools.wraps(order_to_external_order)\n"
+        "def told(record, context):\n"
+        "    return order_to_external_order(record, context)\n"
+        "told.fields_used = ('id', 'customer_note')\n"
+    )
+    assert resolve_mapper("mine.py:mapper", tmp_path).fields_used is None
+    assert resolve_mapper("mine.py:told", tmp_path).fields_used == ("id", "customer_note")

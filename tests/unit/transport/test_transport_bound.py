@@ -193,3 +193,54 @@ def test_after_a_refusal_even_close_slots_are_kept_one_by_one(run_virtually: Run
         assert len(times) > 400
 
     run_virtually(scenario())
+
+
+def test_other_windows_between_its_turn_and_the_wire_leave_the_line_as_it_was(
+    run_virtually: RunVirtually,
+) -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        gate = Gate((Window(4, 1.0),), burst=1, concurrency=9, clock=loop.time)
+        first = await gate.acquire()
+        await gate.turn(first)
+        gate.set_limits((Window(5000, 3600.0),), concurrency=9)
+        gate.sent(first)
+        gate.release(first)
+        gate.set_limits((Window(4, 1.0),), concurrency=9)
+        with anyio.fail_after(5):
+            second = await gate.acquire()
+            await gate.turn(second)
+        gate.release(second)
+        assert gate.in_flight == 0
+
+    run_virtually(scenario())
+
+
+@pytest.mark.parametrize("windows", [(Window(80, 60.0),), (Window(1000, 60.0),)])
+def test_nobody_stands_in_line_for_long_with_an_idle_connection(
+    run_virtually: RunVirtually, windows: Sequence[Window]
+) -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        gate = Gate((Window(200, 60.0),), burst=1, concurrency=50, clock=loop.time)
+        stood: list[float] = []
+
+        async def go_on(until: float) -> None:
+            while loop.time() < until:
+                slot = await gate.acquire()
+                await anyio.sleep(0.01)
+                began = loop.time()
+                await gate.turn(slot)
+                stood.append(loop.time() - began)
+                gate.sent(slot)
+                await anyio.sleep(0.1)
+                gate.release(slot)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(40):
+                group.start_soon(go_on, loop.time() + 150)
+            await anyio.sleep(30)
+            gate.set_limits(windows, concurrency=50)
+        assert max(stood) < 0.3
+
+    run_virtually(scenario())
