@@ -25,7 +25,6 @@ import msgspec
 
 from benchmarks.end_to_end import FIELDS, Figures, timed, with_bulkmove
 from bulkmove.cli.tuning import tune
-from bulkmove.ledger.names import NewNames
 from bulkmove.pipeline import backlog
 from bulkmove.sandbox.process import sandbox_process
 from bulkmove.sandbox.settings import SandboxSettings
@@ -48,10 +47,6 @@ def _plain_collector() -> None:
     gc.set_threshold(700, 10, 10)
 
 
-def _look_always() -> None:
-    patch.object(NewNames, "begin", lambda *_: None).start()
-
-
 def _many_readers() -> None:
     backlog.LEAST_READERS = backlog.FIRST_READERS = 1000
 
@@ -66,7 +61,6 @@ LEVERS = (
     Lever("without asking for the fields used alone", fields="all fields"),
     Lever("without uvloop", is_uvloop=False),
     Lever("without a tuned collector (freeze, higher threshold)", _plain_collector),
-    Lever("without telling new ids and keys from memory", _look_always),
     Lever("without fewer readers while pages wait", _many_readers),
     Lever("with msgspec to decode, in place of orjson", _decode_by_msgspec),
     Lever("with malloc told to keep its blocks", environment={"GLIBC_TUNABLES": _BLOCKS_KEPT}),

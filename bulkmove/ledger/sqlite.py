@@ -32,7 +32,6 @@ from bulkmove.ledger.before import LedgerBefores
 from bulkmove.ledger.file import explained, this_machine
 from bulkmove.ledger.lane import ReadLane, WriteLane
 from bulkmove.ledger.looking_back import LedgerSweep, LedgerUnconfirmed, RouteInLedger
-from bulkmove.ledger.names import NewNames
 from bulkmove.model import Counts, State
 
 # A run that is going says so in the ledger at least this often; what it sent, it sent no later than that.
@@ -61,7 +60,6 @@ class SqliteLedger:
         self._new_ids: dict[str, set[str]] = {}
         self._new_claims: dict[str, dict[str, tuple[str, str]]] = {}
         self._new_chunks: set[int] = set()
-        self._names = NewNames()
         self._retried_alone: set[str] = set()
         self._keeping: set[str] = set()
 
@@ -74,8 +72,6 @@ class SqliteLedger:
     async def begin_run(self, kind: str = "run") -> None:
         """A new run, or retry: its number marks what it writes, its last sign of life dates what it may have sent."""
         now = clock.now()
-        if kind != "run":
-            self._names.forget()
         runs = await self._reader.run(questions.last_run)
         self._run = 1 if runs is None else runs[0] + 1
         row = (self._run, now, now, clock.UP_SINCE, kind)
@@ -124,7 +120,6 @@ class SqliteLedger:
 
     async def save_route(self, route: str, fingerprint: str) -> None:
         """Add the route, or give it a new fingerprint."""
-        is_new = route not in self._routes
         await self._put(
             lambda c: c.execute(
                 "INSERT INTO routes (name, fingerprint) VALUES (?, ?)"
@@ -133,8 +128,6 @@ class SqliteLedger:
             )
         )
         self._routes = await self._reader.run(questions.routes)
-        if is_new:
-            self._names.begin("id of", route)
 
     async def drop_rejected_bodies(self, route: str) -> None:
         """What was rejected is mapped anew where it is retried, whatever was made of it before."""
@@ -143,13 +136,10 @@ class SqliteLedger:
 
     async def save_list(self, name: str) -> None:
         """Add a target's list, named by address and stream."""
-        is_new = name not in self._lists
         await self._put(lambda c: c.execute("INSERT OR IGNORE INTO lists (name) VALUES (?)", (name,)))
         self._lists = dict(
             await self._reader.run(lambda c: c.execute("SELECT name, id FROM lists").fetchall())
         )
-        if is_new:
-            self._names.begin("key in", name)
 
     async def progress(self, route: str) -> RouteProgress:
         return await self._reader.run(
@@ -215,9 +205,8 @@ class SqliteLedger:
     async def known(self, route: str, ids: Sequence[str]) -> set[str]:
         """Those of the source ids that were put down, durable or not."""
         fresh = self._new_ids.get(route, set())
-        candidates = self._names.candidates("id of", route, ids)
-        found = {each for each in candidates if each in fresh}
-        asked = [each for each in candidates if each not in found]
+        found = {each for each in ids if each in fresh}
+        asked = [each for each in ids if each not in found]
         if asked:
             found |= await self._reader.run(partial(questions.known, route=self._routes[route], ids=asked))
         return found
@@ -282,9 +271,7 @@ class SqliteLedger:
     ) -> None:
         self._new_chunks.add(chunk)
         self._new_ids.setdefault(route, set()).update(ids)
-        self._names.add("id of", route, ids)
         if target_list is not None:
-            self._names.add("key in", target_list, claims)
             self._new_claims.setdefault(target_list, {}).update(claims)
 
     def _forget(
@@ -357,7 +344,6 @@ class SqliteLedger:
 
     async def add_keys(self, target_list: str, keys: Sequence[TargetKey]) -> None:
         number = self._lists[target_list]
-        self._names.add("key in", target_list, [each.key for each in keys])
         await self._put(lambda c: changes.add_keys(c, list_id=number, keys=keys), wait=False)
 
     async def drop_keys(self, target_list: str) -> None:
@@ -373,9 +359,6 @@ class SqliteLedger:
     async def find_keys(self, target_list: str, keys: Sequence[str]) -> dict[str, TargetKey]:
         """What is known of these natural keys: the rows that held them, and who claims them."""
         fresh = self._new_claims.get(target_list, {})
-        keys = self._names.candidates("key in", target_list, keys)
-        if not keys:
-            return {}
         owners = {key: fresh[key] for key in keys if key in fresh}
         found = await self._reader.run(partial(questions.keys, list_id=self._lists[target_list], wanted=keys))
         for key, owner in owners.items():
