@@ -102,18 +102,21 @@ def wishes_of(request: BenchRequest, settings: MigrationSettings) -> Wishes:
 
 def _latency(request: BenchRequest, settings: MigrationSettings) -> dict[str, Conditions]:
     """Of each host: its own, else what was given for all, else the usual."""
-    usual, own = _conditions(_USUAL_LATENCY), dict[str, Conditions]()
+    usual, own = _conditions(_USUAL_LATENCY, _USUAL_LATENCY), dict[str, Conditions]()
     for text in request.latency:
         host, _, value = text.rpartition("=")
         if host:
-            own[_host(settings, host, "--latency")] = _conditions(value)
+            own[_host(settings, host, "--latency")] = _conditions(value, text)
         else:
-            usual = _conditions(value)
+            usual = _conditions(value, text)
     return {**dict.fromkeys(settings.hosts, usual), **own}
 
 
-def _conditions(text: str) -> Conditions:
-    found = Latency.parse(text)
+def _conditions(value: str, text: str) -> Conditions:
+    try:
+        found = Latency.parse(value)
+    except ConfigError as error:
+        raise ConfigError(f"--latency {text}: {error}") from None
     return Conditions(low_s=found.low_s, high_s=found.high_s, has_tail=found.has_tail)
 
 

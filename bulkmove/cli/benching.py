@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
@@ -35,8 +36,9 @@ from bulkmove.cutover.bench import (
     save_bench,
     write_suggestions,
 )
-from bulkmove.cutover.bench.result import FORMAT
+from bulkmove.cutover.bench.result import FORMAT, refuse_foreign, refuse_place
 from bulkmove.cutover.bench.steps import Step
+from bulkmove.cutover.bench.writing import refuse_unwritable
 from bulkmove.errors import ConfigError
 from bulkmove.report.bench import NOTHING_WRITTEN, bench_parts, step_text, written_text
 from bulkmove.report.bench_json import bench_lines, step_line, summary_line
@@ -87,7 +89,7 @@ def perform(request: BenchRequest, ending: BenchEnding) -> int:
     settings, read = settings_for(request)
     warn(settings)
     wishes = wishes_of(request, settings)
-    _check_plot(request.plot)
+    _check_places(request)
     interruption, stopping = Interruption(has_nothing_to_lose=True), Stopping(anyio.Event())
     tune()
     with _shown(request.output) as shows:
@@ -107,7 +109,7 @@ def perform(request: BenchRequest, ending: BenchEnding) -> int:
     if request.write:
         lines = write_suggestions(request.file, read, told.suggestions)
         line = {"type": "written", "file": str(request.file), "changes": list(lines)}
-        _say(request.output, line, written_text(lines, str(request.file)))
+        _say(request.output, line, written_text(lines, str(request.file), told.suggestions))
     return interruption.exit_code or 0
 
 
@@ -182,14 +184,25 @@ def _say(output: Output, line: Mapping[str, object], text: str) -> None:
     click.echo(orjson.dumps(dict(line)) if output.as_json else text)
 
 
-def _check_plot(path: Path | None) -> None:
-    """A bench takes a minute: what would be missing at its end is told before. Raises ConfigError."""
-    if path is None:
-        return
+def _check_places(request: BenchRequest) -> None:
+    """A bench takes a minute: what could not be left behind at its end is told before. Raises ConfigError."""
+    if request.save is not None:
+        refuse_place(request.save, "--save")
+        refuse_foreign(request.save)
+    if request.plot is not None:
+        _check_plot(request.plot)
+    if request.write:
+        refuse_unwritable(request.file)
+
+
+def _check_plot(path: Path) -> None:
     if path.suffix != ".svg":
         raise ConfigError(f"--plot {path}: is drawn as SVG: name it .svg")
     if importlib.util.find_spec(_MATPLOTLIB) is None:
         raise ConfigError("--plot needs matplotlib: pip install 'bulkmove[report]' brings it")
+    refuse_place(path, "--plot")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise ConfigError(f"--plot {path}: is there already, and may not be written")
 
 
 def _draw(told: Bench, path: Path) -> None:

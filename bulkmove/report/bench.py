@@ -70,7 +70,8 @@ def _cells(step: Step, *, is_safe: bool) -> tuple[str, ...]:
 
 def _verdict(host: HostSteps) -> str:
     if host.safe is None:
-        return f"{host.host}: no rate was safe: {host.ended.text}"
+        said = "no rate was safe: it " if host.steps else ""
+        return f"{host.host}: {said}{host.ended.text}"
     most = host.safe.most_at_once
     return (
         f"{host.host}: {amounts.rate(host.safe.offered)}/s is safe, with {most} in flight at most;"
@@ -79,17 +80,20 @@ def _verdict(host: HostSteps) -> str:
 
 
 def suggestion_text(suggestion: Suggestion) -> str:
-    """What to write, or that what stands there is right."""
+    """What to write, that what stands there is right, or what is left to a person."""
     parts = []
     if suggestion.rate is not None:
         rates = ", ".join(f'"{each}"' for each in suggestion.rate)
         parts.append(f"rate = [{rates}]")
     if suggestion.concurrency is not None:
         parts.append(f"concurrency = {suggestion.concurrency}")
+    if not parts and suggestion.to_do is not None:
+        return f"{suggestion.host}: {suggestion.to_do}"
     if not parts:
         rates = ", ".join(suggestion.configured_rate)
         return f"{suggestion.host}: keep rate {rates} and concurrency {suggestion.configured_concurrency}"
-    return f"{suggestion.host}: suggested in [hosts.{suggestion.host}]: {', '.join(parts)}"
+    to_do = "" if suggestion.to_do is None else f"; {suggestion.to_do}"
+    return f"{suggestion.host}: suggested in [hosts.{suggestion.host}]: {', '.join(parts)}{to_do}"
 
 
 def _prediction(told: Prediction, width: int | None) -> Iterator[Text]:
@@ -105,10 +109,15 @@ def _prediction(told: Prediction, width: int | None) -> Iterator[Text]:
     )
 
 
-def written_text(lines: Sequence[str], file: str) -> str:
-    if not lines:
+def written_text(lines: Sequence[str], file: str, suggestions: Sequence[Suggestion]) -> str:
+    """What was written, and of which hosts nothing could be said."""
+    left = ", ".join(each.host for each in suggestions if each.to_do is not None)
+    if not lines and not left:
         return f"{file}: nothing to write, what stands there is right"
-    return "\n".join([f"{file}:", *(f"  {line}" for line in lines)])
+    unsaid = [f"no rate is written for {left}: see above what is left to do"] if left else []
+    if not lines:
+        return f"{file}: {unsaid[0]}"
+    return "\n".join([f"{file}:", *(f"  {line}" for line in (*lines, *unsaid))])
 
 
 def step_text(host: str, step: Step) -> str:

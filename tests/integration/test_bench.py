@@ -12,6 +12,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from bulkmove.cutover.bench import climbing
+from bulkmove.cutover.bench.probing import Ended as Ending
+from bulkmove.cutover.bench.samples import Spread
+from bulkmove.cutover.bench.steps import Step
 from bulkmove.sandbox.settings import RateWindow
 from tests.integration.moving import COMMAND, CREDENTIALS, Ended, Job, Stages, invoke, stage
 
@@ -132,7 +136,7 @@ def test_the_first_429_of_a_real_host_ends_it_and_targets_are_left_alone(
     real = sandbox(orders=300, rates=(RateWindow(10, 1.0, "merchantpro"),))
     job = Job(tmp_path, real).with_orders()
     job.hosts["old"] |= {"rate": f"{RATE}/s", "burst": 1}
-    ended = bench(job, "--live-read", "--max-duration", "1")
+    ended = bench(job, "--live-read", "--max-duration", "1", "--records", "5000")
     assert ended.code == 0, ended.told
     assert [line["fault"] for line in ended.lines if line["type"] == "step"] == ["429"]
     assert real.count("external-order") == real.written() == 0
@@ -155,7 +159,10 @@ def test_a_host_that_refuses_its_credentials_or_is_not_there_ends_it(job: Job) -
     [
         (("--allows", "odl=3/s"), "did you mean 'old'"),
         (("--allows", "new=3"), "must be a whole number of requests and a period"),
-        (("--latency", "soon"), "is not like"),
+        (("--latency", "soon"), "--latency soon: "),
+        (("--latency", "new=soon"), "--latency new=soon: "),
+        (("--save", "nowhere/a.json"), "there is no folder nowhere"),
+        (("--plot", "nowhere/a.svg"), "there is no folder nowhere"),
         (("--records", "many"), "must be a number of records"),
         (("--route", "stage"), "did you mean 'staged'"),
         (("--budget", "50"), "is for --live-read"),
@@ -168,6 +175,40 @@ def test_a_mistake_is_told_before_anything_begins(job: Job, arguments: tuple[str
     assert ended.code == ended.summary["exit"] == 2
     assert said in " ".join(ended.stderr.split())
     assert job.stage.total() == 0
+
+
+def test_a_file_that_is_no_saved_bench_is_refused_before_anything_begins(job: Job) -> None:
+    ended = bench(orders_of(job), "--save", str(job.file))
+    assert (ended.code, len(ended.lines)) == (2, 1)
+    assert "is no saved bench" in " ".join(ended.stderr.split())
+
+
+@pytest.mark.parametrize("rate", [None, "10/s"])
+def test_a_rate_that_nobody_set_is_told_as_such(
+    job: Job, monkeypatch: pytest.MonkeyPatch, rate: str | None
+) -> None:
+    async def climb(*_: object) -> tuple[list[Step], Ending]:
+        return [step], Ending("configuration", "served all that its rate lets out")
+
+    step = Step(9.9, 1.0, 20, 9.9, 9.9, 0, 0, 1, Spread(p50=0.02, max=0.03))
+    monkeypatch.setattr(climbing, "climb", climb)
+    orders_of(job).routes["staged"]["source"] = "new.orders"
+    job.hosts["new"].pop("rate", None)
+    job.hosts["new"] |= {} if rate is None else {"rate": rate, "burst": 1}
+    ended = bench(job, "--live-read", "--records", "5")
+    assert ended.code == 0, ended.told
+    (told,) = (line["to_do"] for line in ended.lines if line["type"] == "suggestion")
+    assert (told is not None and "no rate is set; tried at 10/s" in told) == (rate is None)
+    assert any("no rate is set" in note for note in ended.notes) == (rate is None)
+
+
+def test_a_file_that_may_not_be_written_is_refused_before_anything_begins(job: Job) -> None:
+    orders_of(job).write()
+    job.file.chmod(0o444)
+    ended = invoke("bench", str(job.file), "--write", "--json")
+    assert (ended.code, ended.summary["exit"]) == (2, 2)
+    assert "may not be written" in " ".join(ended.stderr.split())
+    assert not ended.lines[:-1]
 
 
 def test_ctrl_c_ends_it_and_its_sandboxes(job: Job) -> None:

@@ -59,7 +59,7 @@ async def bench(settings: MigrationSettings, wishes: Wishes, open_stage: OpenSta
     most = max(records.values())
     limited = await at_found_rates(open_stage, free, terms, conditions, most=most, step_s=wishes.step_s)
     prediction = predict(Sizes(free, limited), terms, records)
-    return Found(tuple(found), suggestions, prediction, tuple(notes))
+    return Found(tuple(found), suggestions, prediction, (*notes, *doubts(found)))
 
 
 def _terms(
@@ -127,6 +127,23 @@ def _records(
             )
         found[name] = max(1, DEFAULT_RECORDS if asked is None else asked)
     return found
+
+
+def doubts(found: Sequence[HostSteps]) -> list[str]:
+    """Hosts whose rate in the prediction is none that a ladder speaks for."""
+    notes = []
+    for each in found:
+        rates = ", ".join(str(window) for window in each.windows)
+        if each.safe is None and each.steps:
+            notes.append(
+                f"{each.host}: no rate was safe: the time is foretold at {rates}, which is too much for it"
+            )
+        elif not each.is_rate_known and suggest(each).rate is None:
+            notes.append(
+                f"{each.host}: no rate is set: the time is foretold at {rates}, with which a run begins until it finds"
+                " what the host takes"
+            )
+    return notes
 
 
 def _notes(found: Sequence[HostSteps], rehearsal: Rehearsal) -> list[str]:

@@ -15,6 +15,7 @@ from bulkmove.cutover.bench.schedule import FEW_PER_S, allowed_per_s
 from bulkmove.cutover.bench.steps import highest_safe
 from bulkmove.cutover.bench.wishes import Staged, Teller, Wishes
 from bulkmove.errors import ConfigError
+from bulkmove.pipeline.opening import is_rate_known
 from bulkmove.pipeline.plan import MigrationPlan, plan_migration
 from bulkmove.settings import HostSettings, Window
 from bulkmove.transport.meters import LONGEST_SPACED_S
@@ -34,7 +35,8 @@ async def climb_staged(
     async def one(name: str) -> None:
         host = replace(staged.settings.hosts[name], windows=short(hosts[name]))
         connector, asked = plan.connectors[name], _asked(wishes, teller)
-        asked = replace(asked, before_step=staged.empty.get(name))
+        stated = wishes.allows.get(name, ())
+        asked = replace(asked, before_step=staged.empty.get(name), limits=short(stated))
         at_once = max(host.concurrency, MOST_AT_ONCE)
         async with open_line(host, connector, host.windows or (), concurrency=at_once) as line:
             probes = Probes(rehearsal.probes[name])
@@ -48,6 +50,8 @@ async def climb_staged(
             tuple(steps),
             highest_safe(steps),
             ended,
+            stated,
+            is_rate_known(staged.settings.hosts[name], connector),
         )
 
     names = [name for name in hosts if rehearsal.probes.get(name)]
@@ -92,6 +96,7 @@ async def climb_real(
                 tuple(steps),
                 highest_safe(steps),
                 ended,
+                is_rate_known=is_rate_known(plan.settings.hosts[name], connector),
             )
         )
     return found, counts

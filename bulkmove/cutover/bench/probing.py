@@ -20,7 +20,7 @@ from bulkmove.cutover.bench.schedule import (
     least_s,
     requests_of,
 )
-from bulkmove.cutover.bench.steps import Step, fault_of, highest_safe, lowest_faulty
+from bulkmove.cutover.bench.steps import Step, fault_of, highest_safe, lowest_faulty, spelled_rate
 from bulkmove.errors import HostUnavailableError
 from bulkmove.model import Request, Response
 from bulkmove.protocols import Connector
@@ -52,7 +52,10 @@ class Ended(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HostSteps:
-    """What a host's ladder showed. `safe` None: not even the lowest step was. `allowed`: as the configuration has it."""
+    """What a host's ladder showed. `safe` None: not even the lowest step was. `allowed`: as the configuration has it.
+
+    `stated`: what the user says that the host lets through. `is_rate_known`: False where `windows` are assumed.
+    """
 
     host: str
     api: str
@@ -62,13 +65,15 @@ class HostSteps:
     steps: tuple[Step, ...]
     safe: Step | None
     ended: Ended
+    stated: tuple[Window, ...] = ()
+    is_rate_known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """How a ladder is gone. `budget`: requests at most, None: any number. `is_real`: the first 429 ends it.
 
-    `is_over`: whether no further step is to begin.
+    `is_over`: whether no further step is to begin. `limits`: those of what stands in for the host, beside its own.
     """
 
     step_s: float
@@ -78,6 +83,7 @@ class Asked:
     before_step: Callable[[], Awaitable[None]] | None = None
     is_over: Callable[[], bool] = bool
     seed: int = 1
+    limits: tuple[Window, ...] = ()
 
 
 @asynccontextmanager
@@ -128,15 +134,14 @@ async def climb(
     steps: list[Step] = []
     rng = random.Random(asked.seed)
     rates = ladder(allowed_per_s(host.windows or ()))
+    limits = (*(host.windows or ()), *asked.limits)
     while (rate := _next(rates, steps)) is not None:
         if asked.is_over():
-            return steps, Ended("time", "the time is over")
+            return steps, _cut_short(steps, Ended("time", "the time is over"))
         is_last = rate == rates[-1] or any(step.fault for step in steps)
-        count = _count(
-            rate, asked, steps, most_steps=len(rates), least=least_s(host.windows or (), is_last=is_last)
-        )
+        count = _count(rate, asked, steps, most_steps=len(rates), least=least_s(limits, is_last=is_last))
         if count < 2:
-            return steps, Ended("budget", "the budget of requests is spent")
+            return steps, _cut_short(steps, Ended("budget", "the budget of requests is spent"))
         for _ in range(TIMES_SEEN):
             if asked.before_step is not None:
                 await asked.before_step()
@@ -209,10 +214,22 @@ _FAULTS = {
 
 
 def _ended(steps: Sequence[Step], host: HostSettings) -> Ended:
-    fault = lowest_faulty(steps)
-    if fault is not None and fault.fault is not None:
-        return Ended(fault.fault, f"{_FAULTS[fault.fault]} {fault.offered:.3g}/s")
+    if (by_fault := _by_fault(steps)) is not None:
+        return by_fault
     allowed = allowed_per_s(host.windows or ())
     if allowed is None or steps[-1].offered < 0.98 * allowed:
         return Ended("machine", "served all that one process offers")
     return Ended("configuration", "served all that its rate lets out")
+
+
+def _cut_short(steps: Sequence[Step], why: Ended) -> Ended:
+    """A fault that was seen before says more than what kept further steps from it."""
+    tried = "was not tried further" if steps else "was not tried"
+    return _by_fault(steps) or Ended(why.reason, f"{tried}: {why.text}")
+
+
+def _by_fault(steps: Sequence[Step]) -> Ended | None:
+    fault = lowest_faulty(steps)
+    if fault is None or fault.fault is None:
+        return None
+    return Ended(fault.fault, f"{_FAULTS[fault.fault]} {spelled_rate(fault.offered)}")

@@ -36,6 +36,16 @@ class Bench:
 
 def save_bench(path: Path, bench: Bench) -> None:
     """Write it, whole or not at all. Raises ConfigError where something else is there, or it can't be written."""
+    refuse_foreign(path)
+    text = orjson.dumps(msgspec.to_builtins(bench), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    try:
+        replace_file(path, text, mode=0o644)
+    except OSError as error:
+        raise ConfigError(f"{path}: the bench can't be written: {error.strerror}") from error
+
+
+def refuse_foreign(path: Path) -> None:
+    """Raises ConfigError where something is there that is no saved bench."""
     if path.exists():
         try:
             load_bench(path)
@@ -43,11 +53,15 @@ def save_bench(path: Path, bench: Bench) -> None:
             raise ConfigError(
                 f"{path}: is there already, and is no saved bench: name another place with --save"
             ) from None
-    text = orjson.dumps(msgspec.to_builtins(bench), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-    try:
-        replace_file(path, text, mode=0o644)
-    except OSError as error:
-        raise ConfigError(f"{path}: the bench can't be written: {error.strerror}") from error
+
+
+def refuse_place(path: Path, option: str) -> None:
+    """Raises ConfigError where no file can come to be in its folder. `option`: which names it."""
+    folder = path.parent
+    if not folder.is_dir():
+        raise ConfigError(f"{option} {path}: there is no folder {folder}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError(f"{option} {path}: nothing can be written into {folder}")
 
 
 def load_bench(path: Path) -> Bench:

@@ -73,6 +73,11 @@ def highest_safe(steps: Sequence[Step]) -> Step | None:
     return max(safe, key=lambda step: step.offered, default=None)
 
 
+def spelled_rate(per_s: float) -> str:
+    """`0.62/s`, `9.9/s`, `1600/s`."""
+    return f"{per_s:.0f}/s" if per_s >= 100 else f"{per_s:.3g}/s"
+
+
 def lowest_faulty(steps: Sequence[Step]) -> Step | None:
     faulty = [step for step in steps if step.fault is not None]
     return min(faulty, key=lambda step: step.offered, default=None)

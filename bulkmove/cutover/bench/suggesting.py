@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from bulkmove.cutover.bench.probing import HostSteps
+from bulkmove.cutover.bench.steps import lowest_faulty, spelled_rate
 from bulkmove.settings import Window
 from bulkmove.transport.meters import LONGEST_SPACED_S
 
@@ -14,11 +15,22 @@ ROOM, FEWEST = 1.5, 4
 # What is configured is enough as long as no larger share of it was used.
 TIGHT = 0.8
 MOST = 1000
+# Of what the user says that a host lets through, windows as long as this outlast the steps that were served.
+LONG_S = 10.0
+_FAULTS = {
+    "429": "was refused",
+    "failed": "failed",
+    "late": "was more than it answers",
+    "slow": "was answered late",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """What to write, and what stands there; None where what stands there is right. `why`: a sentence."""
+    """What to write, and what stands there; None where nothing else is to be written. `why`: a sentence.
+
+    `to_do`: what is left to a person, where the bench can't say that the rate is right; None where it can.
+    """
 
     host: str
     rate: tuple[str, ...] | None
@@ -26,6 +38,7 @@ class Suggestion:
     configured_rate: tuple[str, ...]
     configured_concurrency: int
     why: str
+    to_do: str | None = None
 
 
 def suggest(found: HostSteps) -> Suggestion:
@@ -39,6 +52,7 @@ def suggest(found: HostSteps) -> Suggestion:
         configured_rate=tuple(str(window) for window in found.windows),
         configured_concurrency=found.concurrency,
         why=found.ended.text,
+        to_do=_to_do(found) if rate is None else None,
     )
 
 
@@ -56,6 +70,27 @@ def window_of(per_s: float) -> Window:
     return Window(max(1, math.floor(60 * per_s + 1e-9)), 60.0)
 
 
+def _to_do(found: HostSteps) -> str | None:
+    """Where no rate was safe, where not all were tried, and where there is none that could be kept."""
+    rates = ", ".join(str(window) for window in found.windows)
+    lowest = lowest_faulty(found.steps)
+    if found.safe is None and lowest is not None:
+        return (
+            f"{rates} is too much: even {spelled_rate(lowest.offered)} {_FAULTS[lowest.fault or 'failed']};"
+            " ask who runs the host, or state a lower rate and bench again"
+        )
+    if not found.is_rate_known:
+        return (
+            f'no rate is set; tried at {rates}: state one (rate = "…") and bench again;'
+            f" a run begins with {rates} and finds what the host takes"
+        )
+    if found.ended.reason in {"budget", "time"}:
+        option = "--budget" if found.ended.reason == "budget" else "--max-duration"
+        tried = "" if found.safe is None else f" beyond {spelled_rate(found.safe.offered)}"
+        return f"rate {rates} was not tried{tried}: bench again with more {option}"
+    return None
+
+
 def _rate(found: HostSteps) -> tuple[str, ...] | None:
     if found.safe is None or found.ended.reason in {"configuration", "machine", "budget", "time"}:
         return None
@@ -67,7 +102,11 @@ def _lowered(found: HostSteps) -> tuple[Window, ...]:
         return found.windows
     safe = found.safe.offered
     kept = [w for w in found.windows if w.period_s > LONGEST_SPACED_S or w.count / w.period_s < safe]
-    return (window_of(safe), *kept)
+    by_period: dict[float, Window] = {}
+    for window in (window_of(safe), *kept, *(w for w in found.stated if w.period_s >= LONG_S)):
+        least = by_period.setdefault(window.period_s, window)
+        by_period[window.period_s] = min(least, window, key=lambda each: each.count)
+    return tuple(by_period.values())
 
 
 def _concurrency(found: HostSteps) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,9 +11,21 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AbstractTable
 
-from bulkmove.cutover.bench.result import replace_file
+from bulkmove.cutover.bench.result import refuse_place, replace_file
 from bulkmove.cutover.bench.suggesting import Suggestion
 from bulkmove.errors import ConfigError
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Raises ConfigError where its owner may not write it, though it could be replaced, or where its folder can't be written to."""
+    target = path.resolve()
+    try:
+        is_writable = bool(target.stat().st_mode & stat.S_IWUSR) and os.access(target, os.W_OK)
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be written: {error.strerror}") from error
+    if not is_writable:
+        raise ConfigError(f"{path}: may not be written: bench without --write, or let its owner write it")
+    refuse_place(path.resolve(), "--write")
 
 
 def write_suggestions(path: Path, read: bytes, suggestions: Iterable[Suggestion]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bulkmove.cutover.bench.benching import doubts
 from bulkmove.cutover.bench.comparing import compare_benches
 from bulkmove.cutover.bench.predicting import Sizes, Terms, loads_at, predict, records_within
 from bulkmove.cutover.bench.probing import Ended, HostSteps
@@ -15,10 +16,11 @@ from bulkmove.cutover.bench.result import FORMAT, Bench, load_bench, save_bench
 from bulkmove.cutover.bench.samples import Spread
 from bulkmove.cutover.bench.steps import Step
 from bulkmove.cutover.bench.suggesting import suggest, window_of
-from bulkmove.cutover.bench.writing import write_suggestions
+from bulkmove.cutover.bench.writing import refuse_unwritable, write_suggestions
 from bulkmove.errors import ConfigError
 from bulkmove.model import Counts
 from bulkmove.pipeline.forecast import HostLimits, Load
+from bulkmove.report.bench import suggestion_text, written_text
 from bulkmove.settings import Window
 
 
@@ -183,6 +185,45 @@ def test_a_rate_is_spelled_in_whole_requests(rate: float, window: str) -> None:
     assert str(window_of(rate)) == window
 
 
+def test_where_even_the_lowest_rate_was_refused_nothing_is_kept_and_nothing_called_right() -> None:
+    told = suggest(found("429", steps("429")))
+    assert (told.rate, told.concurrency) == (None, None)
+    assert "even 4/s was refused" in suggestion_text(told)
+    assert "keep" not in suggestion_text(told)
+    assert "right" not in written_text((), "migration.toml", [told])
+    assert "old" in written_text((), "migration.toml", [told])
+    right = suggest(found("configuration", steps(None)))
+    assert "keep rate 20/s" in suggestion_text(right)
+    assert "is right" in written_text((), "migration.toml", [right])
+
+
+def test_a_ladder_that_was_cut_short_says_nothing_of_the_rates_above() -> None:
+    told = suggest(found("time", steps(None)))
+    assert (told.rate, "was not tried beyond 4/s" in suggestion_text(told)) == (None, True)
+    nothing = suggestion_text(suggest(found("budget", ())))
+    assert "was not tried: bench again with more --budget" in nothing
+
+
+def test_a_rate_that_nobody_set_is_not_kept_but_one_that_was_refused_is_lowered() -> None:
+    assumed = found("configuration", steps(None), windows=(Window(10, 1.0),), is_rate_known=False)
+    assert "no rate is set; tried at 10/s" in suggestion_text(suggest(assumed))
+    refused = suggest(replace(assumed, ended=Ended("429", "answers 429 at 8/s")))
+    assert (refused.rate, refused.to_do) == (("40/10s",), None)
+
+
+def test_a_long_window_that_the_user_says_the_host_has_is_suggested_too() -> None:
+    stated = (Window(6, 1.0), Window(80, 60.0), Window(1800, 3600.0))
+    told = suggest(found("429", steps(None, "429"), stated=stated))
+    assert told.rate == ("40/10s", "1800/h", "80/min"), "the narrower of two windows of one length"
+
+
+def test_the_prediction_says_where_its_rate_is_one_that_was_refused_or_that_nobody_set() -> None:
+    refused, assumed = found("429", steps("429")), found("configuration", steps(None), is_rate_known=False)
+    assert "which is too much for it" in doubts([refused])[0]
+    assert "no rate is set" in doubts([assumed])[0]
+    assert doubts([found("429", steps(None, "429")), found("time", ())]) == []
+
+
 TEXT = """\
 name = "x"  # a comment
 [hosts.old]   # the old shop
@@ -208,6 +249,15 @@ def test_a_file_that_was_changed_meanwhile_is_left_alone(tmp_path: Path) -> None
     with pytest.raises(ConfigError, match="changed while the bench ran"):
         write_suggestions(file, TEXT.encode(), [suggest(found("429", steps(None, "429")))])
     assert file.read_text() == TEXT + "# by somebody else\n"
+
+
+def test_a_file_that_its_owner_may_not_write_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "migration.toml"
+    file.write_text(TEXT)
+    refuse_unwritable(file)
+    file.chmod(0o440)
+    with pytest.raises(ConfigError, match="may not be written"):
+        refuse_unwritable(file)
 
 
 def test_nothing_is_written_where_nothing_is_suggested(tmp_path: Path) -> None:
