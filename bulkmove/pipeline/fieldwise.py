@@ -240,6 +240,7 @@ class Comparison:
         await self.add_list(target_list)
         try:
             unread = await read_list(job.target.list(), sink, readers=job.listers)
+            await job.ledger.close_keys(target_list)  # which returns when all of them can be found
         except (UnprovenError, BadAnswerError, RetryableError, ConfigError) as error:
             job.emit(Note(f"route {job.name}: not compared with {job.settings.target}: {error}", job.name))
             return False

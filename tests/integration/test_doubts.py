@@ -110,7 +110,7 @@ def test_reads_that_go_wrong_are_made_again_and_the_lists_are_complete(job: Job,
     job.with_all_routes()
     for api in ("merchantpro", "external-order", "robosize"):
         wait = {"wait": "past"} if fault == "too-many-429" else {}
-        job.stage.add_fault(fault, api=api, methods=["GET"], share=0.4, times=2, **wait)
+        job.stage.add_fault(fault, api=api, methods=["GET"], share=0.6, times=2, **wait)
     ended = job.run()
     assert ended.code == 0, ended.told
     assert job.stage.stats()["merchantpro"]["faults"] == {fault: 2}
