@@ -31,6 +31,13 @@ _KEYS = (
     f"SELECT key, target_id, rows, fields, route, source_id FROM keys WHERE list = ? AND key IN ({_MARKS})"  # noqa: S608  marks only
 )
 
+# A time of the run r as the newest run m counts it. Of another machine, or of an uptime before this one: the first run
+# of this uptime that came after it.
+_AT_THE_LATEST = (
+    "coalesce(iif(r.machine = m.machine, {} + m.up_since - r.up_since, NULL),"
+    " (SELECT min(s.started_at + m.up_since - s.up_since) FROM runs s WHERE s.id > r.id AND s.machine = m.machine))"
+)
+
 
 def known(connection: sqlite3.Connection, route: int, ids: Sequence[str]) -> set[str]:
     """Those of the source ids that the ledger holds."""
@@ -83,7 +90,9 @@ def progress(connection: sqlite3.Connection, route: int, alive_margin_s: float =
 def _earlier_writes(connection: sqlite3.Connection, route: int, alive_margin_s: float) -> tuple[float, float]:
     """When the run before the newest can have sent something last, and something that may land after its repetition did.
 
-    For times of an earlier run, see `intents`.
+    The latter can be what failed and was sent again, as its record shows (when, if it failed once; else only the run
+    is known); and whatever a run sent that did not come to its end, once a run after it may have sent that again:
+    nothing tells any more what was on its way then. For times of an earlier run, see `intents`.
     """
     before = connection.execute(
         "SELECT m.started_at, iif(r.machine = m.machine, r.alive_at + m.up_since - r.up_since, NULL)"
@@ -92,13 +101,21 @@ def _earlier_writes(connection: sqlite3.Connection, route: int, alive_margin_s: 
     if before is None:
         return 0.0, 0.0
     started_at, alive_at = before
-    (unsettled_at,) = connection.execute(
-        "SELECT max(iif(r.machine = m.machine, coalesce(f.failed_at + m.up_since - r.up_since, ?2), ?2))"
+    (failed_at,) = connection.execute(
+        f"SELECT max({_AT_THE_LATEST.format('iif(f.attempts = 1, f.failed_at, r.alive_at + ?)')})"  # noqa: S608  our own text
         " FROM records f JOIN runs r ON r.id = f.run JOIN runs m ON m.id = (SELECT max(id) FROM runs)"
-        " WHERE f.route = ?1 AND f.attempts > 0 AND f.state NOT IN (3, 4)",
-        (route, started_at),
+        " WHERE f.route = ? AND f.attempts > 0 AND f.state NOT IN (3, 4)",
+        (alive_margin_s, route),
     ).fetchone()
-    return started_at if alive_at is None else alive_at + alive_margin_s, unsettled_at or 0.0
+    (cut_off_at,) = connection.execute(
+        f"SELECT max({_AT_THE_LATEST.format('r.alive_at + ?')})"  # noqa: S608  our own text
+        " FROM runs r JOIN runs m ON m.id = (SELECT max(id) FROM runs)"
+        " WHERE (r.exit_code IS NULL OR r.exit_code NOT IN (0, 3))"
+        "  AND r.id < (SELECT max(id) FROM runs WHERE id < m.id)",
+        (alive_margin_s,),
+    ).fetchone()
+    sent_until = started_at if alive_at is None else alive_at + alive_margin_s
+    return sent_until, max(failed_at or 0.0, cut_off_at or 0.0)
 
 
 def next_open_chunk(

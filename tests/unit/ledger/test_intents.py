@@ -205,3 +205,65 @@ async def test_runs_are_numbered_and_say_how_they_ended(opened: Opened, path: Pa
         pass
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT id, exit_code FROM runs").fetchall() == [(1, 5), (2, None)]
+
+
+def ended(path: Path, run: int, *, alive_at: float, exit_code: int | None) -> None:
+    """Make a run one that ended so."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "UPDATE runs SET alive_at = ?, ended_at = ?, exit_code = ? WHERE id = ?",
+            (alive_at, None if exit_code is None else alive_at, exit_code, run),
+        )
+
+
+@pytest.mark.parametrize(
+    ("first", "is_unsettled"), [(None, True), (143, True), (5, True), (0, False), (3, False)]
+)
+async def test_what_a_run_that_was_cut_off_sent_may_land_after_the_next_run_sent_it_again(
+    opened: Opened, path: Path, first: int | None, *, is_unsettled: bool
+) -> None:
+    """Killed twice in a row, within the time that a write takes to settle."""
+    now = clock.now()
+    async with opened() as ledger:
+        await put_down(ledger, "a")
+    ended(path, 1, alive_at=now - 20, exit_code=first)
+    async with opened() as ledger:
+        assert (await ledger.progress("r")).unsettled_at == 0.0, "it sends the same again"
+    ended(path, 2, alive_at=now - 10, exit_code=None)
+    async with opened() as ledger:
+        progress = await ledger.progress("r")
+    assert now - 10 <= progress.sent_until < now - 5
+    assert (now - 20 <= progress.unsettled_at < now - 15) is is_unsettled
+
+
+async def test_a_run_of_an_earlier_uptime_counts_until_the_first_run_of_this_one(
+    opened: Opened, path: Path
+) -> None:
+    """However long ago that was, it is not counted anew from every run that begins."""
+    now = clock.now()
+    for each in "abc":
+        async with opened() as ledger:
+            await put_down(ledger, each)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE runs SET machine = 'another' WHERE id = 1")
+        connection.execute("UPDATE runs SET started_at = ? WHERE id = 2", (now - 500,))
+    ended(path, 1, alive_at=now + 1000, exit_code=None)
+    async with opened() as ledger:
+        assert (await ledger.progress("r")).unsettled_at == pytest.approx(now - 500)
+
+
+@pytest.mark.parametrize(("attempts", "since_s"), [(1, 30), (2, 10)])
+async def test_of_what_failed_more_than_once_only_its_run_tells_when_it_was_sent_last(
+    opened: Opened, path: Path, attempts: int, since_s: float
+) -> None:
+    now = clock.now()
+    async with opened() as ledger:
+        [member] = await put_down(ledger, "a", target_id="7")
+        for _ in range(attempts):
+            await ledger.count_attempt("r", [member])
+        await ledger.settle("r", [Settled(member, State.WRITTEN)])
+    ended(path, 1, alive_at=now - 10, exit_code=0)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE records SET failed_at = ?", (now - 30,))
+    async with opened() as ledger:
+        assert (await ledger.progress("r")).unsettled_at == pytest.approx(now - since_s, abs=5)
