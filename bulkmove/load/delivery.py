@@ -17,6 +17,7 @@ from bulkmove.errors import (
     RequestFailedError,
 )
 from bulkmove.load.batching import Batch, SizeLimit, Told, size_of, within
+from bulkmove.load.first import FirstAlone
 from bulkmove.load.gate import ListGate
 from bulkmove.model import BatchRule, Shape, State, Verdict, WriteItem, WriteResult
 from bulkmove.protocols import Ledger, Target
@@ -44,6 +45,7 @@ class Lane:
     is_stopping: Callable[[], bool] = lambda: False
     settle_s: float = 0.0
     size: SizeLimit = field(default_factory=SizeLimit)
+    first: FirstAlone = field(default_factory=FirstAlone)
     confirms: bool = False
     keep_before: Callable[[Sequence[Item]], Awaitable[None]] | None = None
     on_joined: Told | None = None
@@ -79,8 +81,9 @@ async def deliver(batch: Batch, lane: Lane) -> Delivered:
     async with lane.gate.writing():
         if not lane.rule(batch).is_repeatable:
             return Delivered(await _deliver(batch, lane), None)
-        with noted_attempts() as attempts:
-            left = await _deliver(batch, lane)
+        async with lane.first.held(lane.target, lane.ledger, lane.route):
+            with noted_attempts() as attempts:
+                left = await _deliver(batch, lane)
         return Delivered(left, max((each.sent_at for each in attempts if each.is_unsettled), default=None))
 
 
