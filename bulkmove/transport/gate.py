@@ -96,7 +96,7 @@ class Gate:
         self._recent_in_flight = 0
         self._recent_most = concurrency
         self.in_flight = 0
-        self.granted = 0
+        self.granted = self._granted_before_whole = 0
         self.rests = RestLog()
         self.peak = 0  # most in flight since somebody set it back
         self.is_spaced = any(window.period_s <= LONGEST_SPACED_S for window in windows)
@@ -229,7 +229,10 @@ class Gate:
             self.seeking.throttled(now)
             return
         in_use = 1.0 if self.is_spaced else (self.in_flight + 1) / self._concurrency
-        self._pace.lower(now, used=in_use)
+        self._follow_pace(now)
+        served = self.granted - self._granted_before_whole if self._share == 1.0 else 0
+        self._pace.lower(now, used=in_use, served=served)
+        self._granted_before_whole = self.granted
         self._follow_pace(now)
         self._wire.refused()
 
@@ -303,6 +306,7 @@ class Gate:
         if share == self._share:
             return
         self._share = share
+        self._granted_before_whole = self.granted
         if self.is_spaced:
             for meter in self._meters:
                 meter.follow(share)

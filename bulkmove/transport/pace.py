@@ -1,7 +1,8 @@
 """How much of its rate a host gets: a 429 lowers it, and it creeps back while none comes. Pure: told of the time.
 
 Additive increase, multiplicative decrease. One 429 may be chance, a request that overtook another on its way: it takes
-a fifth, which is back within half a minute. A second one on the way back is none: it takes half of what there was, and
+a fifth, which is back within half a minute, and a twentieth, back within seconds, where hundreds were served at the
+whole rate since the last: a rate that is too high is refused sooner. A second one on the way back is none: it takes half of what there was, and
 the way back is then quick to nine tenths of the place where it came, slow past that place, which is where the next one
 is to be expected, and quick again once none came there.
 """
@@ -11,6 +12,9 @@ from __future__ import annotations
 import math
 
 LOWERED_TO = 0.8
+RARELY_LOWERED_TO = 0.95
+# So many served at the whole rate, and then a 429.
+RARE_AFTER = 200
 LOWERED_AGAIN_TO = 0.5
 # A host that is configured with ten times what it allows is held by its pauses.
 LEAST_SHARE = 0.1
@@ -31,11 +35,15 @@ class Pace:
         self._ceiling = 1.0
         self._since = -math.inf
 
-    def lower(self, now: float, *, used: float = 1.0) -> None:
-        """The host asked for less. `used`: the share that was in use, where it was less than the share allowed."""
+    def lower(self, now: float, *, used: float = 1.0, served: int = 0) -> None:
+        """The host asked for less. `used`: the share that was in use, where it was less than the share allowed.
+
+        `served`: how many were let out at the whole rate before.
+        """
         was_whole = self._exact(now) == 1.0
         self._ceiling = max(min(self._exact(now), used), LEAST_SHARE)
-        self._from = max(LEAST_SHARE, self._ceiling * (LOWERED_TO if was_whole else LOWERED_AGAIN_TO))
+        first = RARELY_LOWERED_TO if served >= RARE_AFTER else LOWERED_TO
+        self._from = max(LEAST_SHARE, self._ceiling * (first if was_whole else LOWERED_AGAIN_TO))
         self._near = self._ceiling if was_whole else max(self._from, NEAR * self._ceiling)
         self._since = now
 

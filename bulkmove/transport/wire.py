@@ -20,6 +20,9 @@ from bulkmove.transport.meters import LONGEST_SPACED_S, SHORTEST_EXACT_S, margin
 
 # Beyond the bare gap: by so much more may one request be held up on its way than the next.
 GUARD, MOST_GUARD_S = 0.01, 0.005
+# Twice as much after each refusal, up to here: nginx counts whole milliseconds, which is a gap of 20/s to 2 %. Half
+# as much again after so long without one.
+MOST_GUARD, GUARD_KEPT_S = 0.04, 300.0
 # The first ones after a rest connect, and meet everything cold: they keep further apart.
 FRESH_REQUESTS, FRESH_GUARD, REST_S = 20, 0.08, 2.0
 # Requests set out a little early, so that a late timer costs nothing: here they wait to the very moment.
@@ -52,6 +55,7 @@ class Wire:
         self._waiting = 0
         self._is_writing = False
         self._is_strict = False
+        self._guard, self._refused_at = GUARD, -math.inf
         self._fresh = FRESH_REQUESTS
         self._share = 1.0
         self.set_windows(windows, burst=burst)
@@ -70,7 +74,8 @@ class Wire:
         self._reckon()
 
     def refused(self) -> None:
-        """The host refused something: from now on no two go closer than a gap, whatever the rate."""
+        """The host refused something: from now on no two go closer than a gap, whatever the rate, and a little more."""
+        self._guard, self._refused_at = min(MOST_GUARD, 2 * self._guard), self._clock()
         self._is_strict = True
         self._reckon()
 
@@ -105,6 +110,9 @@ class Wire:
         """One sets out; to be followed by `sent`, whatever becomes of it, and before it by `turn` where there is a line."""
         self._set_out = now
         self._on_the_way += 1
+        while self._guard > GUARD and now - self._refused_at > GUARD_KEPT_S:
+            self._guard, self._refused_at = self._guard / 2, self._refused_at + GUARD_KEPT_S
+            self._reckon()
 
     async def turn(self, *, since: float) -> None:
         """Wait in line until what set out at `since` may be written, and begin. First come first served."""
@@ -151,7 +159,7 @@ class Wire:
         gaps = [window.period_s / window.count for window in self._windows]
         gap_s = max(gaps, default=0.0) / self._share
         is_kept = self._burst == 1 and (gap_s >= SHORTEST_EXACT_S or self._is_strict)
-        self._gap_s = gap_s + min(GUARD * gap_s, MOST_GUARD_S) if is_kept else 0.0
+        self._gap_s = gap_s + min(self._guard * gap_s, MOST_GUARD_S) if is_kept else 0.0
         self._rouse()
 
     def _due_s(self, now: float) -> float:

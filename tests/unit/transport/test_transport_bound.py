@@ -15,6 +15,7 @@ import pytest
 from bulkmove.settings import Window
 from bulkmove.transport.gate import Gate
 from bulkmove.transport.meters import SHORTEST_EXACT_S
+from bulkmove.transport.wire import GUARD_KEPT_S
 
 RunVirtually = Callable[[Coroutine[Any, Any, None]], None]
 
@@ -191,6 +192,34 @@ def test_after_a_refusal_even_close_slots_are_kept_one_by_one(run_virtually: Run
         times = sorted(way.arrived)
         assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= 0.005
         assert len(times) > 400
+
+    run_virtually(scenario())
+
+
+def test_a_host_that_refuses_what_kept_its_gap_gets_longer_ones_and_its_rate_back_in_the_end(
+    run_virtually: RunVirtually,
+) -> None:
+    """Gaps of 50 ms, of which nginx cuts off what is left of the millisecond."""
+
+    async def gap_s(gate: Gate) -> float:
+        loop = asyncio.get_running_loop()
+        way = Way(gate, latency_s=(0.005, 0.2), jitter_s=0.0)
+        async with anyio.create_task_group() as group:
+            for _ in range(40):
+                group.start_soon(way.go_on_until, loop.time() + 20)
+        late = sorted(way.arrived)[100:]
+        return (late[-1] - late[0]) / (len(late) - 1)
+
+    async def scenario() -> None:
+        gate = Gate((Window(20, 1.0),), burst=1, concurrency=50, clock=asyncio.get_running_loop().time)
+        gate.lower()
+        await anyio.sleep(30)
+        assert await gap_s(gate) == pytest.approx(0.051, rel=0.01)
+        gate.lower()
+        await anyio.sleep(30)
+        assert await gap_s(gate) == pytest.approx(0.052, rel=0.01)
+        await anyio.sleep(GUARD_KEPT_S)
+        assert await gap_s(gate) == pytest.approx(0.051, rel=0.01)
 
     run_virtually(scenario())
 
