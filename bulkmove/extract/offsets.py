@@ -17,7 +17,8 @@ class OffsetWalk:
     `offset`, `limit`: what to ask for next. `slots`: how many places of the list lie before the end of what was
     read. `is_end_shown`: its last page was not full, so that not the host's word alone ended it. `has_hole`: the host
     skipped places, so the walk is not contiguous. Numbered pages keep one limit, the length of the first page, since
-    their offsets are multiples of it.
+    their offsets are multiples of it. `fills_last`: the last page begins so early that it is full, where the host tells
+    its place.
     """
 
     def __init__(
@@ -29,11 +30,13 @@ class OffsetWalk:
         stop: int | None = None,
         overlap: int,
         is_numbered: bool,
+        fills_last: bool = False,
     ) -> None:
         self._facts = facts
         self._stop = stop
         self._overlap = 0 if is_numbered else overlap
         self._is_numbered = is_numbered
+        self._fills_last = fills_last and not is_numbered
         self._empty = 0
         self.limit = limit
         self.offset = start
@@ -60,8 +63,17 @@ class OffsetWalk:
         elif self._stop is not None and self.slots > self._stop:
             self.is_over = True
         else:
-            self.offset += self.limit if self._is_numbered else max(1, rows - self._overlap)
+            self.offset = self._next(page)
             self.is_over = self._is_numbered and self._stop is not None and self.offset >= self._stop
+
+    def _next(self, page: Page) -> int:
+        if self._is_numbered:
+            return self.offset + self.limit
+        rows = len(page.records)
+        step = max(1, rows - self._overlap)
+        if self._fills_last and page.total is not None and self._facts.is_total_honest:
+            step = max(1, min(step, page.total - rows - self.offset))
+        return self.offset + step
 
     def _skip(self) -> None:
         self._empty += 1

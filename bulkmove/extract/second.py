@@ -2,7 +2,9 @@
 
 Rows of one second come in any order, another one at each request, so pages of them prove nothing. They are read
 again and again until all rows that the passes saw together are as many as the list has places; and then anew, until
-that comes to the same rows. Where the order is stable that takes two passes.
+that comes to the same rows. Where the order is stable that takes two passes. A list that can be asked for rows by their
+ids is asked for those that were seen instead of a second time for all: if each is still there, and no more are counted
+than before, no other stood there meanwhile. Not where it is filtered: a row that no filter keeps is still found by its id.
 """
 
 from __future__ import annotations
@@ -15,7 +17,10 @@ from bulkmove.extract.facts import ListFacts
 from bulkmove.extract.offsets import TRIES, OffsetWalk, RepeatWatch
 from bulkmove.extract.tally import Tally
 from bulkmove.model import Page, PageQuery, Record
-from bulkmove.protocols import Source
+from bulkmove.protocols import FindsById, Source
+
+# More than this are not asked for by their ids: they are held in memory for it.
+MOST_FOUND = 20_000
 
 HandOn = Callable[[Sequence[Record]], Awaitable[None]]
 
@@ -39,7 +44,7 @@ async def read_second(source: Source, second: int, *, limit: int, facts: ListFac
                 continue
             places = one.places
             if seen == places:
-                if union > 1 and await tally.agree(union):
+                if await (_are_there_alone(one, union) if union == 1 else tally.agree(union)):
                     return one.rows
                 union += 1
     raise UnprovenError(
@@ -57,24 +62,32 @@ class _Pass:
     tally: Tally
     places: int | None = None
     rows: int = 0
+    has_nameless: bool = False
+
+    @property
+    def query(self) -> PageQuery:
+        """The filter, of which one row is asked for."""
+        return PageQuery(limit=1, after=self.second - 1, before=self.second + 1)
 
     async def read(self, union: int, *, limit: int, hand_on: HandOn) -> None:
-        query = PageQuery(limit=limit, after=self.second - 1, before=self.second + 1)
-        walk = OffsetWalk(self.facts, limit=limit, overlap=0, is_numbered=not self.source.listing.can_overlap)
+        can_overlap = self.source.listing.can_overlap
+        walk = OffsetWalk(self.facts, limit=limit, overlap=0, is_numbered=not can_overlap, fills_last=True)
         watch = RepeatWatch()
         totals: set[int | None] = set()
         nameless = 0
         while not walk.is_over:
-            page = await self.source.fetch(replace(query, offset=walk.offset, limit=walk.limit))
+            page = await self.source.fetch(replace(self.query, offset=walk.offset, limit=walk.limit))
+            again = walk.slots - walk.offset
             is_stuck = watch.is_stuck(page.records, must_differ=walk.offset != 0)
             walk.take(page)
             totals.add(page.total)
             nameless += sum(record.id is None for record in page.records)
-            self.rows += sum(record.key == self.second for record in page.records)
+            self.rows += sum(record.key == self.second for record in page.records[max(0, again) :])
             await self._hand_on(union, page, hand_on)
             # In random order a pass still sees more than half of all rows; places without rows have no end.
             if is_stuck or walk.slots > 3 * (await self.tally.size() + nameless) + 10 * limit:
                 raise BadAnswerError(f"offsets take no effect in second {self.second} (since 1970)")
+        self.has_nameless = nameless > 0
         self.places = self._count_places(walk, totals, nameless)
 
     async def _hand_on(self, union: int, page: Page, hand_on: HandOn) -> None:
@@ -91,3 +104,26 @@ class _Pass:
         if len(totals) != 1:
             return None
         return max(walk.slots, totals.pop() or 0) - nameless
+
+
+async def _are_there_alone(one: _Pass, union: int) -> bool:
+    """Whether the rows of a union, as many as the second has places, are all there, and no others."""
+    source, tally = one.source, one.tally
+    is_counted = one.facts.is_total_honest and not one.has_nameless
+    if source.listing.is_filtered or not is_counted or not isinstance(source, FindsById):
+        return False
+    if await tally.count(union) > MOST_FOUND:
+        return False
+    ids, rows = await tally.ids(union), 0
+    try:
+        for start in range(0, len(ids), source.find_at_once):
+            asked = ids[start : start + source.find_at_once]
+            found = await source.find(asked)
+            keys = [record.key for record in found if record.key is not None]
+            if len(keys) < len(asked) or not all(abs(key - one.second) <= 1 for key in keys):
+                return False
+            rows += keys.count(one.second)
+        page = await source.fetch(one.query)
+    except BadAnswerError:
+        return False  # a host that can't be asked for ids
+    return rows == one.rows and page.total == one.places == len(ids)

@@ -40,13 +40,17 @@ class Load(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HostLimits:
-    """What a host lets through. `latency_s` is the measured one, None where nothing was asked."""
+    """What a host lets through. `latency_s` is the measured one, None where nothing was asked.
+
+    `slack_s`: by window, how much longer than its period a gate keeps it; none where left out.
+    """
 
     name: str
     windows: tuple[Window, ...]
     burst: int
     concurrency: int
     latency_s: float | None
+    slack_s: Callable[[float], float] = lambda _: 0.0
 
 
 class Quota(NamedTuple):
@@ -158,7 +162,7 @@ def _of_host(host: HostLimits, loads: Sequence[Load]) -> HostForecast:
         requests=requests,
         least=sum(load.least for load in loads),
         quotas=[
-            Quota(window, requests / window.count, _window_s(window, requests, burst=host.burst))
+            Quota(window, requests / window.count, _window_s(host, window, requests))
             for window in host.windows
         ],
         least_s=seconds,
@@ -168,18 +172,19 @@ def _of_host(host: HostLimits, loads: Sequence[Load]) -> HostForecast:
 
 def least_s(host: HostLimits, requests: int) -> tuple[float, str]:
     """The seconds that a host takes for so many requests at least, and what of it takes them."""
-    waits = [(_window_s(window, requests, burst=host.burst), str(window)) for window in host.windows]
+    waits = [(_window_s(host, window, requests), str(window)) for window in host.windows]
     if host.latency_s is not None:
         at_once = f"{host.concurrency} at a time, {1000 * host.latency_s:,.0f} ms each,"
         waits.append((requests * host.latency_s / host.concurrency, at_once))
     return max(waits, key=lambda each: each[0], default=(0.0, "nothing"))
 
 
-def _window_s(window: Window, requests: int, *, burst: int) -> float:
+def _window_s(host: HostLimits, window: Window, requests: int) -> float:
     """A short window spaces its requests; a long one lets all through that it holds, and then none until the first is past."""
+    period_s = window.period_s + host.slack_s(window.period_s)
     if window.period_s <= LONGEST_SPACED_S:
-        return max(0, requests - min(burst, window.count)) * window.period_s / window.count
-    return max(0, requests - 1) // window.count * window.period_s
+        return max(0, requests - min(host.burst, window.count)) * period_s / window.count
+    return max(0, requests - 1) // window.count * period_s
 
 
 def _written_s(host: HostLimits, requests: int) -> float:

@@ -25,8 +25,7 @@ from bulkmove.pipeline.forecast import (
     Step,
     forecast,
 )
-from bulkmove.settings import Window
-from bulkmove.transport.meters import margin_s, rate_per_s
+from bulkmove.transport.meters import LONGEST_SPACED_S, margin_s
 
 # A rehearsal that took so many times its bound was held up by something else.
 HELD_BY_LIMITS = 1.25
@@ -109,9 +108,14 @@ def _share_used(rehearsal: Rehearsal, own: Forecast, at_gate: Terms) -> float:
     """How much of its rate the host that held the rehearsal up was asked: what a run loses between two requests, it loses each time."""
     if own.bottleneck is None:
         return 1.0
-    rates = {host.name: rate_per_s(host.windows) for host in at_gate.hosts}
+    rates = {host.name: _rate_at_gate(host) for host in at_gate.hosts}
     rate, pace = rates.get(own.bottleneck.host), rehearsal.paces.get(own.bottleneck.host)
     return 1.0 if not rate or pace is None else min(1.0, max(LEAST_USED, pace / rate))
+
+
+def _rate_at_gate(host: HostLimits) -> float | None:
+    short = [window for window in host.windows if window.period_s <= LONGEST_SPACED_S] or host.windows
+    return min((w.count / (w.period_s + host.slack_s(w.period_s)) for w in short), default=None)
 
 
 def is_held_by_limits(rehearsal: Rehearsal, terms: Terms) -> bool:
@@ -193,11 +197,7 @@ def _bound(loads: Sequence[Load], terms: Terms) -> Forecast:
 
 def _at_gate(terms: Terms) -> Terms:
     """A gate keeps a little more than each window between as many requests as the window holds."""
-    hosts = [
-        replace(host, windows=tuple(Window(w.count, w.period_s + margin_s(w.period_s)) for w in host.windows))
-        for host in terms.hosts
-    ]
-    return Terms(hosts, terms.after)
+    return Terms([replace(host, slack_s=margin_s) for host in terms.hosts], terms.after)
 
 
 def _at_its_pace(limited: Sequence[Rehearsal], records: int) -> float:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import anyio
 import pytest
@@ -12,8 +12,8 @@ import pytest
 from bulkmove.entries import Span
 from bulkmove.errors import BadAnswerError, RequestFailedError, UnprovenError
 from bulkmove.extract import KeysetResult, ReadPage, first_spans, plan_spans, read_keyset
-from bulkmove.extract.testing import T0, Habits, MovingList, QuietList, Row, make_rows
-from bulkmove.model import Page, PageQuery
+from bulkmove.extract.testing import T0, FindingList, Habits, MovingList, QuietList, Row, make_rows
+from bulkmove.model import Listing, Page, PageQuery, Record
 
 LIMIT = 20
 
@@ -189,6 +189,69 @@ async def test_hundreds_of_rows_in_one_second_are_read_on_evidence(
     crowd = max({row.key for row in rows}, key=lambda key: sum(row.key == key for row in rows))
     assert crowd in result.evidence
     assert sum(span.evidence for span in result.spans) >= len(result.evidence) >= 1
+
+
+class _Filtered(FindingList):
+    @property
+    def listing(self) -> Listing:
+        return replace(super().listing, is_filtered=True)
+
+
+@pytest.mark.parametrize("is_inclusive", [True, False], ids=["inclusive", "exclusive"])
+async def test_rows_of_a_full_second_are_asked_for_by_their_ids_rather_than_all_read_anew(
+    is_inclusive: bool,  # noqa: FBT001
+) -> None:
+    habits = Habits(page_limit=LIMIT, is_after_inclusive=is_inclusive, is_before_inclusive=is_inclusive)
+    requests: dict[type[MovingList], int] = {}
+    kinds: tuple[type[MovingList], ...] = (MovingList, _Filtered, FindingList)
+    for kind in kinds:
+        source, notes = kind(habits, make_rows(1, groups=20, crowds=(200,)), 1), _Notes()
+        result = await _read(source, notes)
+        assert notes.ids == source.stood()
+        assert len(result.evidence) >= 1
+        requests[kind] = source.requests
+    assert isinstance(source, FindingList)
+    assert source.found >= 200 / LIMIT
+    assert requests[FindingList] < 0.75 * requests[MovingList]
+    assert requests[_Filtered] == requests[MovingList], "its find brings what no longer passes the filters"
+
+
+async def test_a_host_that_brings_other_rows_than_it_was_asked_for_is_read_in_passes() -> None:
+    rows = make_rows(1, groups=20, crowds=(200,))
+    source = FindingList(Habits(page_limit=LIMIT, ignores=frozenset({"ids"})), rows, 1)
+    notes = _Notes()
+    await _read(source, notes)
+    assert notes.ids == source.stood()
+    assert source.found == 1
+
+
+@pytest.mark.parametrize("change", ["gone", "elsewhere", "one more", "swapped", "neighbour swapped"])
+async def test_a_row_that_moves_while_they_are_asked_for_is_noticed(change: str) -> None:
+    """Then they are all read anew."""
+
+    class Moving(FindingList):
+        async def find(self, ids: Sequence[str]) -> Sequence[Record]:
+            if not self.found:
+                place = next(n for n, row in enumerate(self.rows) if row.id == ids[-1])
+                row = self.rows[place]
+                if change == "neighbour swapped":
+                    place = next(n for n, each in enumerate(self.rows) if each.id == "neighbour")
+                if change in {"gone", "swapped", "neighbour swapped"}:
+                    self.disturbed.add(self.rows.pop(place).id)
+                if change in {"one more", "swapped", "neighbour swapped"}:
+                    self.rows.append(Row("new", row.key))
+                if change == "elsewhere":
+                    self.disturbed.add(row.id)
+                    row.key = T0 - 1000
+            return await super().find(ids)
+
+    habits = Habits(page_limit=LIMIT, is_after_inclusive=True, is_before_inclusive=True)
+    rows = [Row("neighbour", T0 - 1), *(Row(f"row-{n}", T0) for n in range(100))]
+    source, notes = Moving(habits, rows, 1), _Notes()
+    await _read(source, notes)
+    assert source.found < 2 * (100 / LIMIT), "not asked a second time"
+    assert source.stood() <= notes.ids
+    assert ("new" in notes.ids) is (change in {"one more", "swapped", "neighbour swapped"})
 
 
 async def test_what_the_user_did_not_ask_for_is_dropped() -> None:
