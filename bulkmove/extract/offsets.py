@@ -72,7 +72,10 @@ class OffsetWalk:
         rows = len(page.records)
         step = max(1, rows - self._overlap)
         if self._fills_last and page.total is not None and self._facts.is_total_honest:
-            step = max(1, min(step, page.total - rows - self.offset))
+            to_last = page.total - rows - self.offset
+            if 0 < to_last < step:
+                # Once: on a list that grows meanwhile each page would be the last but one.
+                step, self._fills_last = to_last, False
         return self.offset + step
 
     def _skip(self) -> None:
