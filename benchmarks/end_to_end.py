@@ -30,6 +30,7 @@ import aiohttp
 import anyio
 import orjson
 
+from benchmarks import migration_texts as texts
 from bulkmove.cli.tuning import tune
 from bulkmove.connectors.merchantpro.source import list_parameters
 from bulkmove.mapping.builtin.external_order import order_to_external_order
@@ -49,26 +50,6 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "fields used": (_fields_used(OPTIONS) if _fields_used else None) or (),
     "all fields": ORDER_FIELDS,
 }
-
-MIGRATION = """
-name = "end-to-end"
-[hosts.old]
-api = "merchantpro"
-url = "{url}"
-credentials = {{ key = "demo-key", secret = "demo-secret" }}
-rate = "1000000/s"
-[hosts.new]
-api = "external-order"
-url = "{url}"
-credentials = {{ token = "demo-token" }}
-rate = "1000000/s"
-[routes.orders]
-source = "old.orders"
-target = "new.orders"
-mapper = "merchantpro-to-external-order"
-options = {{ shop = 2 }}
-fields_used = {fields}
-"""
 
 
 class Figures(NamedTuple):
@@ -113,7 +94,10 @@ async def with_bulkmove(url: str, _orders: int, *, fields: tuple[str, ...] = FIE
     """The same job with every guarantee on: limiter, ledger with FULL synchronisation, intents, proven reading."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "migration.toml"
-        file.write_text(MIGRATION.format(url=url, fields=list(fields)), encoding="utf-8")
+        old, new = texts.host("old", url, rate=texts.NO_LIMIT), texts.host("new", url, rate=texts.NO_LIMIT)
+        file.write_text(
+            texts.migration("end-to-end", old, new, texts.orders(fields_used=fields)), encoding="utf-8"
+        )
         async with open_migration(file) as migration:
             summary = await migration.run()
     if summary.exit_code:

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 
 import anyio
 
+from benchmarks import migration_texts as texts
 from bulkmove.pipeline.migration import open_migration
 from bulkmove.sandbox.process import SandboxRecord, sandbox_process
 from bulkmove.sandbox.settings import SandboxSettings
@@ -34,38 +35,8 @@ GOAL = 1.05
 FORETOLD_WITHIN, AND = 0.05, 5
 ORDERS_A_PAGE, ROWS_A_PAGE, PRODUCTS_A_PAGE, ARRAY, IDS = 100, 1000, 200, 100, 500
 TAGS, TYPES, CODES = 20, 5, 40
+RATE = "100000/s"
 
-HOSTS = """
-name = "fewest"
-[hosts.old]
-api = "merchantpro"
-url = "{url}"
-credentials = {{ key = "demo-key", secret = "demo-secret" }}
-rate = "100000/s"
-[hosts.new]
-api = "external-order"
-url = "{url}"
-credentials = {{ token = "demo-token" }}
-rate = "100000/s"
-[hosts.sizing]
-api = "robosize"
-url = "{url}"
-credentials = {{ api_key = "demo-api-key" }}
-rate = "100000/s"
-"""
-ORDERS = """
-[routes.orders]
-source = "old.orders"
-target = "new.orders"
-mapper = "merchantpro-to-external-order"
-options = { shop = 2 }
-"""
-FITTING = """
-[routes.fitting]
-source = "old.orders"
-target = "sizing.orders"
-mapper = "merchantpro-to-robosize-order"
-"""
 TO_A_FILE = """
 [hosts.disk]
 api = "files"
@@ -167,11 +138,11 @@ def of_orders(orders: int) -> Sequence[Case]:
     read = {("old", "reading"): math.ceil(orders / ORDERS_A_PAGE)}
     to_new = {**read, ("new", "keys"): 1, ("new", "writing"): arrays}
     return (
-        Case("orders", ORDERS, to_new),
-        Case("two routes of one source", ORDERS + TO_A_FILE, to_new),
+        Case("orders", texts.orders(), to_new),
+        Case("two routes of one source", texts.orders() + TO_A_FILE, to_new),
         Case(
             "orders that are there, unchanged",
-            ORDERS,
+            texts.orders(),
             {**read, ("new", "keys"): rows, ("new", "writing"): 0},
             again=True,
         ),
@@ -190,7 +161,7 @@ def of_others(orders: int, products: int) -> Sequence[Case]:
         "half with a store_id": ("half", products // 2 + TAGS // 2 + TYPES),
     }
     return (
-        Case("one at a time", FITTING, {("sizing", "keys"): 1, ("sizing", "creating"): orders}),
+        Case("one at a time", texts.fitting(), {("sizing", "keys"): 1, ("sizing", "creating"): orders}),
         Case(
             "look-ups on demand",
             SEARCHED,
@@ -207,7 +178,8 @@ async def measure(url: str, case: Case) -> list[Line]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "migration.toml"
         (Path(folder) / "mappers.py").write_text(MAPPERS, encoding="utf-8")
-        file.write_text(HOSTS.format(url=url) + case.routes, encoding="utf-8")
+        hosts = [texts.host(name, url, rate=RATE) for name in ("old", "new", "sizing")]
+        file.write_text(texts.migration("fewest", *hosts, case.routes), encoding="utf-8")
         async with SandboxRecord(url) as record:
             await record.reset(targets=["external-orders", "robosize-orders"])
             if case.again:

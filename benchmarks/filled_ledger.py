@@ -13,8 +13,9 @@ from pathlib import Path
 
 import orjson
 
+from benchmarks import migration_texts as texts
 from bulkmove.entries import Entry, Intent, Member
-from bulkmove.ledger import changes
+from bulkmove.ledger import claiming, putting, sending
 from bulkmove.ledger.file import connect
 from bulkmove.model import State
 
@@ -22,31 +23,15 @@ PAGE = 100
 IN_FLIGHT = 40
 BODY = orjson.dumps({"rrn": "1", "shop": 2, "order_items": [{"product": 1, "quantity": 1}] * 3})
 
-_MIGRATION = """
-name = "{name}"
-[hosts.old]
-api = "merchantpro"
-url = "{url}"
-credentials = {{ key = "demo-key", secret = "demo-secret" }}
-rate = "1000000/s"
-[hosts.new]
-api = "external-order"
-url = "{url}"
-credentials = {{ token = "demo-token" }}
-rate = "1000000/s"
-settle_s = 31
-[routes.orders]
-source = "old.orders"
-target = "new.orders"
-mapper = "merchantpro-to-external-order"
-options = {{ shop = 2 }}
-"""
-
 
 def write_migration(folder: Path, url: str, *, name: str) -> Path:
     """A migration.toml of one route, without a limit of its own; its ledger is `NAME.ledger.db` beside it."""
     file = folder / "migration.toml"
-    file.write_text(_MIGRATION.format(name=name, url=url), encoding="utf-8")
+    old, new = (
+        texts.host("old", url, rate=texts.NO_LIMIT),
+        texts.host("new", url, rate=texts.NO_LIMIT, settle_s=31),
+    )
+    file.write_text(texts.migration(name, old, new, texts.orders()), encoding="utf-8")
     return file
 
 
@@ -67,7 +52,7 @@ def fill(path: Path, *, records: int, state: State, is_in_flight: bool = False) 
             _put(connection, chunk, entries)
             members = [Member(entry.source_id, 0, chunk) for entry in entries]
             intent = Intent(id=1_000_000 + number, sent_at=time.time(), members=members)
-            changes.save_intent(connection, intent=intent, route=1, run=1, is_parked=False)
+            sending.save_intent(connection, intent=intent, route=1, run=1, is_parked=False)
         connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -92,8 +77,8 @@ def _entry(name: str, state: State) -> Entry:
 
 
 def _put(connection: sqlite3.Connection, chunk: int, entries: list[Entry]) -> None:
-    changes.insert_entries(connection, route=1, run=1, chunk=chunk, entries=entries, is_raw=False)
-    changes.note_page(
+    putting.insert_entries(connection, route=1, run=1, chunk=chunk, entries=entries, is_raw=False)
+    putting.note_page(
         connection, route=1, run=1, page=chunk, put_at=time.time(), records=len(entries), was=None
     )
-    changes.claim_keys(connection, list_id=1, route="orders", entries=entries)
+    claiming.claim_keys(connection, list_id=1, route="orders", entries=entries)

@@ -28,10 +28,12 @@ from pathlib import Path
 
 import anyio
 
+from benchmarks import migration_texts as texts
 from bulkmove.events import Event, HostSample, Note
 from bulkmove.pipeline.migration import open_migration
+from bulkmove.sandbox.conditions import Latency, RateWindow
 from bulkmove.sandbox.process import SandboxRecord, sandbox_process
-from bulkmove.sandbox.settings import Latency, RateWindow, SandboxSettings
+from bulkmove.sandbox.settings import SandboxSettings
 from bulkmove.transport.latencies import percentile_s
 
 # Requests a second, and for how long beside others.
@@ -48,25 +50,6 @@ LEAST_SETTLED = 0.9
 LEAST_WINDOW = {"latency": 0.8, "429": 0.6}
 MOST_REFUSED_SHARE = 0.03
 KINDS = {"latency": "latency climbs", "429": "answers 429"}
-
-MIGRATION = """
-name = "knee"
-[hosts.old]
-api = "merchantpro"
-url = "{url}"
-credentials = {{ key = "demo-key", secret = "demo-secret" }}
-rate = "50/s"
-[hosts.new]
-api = "external-order"
-url = "{url}"
-credentials = {{ token = "demo-token" }}
-[routes.orders]
-source = "old.orders"
-target = "new.orders"
-mapper = "merchantpro-to-external-order"
-batch_size = 1
-options = {{ shop = 2 }}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +127,8 @@ async def watched(kind: str, seconds: float, phases: list[Phase], notes: list[st
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "migration.toml"
         async with sandbox_process(sandbox) as handle, SandboxRecord(handle.url) as record:
-            file.write_text(MIGRATION.format(url=handle.url), encoding="utf-8")
+            old, new = texts.host("old", handle.url, rate="50/s"), texts.host("new", handle.url)
+            file.write_text(texts.migration("knee", old, new, texts.orders(batch_size=1)), encoding="utf-8")
             await set_capacity(record, kind, phases[0].capacity)
             async with open_migration(file) as migration, anyio.create_task_group() as tasks:
                 tasks.start_soon(migration.run, watcher)

@@ -22,49 +22,21 @@ from types import MappingProxyType
 
 import anyio
 
+from benchmarks import migration_texts as texts
 from bulkmove.cli.tuning import tune
 from bulkmove.config import load_migration
 from bulkmove.config.rates import parse_window
 from bulkmove.cutover.bench import Conditions, Found, Teller, Wishes, bench
 from bulkmove.pipeline.migration import open_migration
+from bulkmove.sandbox.conditions import Latency, RateWindow
 from bulkmove.sandbox.process import SandboxRecord
-from bulkmove.sandbox.settings import Latency, RateWindow
 from bulkmove.sandbox.shaped import Shape, ShapedHosts, shaped_hosts
 from bulkmove.settings import MigrationSettings, Window
 
 MOST_OFF = 0.05
 
-HOSTS = """
-name = "prediction"
-[hosts.old]
-api = "merchantpro"
-url = "http://127.0.0.1:9"
-credentials = {{ key = "demo-key", secret = "demo-secret" }}
-rate = {old}
-[hosts.new]
-api = "external-order"
-url = "http://127.0.0.1:9"
-credentials = {{ token = "demo-token" }}
-rate = {new}
-[hosts.sizing]
-api = "robosize"
-url = "http://127.0.0.1:9"
-credentials = {{ api_key = "demo-api-key" }}
-rate = {sizing}
-"""
-ORDERS = """
-[routes.orders]
-source = "old.orders"
-target = "new.orders"
-mapper = "merchantpro-to-external-order"
-options = { shop = 2 }
-"""
-FITTING = """
-[routes.fitting]
-source = "old.orders"
-target = "sizing.orders"
-mapper = "merchantpro-to-robosize-order"
-"""
+# Nothing is asked there: sandboxes stand in for the hosts.
+URL = "http://127.0.0.1:9"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +47,22 @@ class Case:
     routes: str
     records: int
     latency: str
-    old: str = '"20/s"'
-    new: str = '"30/s"'
-    sizing: str = '"100/s"'
+    old: str | tuple[str, ...] = "20/s"
+    new: str = "30/s"
+    sizing: str = "100/s"
     allows: Mapping[str, str] = field(default_factory=dict)
 
 
 CASES = (
-    Case("the source is the limit", ORDERS, 40_000, "20-80ms"),
-    Case("the target allows less than is configured", ORDERS, 20_000, "20-80ms", allows={"new": "12/s"}),
-    Case("two windows, long tail", ORDERS, 3_000, "20~500ms", old='["4/s", "80/min"]', new='"20/s"'),
-    Case("two routes, one request a record", ORDERS + FITTING, 3_000, "5-20ms", sizing='"90/s"'),
-    Case("no limit, 100 ms", ORDERS, 40_000, "100ms", old='"100000/s"', new='"100000/s"'),
+    Case("the source is the limit", texts.orders(), 40_000, "20-80ms"),
+    Case(
+        "the target allows less than is configured", texts.orders(), 20_000, "20-80ms", allows={"new": "12/s"}
+    ),
+    Case("two windows, long tail", texts.orders(), 3_000, "20~500ms", old=("4/s", "80/min"), new="20/s"),
+    Case(
+        "two routes, one request a record", texts.orders() + texts.fitting(), 3_000, "5-20ms", sizing="90/s"
+    ),
+    Case("no limit, 100 ms", texts.orders(), 40_000, "100ms", old="100000/s", new="100000/s"),
 )
 QUICK = (
     replace(CASES[0], records=20_000),
@@ -165,8 +141,9 @@ async def judge(case: Case, *, step_s: float) -> bool:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         file = folder / "migration.toml"
-        text = HOSTS.format(old=case.old, new=case.new, sizing=case.sizing) + case.routes
-        file.write_text(text, encoding="utf-8")
+        rates = {"old": case.old, "new": case.new, "sizing": case.sizing}
+        hosts = [texts.host(name, URL, rate=rate) for name, rate in rates.items()]
+        file.write_text(texts.migration("prediction", *hosts, case.routes), encoding="utf-8")
         settings = load_migration(file)
         latency = Latency.parse(case.latency)
         usual = Conditions(low_s=latency.low_s, high_s=latency.high_s, has_tail=latency.has_tail)

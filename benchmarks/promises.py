@@ -15,7 +15,7 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from unittest.mock import patch
 
 import anyio
 
+from benchmarks import migration_texts as texts
 from bulkmove.cli.tuning import tune
 from bulkmove.connectors.external_order.target import OrderTarget
 from bulkmove.ledger.sqlite import SqliteLedger
@@ -32,27 +33,7 @@ from bulkmove.pipeline.migration import open_migration
 from bulkmove.sandbox.process import SandboxRecord, sandbox_process
 from bulkmove.sandbox.settings import SandboxSettings
 
-MIGRATION = """
-name = "promises"
-synchronous = "{synchronous}"
-[hosts.old]
-api = "merchantpro"
-url = "{url}"
-credentials = {{ key = "demo-key", secret = "demo-secret" }}
-rate = "1000000/s"
-[hosts.new]
-api = "external-order"
-url = "{url}"
-credentials = {{ token = "demo-token" }}
-rate = "1000000/s"
-[routes.orders]
-source = "old.orders"
-target = "new.orders"
-mapper = "merchantpro-to-external-order"
-check_bodies = {check_bodies}
-options = {{ shop = 2 }}
-"""
-AS_SHIPPED = {"synchronous": "full", "check_bodies": "true"}
+AS_SHIPPED: Mapping[str, object] = {"synchronous": "full", "check_bodies": True}
 
 
 def _nothing(*_: object, **__: object) -> None:
@@ -73,14 +54,14 @@ def _repeatable_rules(target: OrderTarget) -> MappingProxyType[str, Any]:
 
 @contextmanager
 def _without_kept_bodies() -> Iterator[None]:
-    with patch("bulkmove.ledger.changes.pack", lambda _: b""):
+    with patch("bulkmove.ledger.putting.pack", lambda _: b""):
         yield
 
 
 @contextmanager
 def _without_claims() -> Iterator[None]:
     """No natural key is claimed, so that two records with one key would both be written."""
-    with patch("bulkmove.ledger.changes.claim_keys", _nothing):
+    with patch("bulkmove.ledger.claiming.claim_keys", _nothing):
         yield
 
 
@@ -96,14 +77,14 @@ def _without_balance() -> Iterator[None]:
 @contextmanager
 def _without_stories() -> Iterator[None]:
     with (
-        patch("bulkmove.ledger.changes.note_page", _nothing),
-        patch("bulkmove.ledger.changes.note_request", _nothing),
+        patch("bulkmove.ledger.putting.note_page", _nothing),
+        patch("bulkmove.ledger.sending.note_request", _nothing),
     ):
         yield
 
 
 Without = Callable[[], Any]
-PROMISES: dict[str, tuple[dict[str, str], tuple[Without, ...]]] = {
+PROMISES: dict[str, tuple[dict[str, object], tuple[Without, ...]]] = {
     "as it is shipped": ({}, ()),
     "survives a loss of power": ({"synchronous": "normal"}, ()),
     "an intent before each create": ({}, (_without_intents,)),
@@ -111,16 +92,26 @@ PROMISES: dict[str, tuple[dict[str, str], tuple[Without, ...]]] = {
     "each natural key once": ({}, (_without_claims,)),
     "each record's story": ({}, (_without_stories, _without_balance)),
     "a balance at each end": ({}, (_without_balance,)),
-    "bodies checked before they go": ({"check_bodies": "false"}, ()),
+    "bodies checked before they go": ({"check_bodies": False}, ()),
     "all of these": (
-        {"synchronous": "normal", "check_bodies": "false"},
+        {"synchronous": "normal", "check_bodies": False},
         (_without_intents, _without_kept_bodies, _without_claims, _without_stories, _without_balance),
     ),
 }
 
 
+def text_of(url: str, settings: Mapping[str, object]) -> str:
+    return texts.migration(
+        "promises",
+        texts.host("old", url, rate=texts.NO_LIMIT),
+        texts.host("new", url, rate=texts.NO_LIMIT),
+        texts.orders(check_bodies=settings["check_bodies"]),
+        synchronous=settings["synchronous"],
+    )
+
+
 async def run_once(
-    url: str, orders: int, settings: dict[str, str], without: tuple[Without, ...]
+    url: str, orders: int, settings: dict[str, object], without: tuple[Without, ...]
 ) -> tuple[float, float]:
     """Seconds of wall time, and of this process's CPU."""
     async with SandboxRecord(url) as record:
@@ -129,7 +120,7 @@ async def run_once(
         for take_out in without:
             stack.enter_context(take_out())
         file = Path(folder) / "migration.toml"
-        file.write_text(MIGRATION.format(url=url, **{**AS_SHIPPED, **settings}), encoding="utf-8")
+        file.write_text(text_of(url, {**AS_SHIPPED, **settings}), encoding="utf-8")
         cpu, wall = _cpu_s(), time.perf_counter()
         async with open_migration(file) as migration:
             summary = await migration.run()

@@ -32,104 +32,19 @@ import anyio
 import orjson
 
 from benchmarks.burst_free import burst_free, nginx
+from benchmarks.rate_mixes import HOSTS, MIXES, PAGE, Mix, text_of
 from bulkmove.cli.tuning import tune
 from bulkmove.pipeline.migration import open_migration
+from bulkmove.sandbox.conditions import Latency, RateWindow
 from bulkmove.sandbox.process import SandboxRecord, sandbox_process
-from bulkmove.sandbox.settings import Latency, RateWindow, SandboxSettings
+from bulkmove.sandbox.settings import SandboxSettings
 
-PAGE = 100
 # A request changes one product; the rest of the time goes for reading them.
 PATCHES = 0.8
 LOST_SHARE, LOST_S = 1.01, 1.8
 MOST_EXTRA_REQUESTS = 1.05
 LONG_S = 180.0
 SHORT_S = 30.0
-# Half of the sandbox's orders are older.
-MIDDLE = "2023-06-01T00:00:00+03:00"
-HOSTS = {"old": "merchantpro", "new": "external-order", "sizing": "robosize"}
-
-
-@dataclass(frozen=True, slots=True)
-class Mix:
-    """Limits by host, how long answers take, who counts, and what is moved."""
-
-    name: str
-    old: tuple[str, ...]
-    new: tuple[str, ...]
-    latency: str
-    server: str
-    sizing: tuple[str, ...] = ()
-    batch_size: int = PAGE
-    concurrency: int = 16
-    side_by_side: bool = False
-    alone: bool = False
-
-    def rates(self) -> dict[str, tuple[str, ...]]:
-        named = zip(HOSTS, (self.old, self.new, self.sizing), strict=True)
-        return {HOSTS[host]: rates for host, rates in named if rates}
-
-
-PUBLISHED = ("4/s", "80/min")
-MIXES = (
-    Mix("published", PUBLISHED, ("10/s",), "100ms", "sliding"),
-    Mix("published, nginx", PUBLISHED, ("10/s",), "20~500ms", "nginx"),
-    Mix("20/s", ("20/s",), ("20/s",), "100ms", "sliding"),
-    Mix("20/s, long tail", ("20/s",), ("20/s",), "20~500ms", "sliding", concurrency=32),
-    Mix("20/s, slow, fixed", ("20/s",), ("20/s",), "500ms", "fixed", concurrency=32),
-    Mix("20/s, quick", ("20/s",), ("20/s",), "5ms", "sliding"),
-    Mix("20/s, nginx", ("20/s",), ("20/s",), "20-80ms", "nginx"),
-    Mix(
-        "side by side",
-        ("20/s",),
-        ("10/s", "500/min"),
-        "5~500ms",
-        "sliding",
-        sizing=("5/s",),
-        concurrency=32,
-        side_by_side=True,
-    ),
-    Mix("200/s", ("20/s",), ("200/s",), "20ms", "sliding", batch_size=10, concurrency=64, alone=True),
-    Mix("200/s, nginx", ("20/s",), ("200/s",), "5ms", "nginx", batch_size=10, concurrency=64, alone=True),
-)
-
-MIGRATION = """
-name = "rate-bound"
-[hosts.old]
-api = "merchantpro"
-url = "{url}"
-credentials = {{ key = "demo-key", secret = "demo-secret" }}
-rate = {old}
-concurrency = {concurrency}
-[hosts.new]
-api = "external-order"
-url = "{url}"
-credentials = {{ token = "demo-token" }}
-rate = {new}
-concurrency = {concurrency}
-"""
-ORDERS = """
-[routes.{name}]
-source = "old.orders"
-target = "new.orders"
-mapper = "merchantpro-to-external-order"
-batch_size = {batch_size}
-options = {{ shop = 2 }}
-{where}
-"""
-PRODUCTS = """
-[hosts.sizing]
-api = "robosize"
-url = "{url}"
-credentials = {{ api_key = "demo-api-key" }}
-rate = {sizing}
-concurrency = {concurrency}
-[routes.products]
-source = "sizing.products"
-target = "sizing.products"
-mapper = "robosize-relink"
-mode = "update"
-options = {{ ids = "ids.csv" }}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,22 +167,10 @@ async def run_mix(mix: Mix, seconds: float) -> Run:
 
 
 async def _write_files(mix: Mix, url: str, record: SandboxRecord, folder: Path) -> None:
-    def listed(rates: Sequence[str]) -> str:
-        return "[" + ", ".join(f'"{rate}"' for rate in rates) + "]"
-
-    limits = {"old": listed(mix.old), "new": listed(mix.new), "sizing": listed(mix.sizing)}
-    text = MIGRATION.format(url=url, concurrency=mix.concurrency, **limits)
-    if mix.side_by_side:
-        for name, bound in (("early", "created_before"), ("late", "created_after")):
-            where = f'where = {{ {bound} = "{MIDDLE}" }}'
-            text += ORDERS.format(name=name, batch_size=mix.batch_size, where=where)
-    else:
-        text += ORDERS.format(name="orders", batch_size=mix.batch_size, where="")
     if mix.sizing:
-        text += PRODUCTS.format(url=url, concurrency=mix.concurrency, **limits)
         ids = "".join(f"{old},{new}\n" for old, new in (await record.ids()).items())
         (folder / "ids.csv").write_text("old_id,new_id\n" + ids, encoding="utf-8")
-    (folder / "migration.toml").write_text(text, encoding="utf-8")
+    (folder / "migration.toml").write_text(text_of(mix, url), encoding="utf-8")
 
 
 def told(run: Run, mix: Mix) -> str:

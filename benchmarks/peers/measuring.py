@@ -13,8 +13,9 @@ from benchmarks.peers.cells import Host, Tool
 from benchmarks.peers.job import OPTIONS, Job, Spent
 from bulkmove.connectors.merchantpro.source import list_parameters
 from bulkmove.mapping.builtin.external_order import order_to_external_order
+from bulkmove.sandbox.conditions import Latency, RateWindow
 from bulkmove.sandbox.process import SandboxRecord, sandbox_process
-from bulkmove.sandbox.settings import Latency, RateWindow, SandboxSettings
+from bulkmove.sandbox.settings import SandboxSettings
 
 _ROOT = Path(__file__).parents[2]
 _WINDOW_S = 1.0

@@ -9,11 +9,10 @@ from typing import Any, ClassVar
 
 import click
 
-from bulkmove.cli.completing import complete_routes
 from bulkmove.cli.ending import EndingCommand
 from bulkmove.cli.exits import exits
 from bulkmove.cli.going import Duration
-from bulkmove.cli.options import Output, output_options
+from bulkmove.cli.options import Output, output_options, routes_option
 
 COMPARE = "compare"
 
@@ -29,14 +28,7 @@ class _Command(EndingCommand):
 
 @click.command("bench", cls=_Command)
 @click.argument("words", metavar="[FILE] | compare A.json B.json", nargs=-1)
-@click.option(
-    "--route",
-    "routes",
-    metavar="NAME",
-    multiple=True,
-    shell_complete=complete_routes,
-    help="This route alone; may be repeated.",
-)
+@routes_option
 @click.option(
     "--records",
     metavar="[ROUTE=]N",

@@ -20,7 +20,7 @@ from bulkmove.ledger.file import is_locked
 from bulkmove.ledger.looking import looked_at
 from bulkmove.ledger.spending import load as load_spent
 from bulkmove.pipeline.opening import place_of
-from bulkmove.sandbox.settings import Latency
+from bulkmove.sandbox.conditions import Latency
 from bulkmove.settings import MigrationSettings, Secret, Window
 
 DEFAULT_BUDGET = 200

@@ -45,7 +45,7 @@ from bulkmove.report.bench_json import bench_lines, step_line, summary_line
 from bulkmove.report.logged import entry
 from bulkmove.report.prose import width_of
 from bulkmove.report.telling import stdout_console
-from bulkmove.sandbox.settings import Latency, RateWindow
+from bulkmove.sandbox.conditions import Latency, RateWindow
 from bulkmove.sandbox.shaped import Shape, ShapedHosts, shaped_hosts
 from bulkmove.settings import MigrationSettings
 

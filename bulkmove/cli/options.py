@@ -1,4 +1,4 @@
-"""The options that commands share: the migration's file, and how a command speaks."""
+"""The options that commands share: the migration's file, ledger and routes, and how a command speaks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import click
+
+from bulkmove.cli.completing import complete_routes
 
 Progress = Literal["auto", "always", "never"]
 LogFormat = Literal["text", "json"]
@@ -40,6 +42,17 @@ def ledger_option(command: _Command) -> _Command:
         metavar="PATH",
         type=click.Path(path_type=Path, dir_okay=False),
         help="The ledger, in place of the one that FILE names.",
+    )(command)
+
+
+def routes_option(command: _Command) -> _Command:
+    return click.option(
+        "--route",
+        "routes",
+        metavar="NAME",
+        multiple=True,
+        shell_complete=complete_routes,
+        help="This route alone; may be repeated.",
     )(command)
 
 

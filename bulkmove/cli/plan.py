@@ -9,10 +9,9 @@ from typing import Any
 
 import click
 
-from bulkmove.cli.completing import complete_routes
 from bulkmove.cli.ending import Ending, EndingCommand, last_line
 from bulkmove.cli.exits import exits, tell
-from bulkmove.cli.options import Output, migration_file, output_options
+from bulkmove.cli.options import Output, migration_file, output_options, routes_option
 
 # A plan that ends so, with rejections or without, may be of all records.
 _WHOLE = frozenset({0, 3})
@@ -33,14 +32,7 @@ class PlanRequest:
 
 @click.command("plan", cls=EndingCommand)
 @migration_file
-@click.option(
-    "--route",
-    "routes",
-    metavar="NAME",
-    multiple=True,
-    shell_complete=complete_routes,
-    help="This route alone; may be repeated.",
-)
+@routes_option
 @click.option(
     "--sample",
     metavar="N",

@@ -35,7 +35,7 @@ def command(*, file: Path, out: Path | None, ledger: Path | None, output: Output
         from bulkmove import clock
         from bulkmove.config import load_migration
         from bulkmove.report.page.document import document_of
-        from bulkmove.report.page.facts import gather
+        from bulkmove.report.page.gathering import gather
         from bulkmove.report.page.moments import Moments
         from bulkmove.report.page.writing import write_report
 

@@ -1,23 +1,15 @@
-"""The shape of `migration.toml`. Its descriptions are what `bulkmove config schema` teaches an editor."""
+"""The shape of `migration.toml`. Its descriptions are what an editor shows."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationInfo,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationInfo
 
 from bulkmove.config import checks
-from bulkmove.config.descriptions import described
-from bulkmove.config.fields import Fields, Path, TargetField
-from bulkmove.config.lookup_tables import Lookup, LookupDefault
+from bulkmove.config.credential_shapes import Credential
+from bulkmove.config.fields import Fields, Path
+from bulkmove.config.lookup_tables import Lookup
 from bulkmove.config.shapes import (
     SHAPE,
     Canary,
@@ -36,43 +28,6 @@ from bulkmove.settings import Confirm, Mode, Sweep, Synchronous
 
 # Its hosts are directories on this machine.
 FILES = "files"
-
-
-class CredentialFile(BaseModel):
-    """A credential that stands in a file of its own."""
-
-    model_config = SHAPE
-
-    file: Filled
-    """The file's path, relative to the migration's directory. A line break at its end is not part of the credential."""
-
-
-class CredentialCommand(BaseModel):
-    """A credential that a command prints, such as a password manager's."""
-
-    model_config = SHAPE
-
-    command: Annotated[list[Filled], Field(min_length=1)]
-    """The program and its arguments, run without a shell in the migration's directory, for 30 seconds at most."""
-
-
-def _kind_of_credential(value: object) -> str | None:
-    if isinstance(value, str):
-        return "<text>"
-    keys = value if isinstance(value, dict) else ()
-    return next((f"<{kind}>" for kind in ("file", "command") if kind in keys), None)
-
-
-Credential = Annotated[
-    Annotated[str, Tag("<text>")]
-    | Annotated[CredentialFile, Tag("<file>")]
-    | Annotated[CredentialCommand, Tag("<command>")],
-    Discriminator(
-        _kind_of_credential,
-        custom_error_type="credential",
-        custom_error_message='must be "${VARIABLE}", { file = "…" } or { command = ["…"] }',
-    ),
-]
 
 
 def _check_address(text: str, info: ValidationInfo) -> str:
@@ -298,29 +253,3 @@ class Migration(BaseModel):
 
 Section = Literal["", "hosts", "routes", "lookups"]
 SECTIONS: dict[Section, type[BaseModel]] = {"": Migration, "hosts": Host, "routes": Route, "lookups": Lookup}
-_MODELS = (CredentialFile, CredentialCommand, TargetField, LookupDefault, Lookup, Host, Route, Migration)
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of the file, for editors."""
-    schema: dict[str, Any] = _for_toml(described(Migration.model_json_schema(), _MODELS))
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
-def _for_toml(schema: Any) -> Any:
-    """TOML has no null: a key that can be left out is left out. Titles only repeat the keys."""
-    if isinstance(schema, list):
-        return [_for_toml(inner) for inner in schema]
-    if not isinstance(schema, dict):
-        return schema
-    kept = {
-        name: _for_toml(inner)
-        for name, inner in schema.items()
-        if not (name == "title" and isinstance(inner, str)) and not (name == "default" and inner is None)
-    }
-    if isinstance(kept.get("description"), str):
-        kept["description"] = " ".join(kept["description"].split())
-    branches = [branch for branch in kept.pop("anyOf", ()) if branch != {"type": "null"}]
-    if len(branches) == 1:
-        return {**kept, **branches[0]}
-    return {**kept, "anyOf": branches} if branches else kept

@@ -10,9 +10,10 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from bulkmove.config.credential_shapes import CredentialCommand, CredentialFile
 from bulkmove.config.fields import FIELDS, TargetField
 from bulkmove.config.problems import KeyPath, Problems, is_of_fields, nearest, spell_key
-from bulkmove.config.schema import SECTIONS, CredentialCommand, CredentialFile, Migration
+from bulkmove.config.schema import SECTIONS, Migration
 
 _WHAT_IT_MUST_BE = {
     "string_type": "must be text in quotes",

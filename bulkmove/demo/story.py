@@ -18,8 +18,9 @@ from bulkmove.demo.check import Check, ExternalOrders, RobosizeOrders, RobosizeP
 from bulkmove.errors import BulkmoveError
 from bulkmove.model import Summary
 from bulkmove.pipeline.migration import Migration, open_migration
+from bulkmove.sandbox.conditions import Latency, RateWindow
 from bulkmove.sandbox.process import SandboxRecord, sandbox_process
-from bulkmove.sandbox.settings import Latency, RateWindow, SandboxSettings
+from bulkmove.sandbox.settings import SandboxSettings
 
 SHOP = 2
 # The sandbox refuses what goes faster; the configuration below keeps to the same.

@@ -14,7 +14,7 @@ import orjson
 
 from bulkmove.entries import Entry, Intent, Item, Member
 from bulkmove.errors import LedgerError
-from bulkmove.ledger import changes, overtaken, tallies
+from bulkmove.ledger import claiming, overtaken, putting, sending, tallies
 from bulkmove.ledger.choosing import FIXED
 from bulkmove.ledger.chunks import keep_only, unpack
 from bulkmove.ledger.overtaken import Past
@@ -54,7 +54,7 @@ def reopen(
             "UPDATE chunks SET open = open + ?, kept = kept - ? WHERE id = ?", (count, count, chunk)
         )
     if intent is not None:
-        changes.save_intent(connection, intent=intent, route=route, run=run, is_parked=True)
+        sending.save_intent(connection, intent=intent, route=route, run=run, is_parked=True)
     connection.execute("UPDATE routes SET is_finished = 0 WHERE id = ?", (route,))
 
 
@@ -109,19 +109,19 @@ def replace_records(
         # Page by page: what this one puts down counts for the next.
         new = overtaken.without_overtaken(connection, route=route, entries=given, was=was)
         entries += new
-        changes.insert_entries(connection, route=route, run=run, chunk=page, entries=new, is_raw=False)
+        putting.insert_entries(connection, route=route, run=run, chunk=page, entries=new, is_raw=False)
         first = was.get(new[0].source_id)
         first_page = None if first is None else first.page
-        changes.note_page(
+        putting.note_page(
             connection, route=route, run=run, page=page, put_at=put_at, records=0, was=first_page
         )
         creates += [
             Member(e.source_id, e.part, page) for e in new if e.state is State.PENDING and e.target_id is None
         ]
-    changes.claim_keys(connection, list_id=claims.list_id, route=claims.route, entries=entries)
+    claiming.claim_keys(connection, list_id=claims.list_id, route=claims.route, entries=entries)
     if creates and intent is not None:
         parked = Intent(id=intent, sent_at=0.0, members=creates, refusal="rejected")
-        changes.save_intent(connection, intent=parked, route=route, run=run, is_parked=True)
+        sending.save_intent(connection, intent=parked, route=route, run=run, is_parked=True)
     connection.execute("UPDATE routes SET is_finished = 0 WHERE id = ?", (route,))
     return sum(1 for entry in entries if entry.cause == overtaken.CAUSE)
 

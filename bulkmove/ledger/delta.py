@@ -15,7 +15,7 @@ import orjson
 
 from bulkmove.entries import Entry, Intent, Kept, Member
 from bulkmove.errors import LedgerError
-from bulkmove.ledger import changes, tallies
+from bulkmove.ledger import claiming, putting, sending, tallies
 from bulkmove.ledger.again import Claims, drop_bodies, note_past
 from bulkmove.ledger.chunks import compressed, pack
 from bulkmove.model import OPEN_STATES, State
@@ -134,7 +134,7 @@ def replace_changed(
     for old_page, page in changed.pages.items():
         entries = by_page[old_page]
         _put(connection, route=route, run=run, page=page, entries=entries, was=was)
-        changes.note_page(connection, route=route, run=run, page=page, put_at=put_at, records=0, was=old_page)
+        putting.note_page(connection, route=route, run=run, page=page, put_at=put_at, records=0, was=old_page)
         places.update({(each.source_id, each.part): page for each in entries})
     connection.executemany(
         "UPDATE records SET version = ?, source_digest = ?, page = ? WHERE route = ? AND source_id = ?",
@@ -273,7 +273,7 @@ def _claim(connection: sqlite3.Connection, claims: Claims, changed: Changed) -> 
         ],
     )
     new = [each for each in changed.entries if each.key is not None and each.key not in mine[each.source_id]]
-    changes.claim_keys(connection, list_id=claims.list_id, route=claims.route, entries=new)
+    claiming.claim_keys(connection, list_id=claims.list_id, route=claims.route, entries=new)
 
 
 def _park(
@@ -294,4 +294,4 @@ def _park(
             doubtful.append(Member(*name, places[name]))
     if doubtful:
         parked = Intent(id=intent, sent_at=0.0, members=doubtful, refusal="rejected")
-        changes.save_intent(connection, intent=parked, route=route, run=run, is_parked=True)
+        sending.save_intent(connection, intent=parked, route=route, run=run, is_parked=True)

@@ -60,6 +60,10 @@ def routes(connection: sqlite3.Connection) -> dict[str, int]:
     return dict(connection.execute("SELECT name, id FROM routes ORDER BY id").fetchall())
 
 
+def lists(connection: sqlite3.Connection) -> dict[str, int]:
+    return dict(connection.execute("SELECT name, id FROM lists").fetchall())
+
+
 def fingerprints(connection: sqlite3.Connection) -> dict[str, str]:
     return dict(connection.execute("SELECT name, fingerprint FROM routes ORDER BY id").fetchall())
 

@@ -26,8 +26,9 @@ from bulkmove.pipeline.opening import OpenHost, open_host
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan, changed_keys
 from bulkmove.pipeline.remapping import map_anew
 from bulkmove.pipeline.route import finish_writing, list_open, loader_of, note_finished
-from bulkmove.pipeline.runner import summarise, work_routes
+from bulkmove.pipeline.summing_up import summarise
 from bulkmove.pipeline.undone import refuse_undone
+from bulkmove.pipeline.working import work_routes
 from bulkmove.protocols import Observer, SeesDeletions, StagedTarget
 
 # Parts of a fingerprint that say which migration it is; all others say how records are mapped, which may be mended.

@@ -26,7 +26,7 @@ async def compare(
     """
     found = await difference(job.source, read, parts)
     if found.gone:
-        await job.ledger.note_gone(job.name, sorted(found.gone))
+        await job.reading_notes.note_gone(job.name, sorted(found.gone))
     if found.late:
         await take(found.late, None)
     for text in _texts(job, found):

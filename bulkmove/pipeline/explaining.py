@@ -6,10 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from bulkmove.errors import ConfigError
 from bulkmove.ledger.again import RETRY
 from bulkmove.ledger.delta import DELTA
+from bulkmove.ledger.file import is_locked
+from bulkmove.ledger.looking import looked_at
 from bulkmove.ledger.story import BodyNote, PageNote, RequestNote, RunNote, Story
+from bulkmove.ledger.story import story as read_story
 from bulkmove.model import State
+from bulkmove.pipeline.selecting import check_routes, unknown_record
+from bulkmove.settings import MigrationSettings
 
 What = Literal["run-began", "read", "mapped", "request", "in-doubt", "settled", "open", "run-ended"]
 
@@ -37,6 +43,19 @@ class Explained:
     story: Story
     outcome: str
     steps: Sequence[Step]
+
+
+def explain_record(settings: MigrationSettings, route: str, source_id: str) -> Explained:
+    """What `Migration.explain` promises."""
+    path = settings.ledger
+    with looked_at(path, is_newest=True) as connection:
+        check_routes(settings, [route], connection)
+        if connection is None:
+            raise ConfigError(f"{path}: there is no ledger yet: nothing was run")
+        found = read_story(connection, route, source_id)
+        if found is None:
+            raise unknown_record(connection, source_id, [route])
+        return explain(found, is_going=is_locked(path))
 
 
 def explain(story: Story, *, is_going: bool) -> Explained:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import orjson
 from anyio import CapacityLimiter, to_thread
 
-from bulkmove.connectors.files.durable import open_private, save_directory
+from bulkmove.connectors.files.durable import save_directory
 from bulkmove.errors import ConfigError
 from bulkmove.ledger.failing import Detail
 from bulkmove.pipeline.causes import hint
+from bulkmove.pipeline.placing import placed
 
 COLUMNS = (
     "route", "source_id", "part", "outcome", "cause", "message", "hint", "target_id", "attempts", "sent_at", "answered",
@@ -62,30 +62,14 @@ def write_failures(path: Path, details: Iterable[Detail], *, record_of: RecordOf
     lines = _csv_lines(rows) if form == "csv" else (_json_line(row) for row in rows)
     count = 0
     try:
-        with _placed(path) as file:
+        with placed(path) as file:
             for line in lines:
                 file.write(line)
                 count += 1
+        save_directory(path.parent)
     except OSError as error:
         raise ConfigError(f"{path}: can't be written ({error.strerror})") from error
     return count - 1 if form == "csv" else count
-
-
-@contextmanager
-def _placed(path: Path) -> Iterator[IO[bytes]]:
-    """A private file that takes its name once all of it is durable."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with os.fdopen(open_private(draft), "wb") as file:
-            file.truncate()
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
-    save_directory(path.parent)
 
 
 def _row(detail: Detail, record_of: RecordOf | None) -> Row:

@@ -10,7 +10,7 @@ from typing import Literal, Protocol, runtime_checkable
 import anyio
 
 from bulkmove import clock
-from bulkmove.entries import Entry, Item, ListState, Settled, Span, TargetKey
+from bulkmove.entries import Entry, Item, ListState, RouteProgress, Settled, Span, TargetKey
 from bulkmove.errors import BulkmoveError
 from bulkmove.events import Event, Note, RecordsSettled
 from bulkmove.ledger import SqliteLedger
@@ -61,13 +61,10 @@ class TargetList:
 
 
 class Onlooker(Protocol):
-    """Looks on while pages are mapped; a preview is made of what it saw.
+    """Looks on while a migration is rehearsed; a preview is made of what it saw.
 
-    `see` gets the records before they are mapped, `note` what each became: the encoded bodies belong to the first
-    entries, the others have none. `matched` gets bodies with their entries, one by one: `known` is what the list held
-    of their keys, `own_rows` are the rows of a self-route that they were made of; `found` gets rows of the target's list, while it
-    is read for its keys. `counted` is asked what a route sends through, `rehearsed` told what a write request would
-    have carried. `opened` and `begin` come before anything is sent, to all hosts and for a route.
+    `opened` and `begin` come before anything is sent, to all hosts and for a route. `counted` is asked what a route
+    sends through.
     """
 
     def opened(self, transports: Mapping[str, HostTransport]) -> None: ...
@@ -75,6 +72,17 @@ class Onlooker(Protocol):
     def counted(self, route: str, use: Use, transport: Transport) -> Transport: ...
 
     async def begin(self, job: RouteJob) -> None: ...
+
+
+@runtime_checkable
+class SeesMapping(Onlooker, Protocol):
+    """An Onlooker that is shown what records become.
+
+    `see` gets the records before they are mapped, `note` what each became: the encoded bodies belong to the first
+    entries, the others have none. `matched` gets bodies with their entries, one by one: `known` is what the list held
+    of their keys, `own_rows` are the rows of a self-route that they were made of; `found` gets rows of the target's list, while it
+    is read for its keys. `rehearsed` is told what a write request would have carried.
+    """
 
     def found(self, job: RouteJob, records: Sequence[Record]) -> None: ...
 
@@ -102,8 +110,25 @@ class SeesJoined(Protocol):
     def joined(self, route: str, spare: int, again: int) -> None: ...
 
 
+def witness_in(onlooker: Onlooker | None) -> SeesMapping | None:
+    """Who looks on and is to be shown what records become, if anybody."""
+    return onlooker if isinstance(onlooker, SeesMapping) else None
+
+
+class ReadingNotes(Protocol):
+    """Where the progress of a reading is noted: the ledger itself, or for each route that reads along (see `Ledger`)."""
+
+    async def progress(self, route: str) -> RouteProgress: ...
+
+    async def mark(self, route: str, *, cutoff: int | None = None, expected: int | None = None) -> None: ...
+
+    async def save_spans(self, route: str, spans: Sequence[Span]) -> None: ...
+
+    async def note_gone(self, route: str, ids: Sequence[str]) -> None: ...
+
+
 class ReadsTogether(Protocol):
-    """What routes share that are read for by one of them (see `sharing`)."""
+    """What routes share that are read for by one of them (see `shared_reading`)."""
 
     @property
     def fields(self) -> tuple[str, ...] | None: ...
@@ -127,6 +152,7 @@ class RouteJob:
     is to end early, `enough` when the limit is reached. `derive`: makes the stream's rows of what its source reads.
     `check_body`: holds a body against what the target documents. `served_at`: when the target last did what was
     asked (epoch seconds). `hide`: takes credentials out of what a mapper says. `sweep`: when its list is looked through for doubles. `budget`: how many records this run may reject.
+    `notes_for_all`: where its reading is noted, where it reads for other routes, too.
     """
 
     settings: RouteSettings
@@ -156,12 +182,22 @@ class RouteJob:
     budget: ErrorBudget = field(default_factory=lambda: ErrorBudget("", None))
     canary: Canary | None = None
     sharing: ReadsTogether | None = None
+    notes_for_all: ReadingNotes | None = None
     enough: anyio.Event = field(default_factory=anyio.Event)
 
     @property
     def is_ending(self) -> bool:
         """No further page is to be taken: the run stops, or the route is at its limit."""
         return self.stop.is_set() or self.enough.is_set()
+
+    @property
+    def reading_notes(self) -> ReadingNotes:
+        """Where the progress of its reading is noted."""
+        return self.ledger if self.notes_for_all is None else self.notes_for_all
+
+    @property
+    def witness(self) -> SeesMapping | None:
+        return witness_in(self.onlooker)
 
     async def admitted(self, items: Sequence[Item]) -> Sequence[Item]:
         """Those of the items that may be sent by now: all, unless the first records are still to be looked at."""

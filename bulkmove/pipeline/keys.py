@@ -59,8 +59,8 @@ async def read_keys(job: RouteJob, name: str) -> None:
 
 def _keeper(job: RouteJob, name: str) -> Callable[[Sequence[Record]], Awaitable[None]]:
     async def keep(records: Sequence[Record]) -> None:
-        if job.onlooker is not None:
-            job.onlooker.found(job, records)
+        if job.witness is not None:
+            job.witness.found(job, records)
         keys = [
             TargetKey(
                 key=key,

@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import anyio
 
 from bulkmove.config import load_migration
-from bulkmove.errors import ConfigError, single_error
-from bulkmove.ledger import failing, open_ledger
+from bulkmove.errors import single_error
 from bulkmove.ledger.aside import put_aside
-from bulkmove.ledger.copying import ledger_or_copy
-from bulkmove.ledger.failing import Group, Selection
-from bulkmove.ledger.file import is_locked
+from bulkmove.ledger.failing import Group
 from bulkmove.ledger.looking import looked_at
-from bulkmove.ledger.purging import Erasable, erasable, purge_file
-from bulkmove.ledger.story import story
+from bulkmove.ledger.purging import Erasable
 from bulkmove.model import Failure, JsonObject, Summary
 from bulkmove.pipeline.canaries import CanaryWatch
-from bulkmove.pipeline.delta.deletions import deletable, delete_departed
-from bulkmove.pipeline.delta.runner import DeltaOptions, DeltaSummary, delta_migration
-from bulkmove.pipeline.explaining import Explained, explain
-from bulkmove.pipeline.exporting import form_of, found_records, write_in_thread
-from bulkmove.pipeline.guards import check_may_write
+from bulkmove.pipeline.delta.performing import count_deletable, perform_deletions, perform_delta
+from bulkmove.pipeline.delta.runner import DeltaSummary
+from bulkmove.pipeline.explaining import Explained, explain_record
+from bulkmove.pipeline.failed import export_to, failures_of, groups_of
 from bulkmove.pipeline.holding import HeldTo
 from bulkmove.pipeline.hosts import OnPause
-from bulkmove.pipeline.performing import is_held_back, perform_run
+from bulkmove.pipeline.performing import perform_run
 from bulkmove.pipeline.plan import plan_migration
 from bulkmove.pipeline.preview import Preview, preview_migration
-from bulkmove.pipeline.refetching import refetch
+from bulkmove.pipeline.purging import perform_purge, purgeable_of
 from bulkmove.pipeline.retried import perform_retry
-from bulkmove.pipeline.selecting import check_routes, selected, unknown_record
 from bulkmove.pipeline.status import requests_in_doubt, status_of
 from bulkmove.pipeline.trying import Tried, ids_in, try_mapping
 from bulkmove.protocols import Observer
@@ -52,6 +45,14 @@ class Migration:
     def stop(self) -> None:
         """Let a run end soon: no further page is read, what is in flight is finished and noted."""
         self._stop.set()
+
+    @contextmanager
+    def _stoppable(self) -> Iterator[anyio.Event]:
+        """The event that `stop` sets, for one piece of work: the next has an event of its own."""
+        try:
+            yield self._stop
+        finally:
+            self._stop = anyio.Event()
 
     async def run(
         self,
@@ -77,11 +78,11 @@ class Migration:
         Raises ConfigError, LedgerError and its kinds. Hosts that fail, refused credentials and lists that
         can't be proven read do not raise: they stand in the summary's exit code and notes.
         """
-        try:
+        with self._stoppable() as stop:
             return await perform_run(
                 self.settings,
                 observer,
-                stop=self._stop,
+                stop=stop,
                 routes=routes,
                 limit=limit,
                 dry_run=dry_run,
@@ -90,8 +91,6 @@ class Migration:
                 held_to=held_to,
                 canary=canary,
             )
-        finally:
-            self._stop = anyio.Event()
 
     async def plan(
         self,
@@ -109,13 +108,10 @@ class Migration:
         Raises what `run` raises.
         """
         plan = plan_migration(self.settings, only=routes)
-        with single_error():
-            try:
-                return await preview_migration(
-                    plan, sample=sample, show=show, compare=compare, observer=observer, stop=self._stop
-                )
-            finally:
-                self._stop = anyio.Event()
+        with single_error(), self._stoppable() as stop:
+            return await preview_migration(
+                plan, sample=sample, show=show, compare=compare, observer=observer, stop=stop
+            )
 
     async def map(self, route: str, rows: Sequence[JsonObject], *, offline: bool = False) -> Sequence[Tried]:
         """What a route's mapping makes of rows of its source, one by one; nothing is matched, put down or sent.
@@ -153,11 +149,11 @@ class Migration:
         `run`; without it a retry that would write to a live host is a dry run. Raises ConfigError for a route, cause or id that is not there, and
         what `run` raises; a mended mapping is taken up.
         """
-        try:
+        with self._stoppable() as stop:
             return await perform_retry(
                 self.settings,
                 observer,
-                stop=self._stop,
+                stop=stop,
                 routes=routes,
                 causes=causes,
                 ids=ids,
@@ -165,8 +161,6 @@ class Migration:
                 dry_run=dry_run,
                 execute=execute,
             )
-        finally:
-            self._stop = anyio.Event()
 
     async def delta(
         self,
@@ -184,25 +178,17 @@ class Migration:
         `dry_run`: on a copy of the ledger, and nothing is written. `new_only`: new records by their dates alone.
         `execute`: as of `run`. Raises ConfigError where a route was not read whole yet, and what `run` raises.
         """
-        plan = plan_migration(self.settings, only=routes)
-        path = self.settings.ledger
-        if not path.exists():
-            raise ConfigError(f"{path}: there is no ledger yet: bulkmove run comes first, a delta after it")
-        dry_run = dry_run or is_held_back(self.settings, observer, routes, execute=execute)
-        options = DeltaOptions(is_dry=dry_run, new_only=new_only)
-        with single_error(), ledger_or_copy(path, is_copied=dry_run) as file:
-            try:
-                async with open_ledger(file, synchronous=self.settings.synchronous) as ledger:
-                    done = await delta_migration(
-                        plan, ledger, options=options, observer=observer, stop=self._stop
-                    )
-                    if deletions and not dry_run and done.is_whole:
-                        done = done.followed_by(
-                            await delete_departed(plan, ledger, observer=observer, stop=self._stop)
-                        )
-                    return done
-            finally:
-                self._stop = anyio.Event()
+        with self._stoppable() as stop:
+            return await perform_delta(
+                self.settings,
+                observer,
+                stop=stop,
+                routes=routes,
+                deletions=deletions,
+                dry_run=dry_run,
+                new_only=new_only,
+                execute=execute,
+            )
 
     async def delete_departed(
         self, observer: Observer | None = None, *, routes: tuple[str, ...] = (), execute: bool = False
@@ -211,20 +197,12 @@ class Migration:
 
         Raises ConfigError where a target is live and nobody said `execute`, and what `run` raises.
         """
-        check_may_write(self.settings, routes, execute=execute)
-        plan = plan_migration(self.settings, only=routes)
-        with single_error():
-            try:
-                async with open_ledger(self.settings.ledger, synchronous=self.settings.synchronous) as ledger:
-                    return await delete_departed(plan, ledger, observer=observer, stop=self._stop)
-            finally:
-                self._stop = anyio.Event()
+        with self._stoppable() as stop:
+            return await perform_deletions(self.settings, observer, stop=stop, routes=routes, execute=execute)
 
     def deletable(self, routes: tuple[str, ...] = ()) -> dict[str, int]:
         """How many rows `delete_departed` would delete, by route; routes without any left out."""
-        plan = plan_migration(self.settings, only=routes)
-        with looked_at(self.settings.ledger) as connection:
-            return {} if connection is None else deletable(connection, plan)
+        return count_deletable(self.settings, routes)
 
     def failures(
         self, route: str | None = None, *, causes: Sequence[str] = (), ids: Sequence[str] = ()
@@ -233,18 +211,13 @@ class Migration:
 
         Raises ConfigError for a route, a cause or an id that is not there.
         """
-        with looked_at(self.settings.ledger) as connection:
-            selection = self._selection(connection, route, causes, ids)
-            if connection is not None:
-                yield from failing.failures(connection, selection)
+        return failures_of(self.settings, route, causes=causes, ids=ids)
 
     def failure_groups(
         self, route: str | None = None, *, causes: Sequence[str] = (), ids: Sequence[str] = ()
     ) -> list[Group]:
         """The failures by route, outcome and cause. Raises what `failures` raises."""
-        with looked_at(self.settings.ledger) as connection:
-            selection = self._selection(connection, route, causes, ids)
-            return [] if connection is None else failing.groups(connection, selection)
+        return groups_of(self.settings, route, causes=causes, ids=ids)
 
     async def export_failures(
         self,
@@ -261,55 +234,22 @@ class Migration:
         `records`: source records that the ledger did not keep are read from their hosts. Raises what `failures` raises,
         ConfigError where the file can't be written, and with `records` what reading raises.
         """
-        form_of(file)
-        with looked_at(self.settings.ledger, is_newest=True) as connection:
-            if connection is None:
-                raise ConfigError(f"{self.settings.ledger}: there is no ledger yet: nothing was run")
-            selection = self._selection(connection, route, causes, ids)
-            async with found_records() as found:
-                if records:
-                    plan = plan_migration(self.settings, only=selection.routes)
-                    await refetch(plan, connection, selection, found, on_pause=on_pause)
-                return await write_in_thread(file, failing.details(connection, selection), found.record_of)
-
-    def _selection(
-        self,
-        connection: sqlite3.Connection | None,
-        route: str | None,
-        causes: Sequence[str],
-        ids: Sequence[str],
-    ) -> Selection:
-        routes = () if route is None else (route,)
-        if connection is None:
-            check_routes(self.settings, routes)
-            return Selection(routes)
-        return selected(connection, self.settings, routes=routes, causes=causes, ids=ids)
+        return await export_to(
+            file, self.settings, route, causes=causes, ids=ids, records=records, on_pause=on_pause
+        )
 
     def explain(self, route: str, source_id: str) -> Explained:
         """One record's story, from the ledger alone, also while a run is going.
 
         Raises ConfigError, with the nearest, for a route or a record that is not there.
         """
-        path = self.settings.ledger
-        with looked_at(path, is_newest=True) as connection:
-            check_routes(self.settings, [route], connection)
-            if connection is None:
-                raise ConfigError(f"{path}: there is no ledger yet: nothing was run")
-            found = story(connection, route, source_id)
-            if found is None:
-                raise unknown_record(connection, source_id, [route])
-            return explain(found, is_going=is_locked(path))
+        return explain_record(self.settings, route, source_id)
 
     def purgeable(
         self, route: str | None = None, *, messages: bool = False, written: bool = False
     ) -> Erasable:
         """What `purge` would erase. Raises ConfigError for a route that is not there."""
-        with looked_at(self.settings.ledger, is_newest=True) as connection:
-            if route is not None:
-                check_routes(self.settings, [route], connection)
-            if connection is None:
-                return Erasable()
-            return erasable(connection, route, messages=messages, written=written)
+        return purgeable_of(self.settings, route, messages=messages, written=written)
 
     def purge(self, route: str | None = None, *, messages: bool = False, written: bool = False) -> Erasable:
         """Erase bodies, source records and answers of hosts (with `messages` those too) of all that has an outcome.
@@ -318,16 +258,7 @@ class Migration:
         Their bytes are nowhere in the ledger's files then; ids, hashes, outcomes and causes stay. Raises
         LedgerLockedError while a run is going.
         """
-        is_nothing = self.purgeable(route, messages=messages, written=written).is_nothing
-        if is_nothing and not self.settings.ledger.exists():
-            return Erasable()
-        return purge_file(
-            self.settings.ledger,
-            route,
-            messages=messages,
-            written=written,
-            synchronous=self.settings.synchronous,
-        )
+        return perform_purge(self.settings, route, messages=messages, written=written)
 
     def in_doubt(self) -> int:
         """How many requests nothing has settled."""

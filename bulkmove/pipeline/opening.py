@@ -17,7 +17,7 @@ from bulkmove.mapping.context import RouteContext
 from bulkmove.pipeline.addresses import address_of
 from bulkmove.pipeline.budget import ErrorBudget
 from bulkmove.pipeline.canaries import Canary
-from bulkmove.pipeline.job import ReadsTogether, RouteJob, Run, TargetList, Use
+from bulkmove.pipeline.job import ReadsTogether, RouteJob, Run, TargetList, Use, witness_in
 from bulkmove.pipeline.masking import mask_of, masked, noting_in
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan
 from bulkmove.pipeline.rehearsing import source_in_rehearsal
@@ -108,8 +108,8 @@ async def open_job(run: Run, route: RoutePlan) -> RouteJob:
     )
     if run.options.is_dry:
         source = await source_in_rehearsal(run, settings, source, target)
-        onlooker = run.options.onlooker
-        target = RehearsedTarget(target, partial(onlooker.rehearsed, settings.name) if onlooker else None)
+        witness = witness_in(run.options.onlooker)
+        target = RehearsedTarget(target, partial(witness.rehearsed, settings.name) if witness else None)
     if run.mask is None:
         run.mask = await mask_of(run.plan.settings, run.ledger)
     source, derive = masked(source, route.source.derive, run.mask, noting_in(run.ledger))

@@ -51,7 +51,7 @@ async def read_sorted(job: RouteJob, take: Take, *, readers: Callable[[], int]) 
                 tasks.start_soon(_name_undated, job, name=f"{job.name} counting undated rows")
                 # Rows that are made of others, or kept to be mapped later, are not held against the list.
                 if result.is_count_honest and job.derive is None and not job.is_self_route:
-                    cutoff = (await job.ledger.progress(job.name)).cutoff
+                    cutoff = (await job.reading_notes.progress(job.name)).cutoff
                     if cutoff is not None:
                         await compare(job, read, stretches(spans, cutoff=cutoff), take)
 
@@ -71,7 +71,7 @@ async def _read_spans(
             await take(page.records, page.span)
 
     async def store_split(shortened: Span, new: Span) -> None:
-        await job.ledger.save_spans(job.name, [shortened, new])
+        await job.reading_notes.save_spans(job.name, [shortened, new])
 
     with naming.reading():
         return await read_keyset(
@@ -104,7 +104,7 @@ def _tell(job: RouteJob, result: KeysetResult) -> None:
 
 
 async def _spans(job: RouteJob) -> Sequence[Span]:
-    progress = await job.ledger.progress(job.name)
+    progress = await job.reading_notes.progress(job.name)
     if progress.spans:
         return progress.spans
     look = await job.source.fetch(PageQuery(limit=1))
@@ -114,7 +114,7 @@ async def _spans(job: RouteJob) -> Sequence[Span]:
         last_key = job.source.listing.last_key
         cutoff = now - CUTOFF_MARGIN_S
         cutoff = cutoff if last_key is None else min(cutoff, last_key + 1)
-        await job.ledger.mark(job.name, cutoff=cutoff)
+        await job.reading_notes.mark(job.name, cutoff=cutoff)
     spans, beyond = await _planned(job, look, cutoff=cutoff, now=now)
     if beyond is not None:
         spans.append(replace(beyond, id=len(spans)))
@@ -125,7 +125,7 @@ async def _spans(job: RouteJob) -> Sequence[Span]:
                 route=job.name,
             )
         )
-    await job.ledger.save_spans(job.name, spans)
+    await job.reading_notes.save_spans(job.name, spans)
     return spans
 
 
@@ -168,7 +168,7 @@ async def now_by_host(job: RouteJob) -> int:
 
 async def _now_of(job: RouteJob, page: Page) -> int:
     if page.total is not None and job.derive is None:
-        await job.ledger.mark(job.name, expected=page.total)
+        await job.reading_notes.mark(job.name, expected=page.total)
         job.emit(RecordsExpected(job.name, page.total))
     here = clock.now()
     if page.date is None:

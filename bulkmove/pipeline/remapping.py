@@ -14,8 +14,8 @@ from bulkmove.ledger import SqliteLedger, overtaken
 from bulkmove.ledger.choosing import Row
 from bulkmove.ledger.retrying import Retrying
 from bulkmove.model import Record, State
+from bulkmove.pipeline.anew import map_again
 from bulkmove.pipeline.delta.changed import change_records
-from bulkmove.pipeline.intake import map_again
 from bulkmove.pipeline.job import RouteJob
 from bulkmove.pipeline.keys import read_keys
 from bulkmove.pipeline.whole import LASTING_FILTERS, find_all, read_list

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import orjson
 
 from bulkmove import clock
 from bulkmove.errors import ConfigError
 from bulkmove.pipeline.preview import Preview, RoutePreview
+from bulkmove.pipeline.saved_file import SavedKind
 from bulkmove.settings import MigrationSettings
 
 _FORMAT = 1
@@ -49,6 +47,10 @@ class SavedPlan:
     ledger_bytes: int
 
 
+# Its counts are nobody else's business.
+_KIND = SavedKind("plan", SavedPlan, _FORMAT, mode=0o600)
+
+
 def save_plan(path: Path, preview: Preview, settings: MigrationSettings) -> None:
     """Write the plan to a file of mode 0600, whole or not at all.
 
@@ -69,28 +71,7 @@ def save_plan(path: Path, preview: Preview, settings: MigrationSettings) -> None
         high_s=0.0 if told is None else round(told.high_s, 1),
         ledger_bytes=0 if preview.disk is None else preview.disk.size,
     )
-    text = orjson.dumps(msgspec.to_builtins(saved), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-    if path.exists():
-        if not path.is_file():
-            raise ConfigError(f"{path}: is no file; name another place with --save")
-        try:
-            load_plan(path)
-        except ConfigError:
-            raise ConfigError(
-                f"{path}: is there already, and is no saved plan: name another place with --save"
-            ) from None
-    try:
-        # mkstemp makes it 0600.
-        number, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(number, "wb") as file:
-                file.write(text)
-            Path(beside).replace(path)
-        except BaseException:
-            Path(beside).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise ConfigError(f"{path}: the plan can't be written: {error.strerror}") from error
+    _KIND.save(path, saved)
 
 
 def _of_route(route: RoutePreview) -> SavedRoute:
@@ -108,14 +89,4 @@ def _of_route(route: RoutePreview) -> SavedRoute:
 
 def load_plan(path: Path) -> SavedPlan:
     """Raises ConfigError for a file that can't be read, or is no plan."""
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: the plan can't be read: {error.strerror}") from error
-    try:
-        saved = msgspec.json.decode(text, type=SavedPlan)
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
-        raise ConfigError(f"{path}: is no plan that `bulkmove plan --save` wrote: {error}") from error
-    if saved.format != _FORMAT:
-        raise ConfigError(f"{path}: was saved by a newer bulkmove: plan again")
-    return saved
+    return _KIND.load(path)

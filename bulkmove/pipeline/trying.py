@@ -16,7 +16,7 @@ from bulkmove.exact import decode_json
 from bulkmove.ledger import open_ledger, questions
 from bulkmove.load.matching import Body, as_text
 from bulkmove.model import JsonObject, Record, State
-from bulkmove.pipeline.intake import attempt
+from bulkmove.pipeline.bodies import attempt
 from bulkmove.pipeline.job import RouteJob, Run, RunOptions
 from bulkmove.pipeline.lookups import open_lookups
 from bulkmove.pipeline.opening import open_host, open_hosts, open_job

@@ -60,7 +60,7 @@ class ListSeen:
 
 @dataclass(slots=True)
 class Witness:
-    """Implements `bulkmove.pipeline.job.Onlooker`: counts creations, and keeps the first `most` records of a route.
+    """Implements `bulkmove.pipeline.job.SeesMapping`: counts creations, and keeps the first `most` records of a route.
 
     `rejected`: the first rejected record of each route and cause, and why. `watches`: those of mappings without code.
     `tallies`: requests and writes by route; `lists`: what the lists of the target held, `list_of` the route's.

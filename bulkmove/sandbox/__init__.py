@@ -2,6 +2,7 @@
 
     calls.py         what a request and an answer are · drf.py  Django REST framework's manners
     settings.py      what a sandbox is set to, and its command line options
+    conditions.py    rates, latency and faults, as an option's text names them
     world.py         all that a sandbox holds, made from its settings · prefill.py  rows the targets begin with
     server.py        HTTP, routing, and the order of limit, fault, answer, delay
     limits.py        strict sliding windows · faults.py  what goes wrong, and when · record.py  what was counted

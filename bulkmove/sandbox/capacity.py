@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bulkmove.sandbox.settings import RateWindow
+from bulkmove.sandbox.conditions import RateWindow
 
 
 class Capacity:

@@ -27,10 +27,10 @@ import orjson
 from bulkmove.errors import ConfigError
 from bulkmove.sandbox.calls import Answer, Call, Json, html_answer, json_answer, parsed_json, whole_number
 from bulkmove.sandbox.changes import Changes
+from bulkmove.sandbox.conditions import Fault, RateWindow
 from bulkmove.sandbox.faults import FaultPlan
 from bulkmove.sandbox.moving import Moves
 from bulkmove.sandbox.record import ApiRecord
-from bulkmove.sandbox.settings import Fault, RateWindow
 from bulkmove.sandbox.templates import WHOLE
 from bulkmove.sandbox.world import World
 

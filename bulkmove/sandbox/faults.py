@@ -22,9 +22,9 @@ from typing import Any
 import orjson
 
 from bulkmove.sandbox.calls import Answer, Call, html_answer
+from bulkmove.sandbox.conditions import Fault
 from bulkmove.sandbox.list_faults import LIST_FAULTS, LIST_KINDS
 from bulkmove.sandbox.merchantpro import failure
-from bulkmove.sandbox.settings import Fault
 
 LENIENT = frozenset({"not-atomic", "partial-200"})
 BEFORE = frozenset({"error-500", "error-502-before", "passing-error", "html-200", "too-many-429", "dropped"})

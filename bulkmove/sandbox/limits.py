@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from bulkmove.sandbox.calls import Json
-from bulkmove.sandbox.settings import RateWindow
+from bulkmove.sandbox.conditions import RateWindow
 
 
 class _Log(Protocol):

@@ -10,8 +10,9 @@ from tempfile import TemporaryDirectory
 from types import MappingProxyType
 
 from bulkmove.errors import ConfigError
+from bulkmove.sandbox.conditions import APIS, Latency, RateWindow
 from bulkmove.sandbox.process import SandboxRecord, sandbox_process
-from bulkmove.sandbox.settings import APIS, Latency, RateWindow, SandboxSettings
+from bulkmove.sandbox.settings import SandboxSettings
 from bulkmove.settings import HostSettings, MigrationSettings, RouteSettings, Secret, StreamName
 
 _FILES = "files"

@@ -7,6 +7,11 @@ circuit.py   the host held after repeated failures or a 429, probed by one reque
 health.py    what a host did lately, and when that is enough
 retry_budget.py  how many retries a host gets
 gate.py      one decision over windows, concurrency, pace and pauses, first come first served
+slot.py      leave to send one request
+pauses.py    when a host gets nothing, and why
+comeback.py  how it is met again afterwards: by one request first
+leaving.py   the end of a run: who still waits for the host
+waking.py    the first in the queue, who can be woken
 meters.py    what the gate asks: slots of a window, and the log that keeps its promise
 wire.py      the line before the wire, where short windows are kept to the very moment
 lately.py    what was let out, whatever windows held: what new ones are told

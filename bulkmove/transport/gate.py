@@ -2,50 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable, Iterable, Sequence
 
 import anyio
 
-from bulkmove.events import PAUSED_BY_HAND
 from bulkmove.settings import Window
+from bulkmove.transport.comeback import Comeback
 from bulkmove.transport.knee import Knee
 from bulkmove.transport.lately import Lately
-from bulkmove.transport.meters import LONGEST_SPACED_S, Entry, Meter, meters_of, rate_per_s
+from bulkmove.transport.leaving import Leaving
+from bulkmove.transport.meters import LONGEST_SPACED_S, Meter, meters_of, rate_per_s
 from bulkmove.transport.pace import Pace
+from bulkmove.transport.pauses import Pauses
 from bulkmove.transport.rests import RestLog
+from bulkmove.transport.slot import Slot
+from bulkmove.transport.waking import Sleeper
 from bulkmove.transport.wire import Wire
 
-# Timers of event loops count in milliseconds; asking for less only spins.
-LEAST_WAIT_S = 0.001
 USUAL_DELAY_WEIGHT = 0.1
-
-
-# What is told of a host that somebody paused: for how long at least.
-HELD_S = 1.0
-
-
-# Whoever would wait longer for a slot while the run ends is sent away: nothing of it is in flight. For so long what fails
-# is still tried again.
-LONGEST_AT_END_S = 5.0
-
-
-class LeftError(Exception):
-    """The run ends, and nobody is to wait for the host any longer. Its text says why it was waited for."""
-
-
-class Slot:
-    """Leave to send one request; to be given back by `Gate.release`. `pauses` had begun when it was given."""
-
-    __slots__ = ("entries", "given_at", "had_turn", "is_on_the_way", "pauses", "sent_at")
-
-    def __init__(self, pauses: int, given_at: float, entries: tuple[Entry, ...]) -> None:
-        self.pauses = pauses
-        self.given_at = self.sent_at = given_at
-        self.entries = entries
-        self.is_on_the_way = True
-        self.had_turn = False
 
 
 class Gate:
@@ -55,8 +30,7 @@ class Gate:
     each without an await in between, and makes room for the next. A second gate behind this one would be left
     by a herd.
 
-    After a pause one request goes out alone, and each that comes back lets one more out beside its own
-    successor, up to `concurrency`: a host that comes back is met by one request, not by all that waited.
+    After a pause one request goes out alone, and more by and by (see `Comeback`), up to `concurrency`.
 
     After a 429 the windows of up to a minute admit a share of their rate (see `Pace`); where there are none, it is
     the concurrency that is lowered. Where a `knee` is given, rate and concurrency are looked for while no windows hold.
@@ -85,19 +59,12 @@ class Gate:
         self._waiting = 0
         self._has_line = False
         self._usual_delay_s = 0.0
-        self._wake: asyncio.Future[None] | None = None
-        self._paused_until = -math.inf
-        self._held_until = -math.inf
-        self._reason: str | None = None
-        self._held_since: float | None = None
-        self._held_before_s = 0.0
-        self._left_at: float | None = None
-        self._pauses = 0
-        self._recent_in_flight = 0
-        self._recent_most = concurrency
+        self._first = Sleeper()
+        self._pauses = Pauses()
+        self._comeback = Comeback(concurrency)
+        self._leaving = Leaving()
         self.in_flight = 0
         self.granted = self._granted_before_whole = 0
-        self.rests = RestLog()
         self.peak = 0  # most in flight since somebody set it back
         self.is_spaced = any(window.period_s <= LONGEST_SPACED_S for window in windows)
         self._rate_per_s = rate_per_s(windows)
@@ -120,9 +87,14 @@ class Gate:
                 meter.remember(at, count)
 
     @property
+    def rests(self) -> RestLog:
+        """When it let nothing out, and why, for whoever takes them."""
+        return self._pauses.rests
+
+    @property
     def pauses(self) -> int:
         """How many pauses have begun. A slot with fewer was given before the last of them."""
-        return self._pauses
+        return self._pauses.begun
 
     @property
     def waiting(self) -> int:
@@ -130,74 +102,53 @@ class Gate:
 
     def paused(self) -> tuple[float, str | None]:
         """How many seconds the host still rests, and why."""
-        left_s = max(self._paused_until, self._held_until) - self._clock()
-        if self._held_since is not None:
-            now = self._clock()
-            self.rests.note(now, until=now + HELD_S, reason=PAUSED_BY_HAND)
-            return max(left_s, HELD_S), PAUSED_BY_HAND
-        return (left_s, self._reason) if left_s > 0 else (0.0, None)
+        return self._pauses.told(self._clock())
 
     def pause(self, seconds: float, reason: str) -> None:
         """Hold everyone for `seconds` from now. Of pauses that overlap, the one that ends last holds."""
         if seconds <= 0:
             return
         now = self._clock()
-        if now >= self._paused_until:
-            self._pauses += 1
-        if now + seconds > max(self._paused_until, self._held_until):
-            self._reason = reason
-            self.rests.note(now, until=now + seconds, reason=reason)
-        self._paused_until = max(self._paused_until, now + seconds)
-        self._pace.rest_until(self._paused_until)
+        self._pauses.pause(now, seconds, reason)
+        self._pace.rest_until(self._pauses.paused_until)
         if self._knee is not None:
-            self._knee.rest_until(now, self._paused_until)
-        self._recent_in_flight = 0
-        self._recent_most = 1
+            self._knee.rest_until(now, self._pauses.paused_until)
+        self._comeback.paused()
 
     def hold(self, seconds: float, reason: str) -> None:
         """Let nothing out for `seconds` from now, with no doubt about the host: all go on together afterwards."""
-        now = self._clock()
-        until = now + seconds
-        if until > max(self._paused_until, self._held_until):
-            self._reason = reason
-            self.rests.note(now, until=until, reason=reason)
-        self._held_until = max(self._held_until, until)
+        self._pauses.hold(self._clock(), seconds, reason)
 
     def hold_by_hand(self) -> None:
         """Let nothing out until `let_go`."""
-        if self._held_since is None:
-            self._held_since = self._clock()
+        self._pauses.hold_by_hand(self._clock())
 
     def let_go(self) -> float:
         """End what `hold_by_hand` began; how many seconds it held, 0 where it did not."""
-        if self._held_since is None:
+        if not self._pauses.is_held_by_hand:
             return 0.0
-        held_s = self._clock() - self._held_since
-        self._held_before_s += held_s
-        self._held_since = None
-        self.rests.cut(self._clock())
-        self._rouse()
+        held_s = self._pauses.let_go(self._clock())
+        self._first.rouse()
         return held_s
 
     @property
     def is_held_by_hand(self) -> bool:
-        return self._held_since is not None
+        return self._pauses.is_held_by_hand
 
     @property
     def held_s(self) -> float:
         """For how many seconds in all the host was held by hand."""
-        now_s = 0.0 if self._held_since is None else self._clock() - self._held_since
-        return self._held_before_s + now_s
+        return self._pauses.held_s(self._clock())
 
     @property
     def is_left(self) -> bool:
         """The run has been ending for so long that what still fails is not tried again."""
-        return self._left_at is not None and self._clock() - self._left_at >= LONGEST_AT_END_S
+        return self._leaving.is_over(self._clock())
 
     def leave(self) -> None:
         """The run ends: whoever waits while the host is held by hand, or would wait long, is sent away with LeftError."""
-        self._left_at = self._clock()
-        self._rouse()
+        self._leaving.begin(self._clock())
+        self._first.rouse()
 
     def set_limits(self, windows: Sequence[Window], *, concurrency: int) -> None:
         """Let out no more, and no less, than this from now on; what was let out before counts.
@@ -216,11 +167,9 @@ class Gate:
         if self._knee is not None:
             self._knee.limit(concurrency)
             self.seeking = None if windows else self._knee
-        if self._recent_most >= self._concurrency:
-            self._recent_most = concurrency
-        self._recent_most = min(self._recent_most, concurrency)
+        self._comeback.limit(concurrency)
         self._concurrency = self._most_in_flight = concurrency
-        self._rouse()
+        self._first.rouse()
 
     def lower(self) -> None:
         """The host answered 429: let less out, and creep back to what is configured."""
@@ -249,8 +198,8 @@ class Gate:
         try:
             async with self._turn:
                 while (wait_s := self._wait_s(now := self._clock())) > 0:
-                    self._send_away(wait_s)
-                    await self._wait_for_change(wait_s)
+                    self._leaving.send_away(wait_s, is_held_by_hand=self._pauses.is_held_by_hand)
+                    await self._first.sleep(wait_s)
                 return self._take(now)
         finally:
             self._waiting -= 1
@@ -276,7 +225,7 @@ class Gate:
         for entry in slot.entries:
             entry.sent(max(slot.given_at, now - usual_s))
         slot.entries = ()
-        self._rouse()
+        self._first.rouse()
 
     def answered(self, slot: Slot, kind: str, status: int | None) -> None:
         """The slot's request was answered, or failed (None). To be called before `release`, by whoever sees `seeking`."""
@@ -287,19 +236,9 @@ class Gate:
         """Give a slot back, its request answered or failed or never sent. To be called once."""
         self.sent(slot)
         self.in_flight -= 1
-        if slot.pauses == self._pauses and self._recent_in_flight > 0:
-            self._recent_in_flight -= 1
-            if self._recent_most < self._concurrency and self._clock() >= self._paused_until:
-                self._recent_most += 1
-        self._rouse()
-
-    def _send_away(self, wait_s: float) -> None:
-        if self._left_at is None:
-            return
-        if self.is_held_by_hand:
-            raise LeftError(f"is {PAUSED_BY_HAND}")
-        if LONGEST_AT_END_S < wait_s < math.inf:
-            raise LeftError(f"takes no request for {wait_s:.0f} s")
+        if slot.pauses == self._pauses.begun:
+            self._comeback.give_back(is_resting=self._clock() < self._pauses.paused_until)
+        self._first.rouse()
 
     def _follow_pace(self, now: float) -> None:
         share = self._pace.share(now)
@@ -314,20 +253,13 @@ class Gate:
         else:
             self._most_in_flight = max(1, int(self._concurrency * share))
 
-    def _rouse(self) -> None:
-        """Let the first in the queue look again."""
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
-
     def _wait_s(self, now: float) -> float:
         """Seconds until everything admits a request; infinite while that hangs on a `release` or a person."""
-        if self._held_since is not None:
-            return math.inf
-        if now < self._paused_until or now < self._held_until:
-            return max(self._paused_until, self._held_until) - now
+        if (rest_s := self._pauses.wait_s(now)) > 0:
+            return rest_s
         if self._share < 1.0:
             self._follow_pace(now)
-        if self.in_flight >= self._most_in_flight or self._recent_in_flight >= self._recent_most:
+        if self.in_flight >= self._most_in_flight or self._comeback.is_full:
             return math.inf
         longest_s = self._wire.wait_s(now)
         if self.seeking is not None:
@@ -343,24 +275,8 @@ class Gate:
         taken = [self._lately.take(now), *(meter.take(now) for meter in self._meters)]
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)
-        self._recent_in_flight += 1
+        self._comeback.take()
         self.granted += 1
         if self.seeking is not None:
             self.seeking.take(now, in_flight=self.in_flight)
-        return Slot(self._pauses, now, tuple(entry for entry in taken if entry))
-
-    async def _wait_for_change(self, wait_s: float) -> None:
-        loop = asyncio.get_running_loop()
-        self._wake = loop.create_future()
-        timer = loop.call_later(max(wait_s, LEAST_WAIT_S), _settle, self._wake) if wait_s < math.inf else None
-        try:
-            await self._wake
-        finally:
-            self._wake = None
-            if timer is not None:
-                timer.cancel()
-
-
-def _settle(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+        return Slot(self._pauses.begun, now, tuple(entry for entry in taken if entry))

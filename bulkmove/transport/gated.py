@@ -9,10 +9,11 @@ from typing import Protocol
 from bulkmove.model import Request, Response
 from bulkmove.transport import messages
 from bulkmove.transport.answers import Answer, status_of
-from bulkmove.transport.gate import Gate, LeftError
+from bulkmove.transport.gate import Gate
 from bulkmove.transport.health import HostHealth
 from bulkmove.transport.knee import kind_of
 from bulkmove.transport.latencies import Latencies
+from bulkmove.transport.leaving import LeftError
 from bulkmove.transport.spent import Spending
 from bulkmove.transport.timing import Timing
 

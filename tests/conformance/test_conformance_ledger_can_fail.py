@@ -174,7 +174,7 @@ def growing_spans() -> Instead:
     async def save_spans(ledger: SqliteLedger, route: str, spans: Sequence[Span]) -> None:
         await ledger.save_spans(route, spans)
         rows = [(span.upper, span.id) for span in spans]
-        await ledger._put(lambda c: c.executemany("UPDATE spans SET upper = ? WHERE id = ?", rows))
+        await ledger.change(lambda c: c.executemany("UPDATE spans SET upper = ? WHERE id = ?", rows))
 
     return {"save_spans": save_spans}
 
@@ -200,7 +200,7 @@ def the_last_to_claim() -> Instead:
     async def add_page(ledger: SqliteLedger, route: str, entries: Sequence[Entry], **more: Any) -> None:
         await ledger.add_page(route, entries, **more)
         rows = [(entry.source_id, entry.key) for entry in entries]
-        await ledger._put(lambda c: c.executemany("UPDATE keys SET source_id = ? WHERE key = ?", rows))
+        await ledger.change(lambda c: c.executemany("UPDATE keys SET source_id = ? WHERE key = ?", rows))
 
     return {"add_page": add_page}
 
@@ -364,8 +364,8 @@ async def with_a_hole(directory: Path) -> AsyncIterator[LedgerTrial]:
     async def left() -> AsyncIterator[Ledger]:
         copy = directory / "left.ledger.db"
         async with begun(after_crash(path, copy)) as ledger:
-            await ledger._put(lambda c: c.execute("DELETE FROM records WHERE source_id = 'a0'"))
-            await ledger._put(
+            await ledger.change(lambda c: c.execute("DELETE FROM records WHERE source_id = 'a0'"))
+            await ledger.change(
                 lambda c: c.execute(
                     "INSERT OR IGNORE INTO records (route, source_id, body, state, run)"
                     " VALUES (1, 'a29', 0, 4, 1)"

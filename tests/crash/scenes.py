@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bulkmove.sandbox.settings import Fault, Latency
+from bulkmove.sandbox.conditions import Fault, Latency
 from tests.crash import kinds_external as external
 from tests.crash import kinds_files as files
 from tests.crash import kinds_robosize as robosize

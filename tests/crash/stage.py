@@ -11,7 +11,8 @@ from typing import Any
 import orjson
 
 from bulkmove.demo.expected import Rules
-from bulkmove.sandbox.settings import Fault, SandboxSettings
+from bulkmove.sandbox.conditions import Fault
+from bulkmove.sandbox.settings import SandboxSettings
 from tests.crash.judging import Accounts, Found, Must, Row, World, row_id
 
 ORDERS, PRODUCTS = 12, 24

@@ -16,7 +16,7 @@ from bulkmove.cutover.bench import climbing
 from bulkmove.cutover.bench.probing import Ended as Ending
 from bulkmove.cutover.bench.samples import Spread
 from bulkmove.cutover.bench.steps import Step
-from bulkmove.sandbox.settings import RateWindow
+from bulkmove.sandbox.conditions import RateWindow
 from tests.integration.moving import COMMAND, CREDENTIALS, Ended, Job, Stages, invoke, stage
 
 QUICK = ("--step", "0.3", "--latency", "20-30ms")

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from bulkmove.sandbox.settings import RateWindow
+from bulkmove.sandbox.conditions import RateWindow
 from tests.integration.moving import COMMAND, LONGEST_RUN_S, Ended, Job, Stages, invoke
 
 SOON_S = 15.0

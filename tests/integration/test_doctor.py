@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bulkmove.sandbox.settings import RateWindow
+from bulkmove.sandbox.conditions import RateWindow
 from tests.integration.moving import CREDENTIALS, Ended, Job, Stages, invoke
 
 Findings = Mapping[tuple[str, str], Mapping[str, Any]]

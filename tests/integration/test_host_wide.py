@@ -24,7 +24,7 @@ from aiohttp import web
 from bulkmove.errors import BulkmoveError, HostUnavailableError
 from bulkmove.model import Request
 from bulkmove.protocols import Signature
-from bulkmove.sandbox.settings import RateWindow
+from bulkmove.sandbox.conditions import RateWindow
 from bulkmove.settings import HostSettings, Window
 from bulkmove.transport import HostTransport, Timing, open_transport
 from tests.integration.moving import COMMAND, Job, Stages

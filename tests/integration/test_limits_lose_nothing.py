@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from bulkmove.pipeline.migration import open_migration
+from bulkmove.sandbox.conditions import Latency
 from bulkmove.sandbox.process import SandboxRecord, sandbox_process
-from bulkmove.sandbox.settings import Latency, SandboxSettings
+from bulkmove.sandbox.settings import SandboxSettings
 
 ORDERS = 4000
 MIGRATION = """

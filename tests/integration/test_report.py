@@ -18,7 +18,8 @@ import pytest
 from bulkmove import open_migration
 from bulkmove.config import load_migration
 from bulkmove.events import Event, RecordsSettled
-from bulkmove.report.page.facts import Facts, gather
+from bulkmove.report.page.facts import Facts
+from bulkmove.report.page.gathering import gather
 from tests.integration.canaries import found_in
 from tests.integration.moving import COMMAND, Job, Stages
 

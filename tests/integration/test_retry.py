@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from bulkmove.sandbox.settings import Latency
+from bulkmove.sandbox.conditions import Latency
 from tests.integration.moving import COMMAND, Ended, Job, Stages, invoke
 
 # Some orders are refused when they are mapped, some by the host, which knows no such product.

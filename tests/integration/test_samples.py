@@ -31,8 +31,9 @@ from bulkmove.mapping.builtin.external_order import order_to_external_order
 from bulkmove.mapping.builtin.order_status import PAYMENT, SHIPPING, status_table
 from bulkmove.mapping.builtin.robosize_order import DATA_FIELDS
 from bulkmove.pipeline.plan import plan_migration
+from bulkmove.sandbox.conditions import FAULTS
 from bulkmove.sandbox.process import SandboxHandle, sandbox_process
-from bulkmove.sandbox.settings import FAULTS, SandboxSettings, option_name
+from bulkmove.sandbox.settings import SandboxSettings, option_name
 from bulkmove.sandbox.world import make_world
 
 ROOT = Path(__file__).parents[2]

@@ -18,9 +18,10 @@ import anyio
 import orjson
 import pytest
 
+from bulkmove.sandbox.conditions import Fault, Latency, RateWindow
 from bulkmove.sandbox.process import SandboxFailedError, SandboxRecord, sandbox_process
 from bulkmove.sandbox.server import Sandbox
-from bulkmove.sandbox.settings import Fault, Latency, RateWindow, SandboxSettings
+from bulkmove.sandbox.settings import SandboxSettings
 
 BASIC = "Basic " + base64.b64encode(b"demo-key:demo-secret").decode()
 TOKEN = {"API-Token": "demo-token"}

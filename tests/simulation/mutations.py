@@ -15,11 +15,12 @@ from bulkmove import clock
 from bulkmove.connectors.external_order import target as external_target
 from bulkmove.entries import Intent, Member
 from bulkmove.extract import cover
-from bulkmove.ledger import SqliteLedger, changes
+from bulkmove.ledger import putting
+from bulkmove.ledger.loading import LedgerLoading
 from bulkmove.load import verdicts
 from bulkmove.load.delivery import Lane
 from bulkmove.model import Verdict, WriteItem, WriteResult
-from bulkmove.pipeline import intake, route, settling
+from bulkmove.pipeline import claiming, route, settling
 from bulkmove.pipeline.job import RouteJob
 from tests.simulation import life
 from tests.simulation.life import Focus
@@ -36,11 +37,11 @@ def _without(place: Any, name: str, stand_in: Any) -> Iterator[None]:
 
 
 def _intents() -> AbstractContextManager[None]:
-    async def open_intent(ledger: SqliteLedger, name: str, members: Sequence[Member]) -> int:
+    async def open_intent(loading: LedgerLoading, name: str, members: Sequence[Member]) -> int:
         del name, members
-        return ledger.reserve_request()
+        return loading._store.reserve_request()
 
-    return _without(SqliteLedger, "open_intent", open_intent)
+    return _without(LedgerLoading, "open_intent", open_intent)
 
 
 def _settling_time() -> AbstractContextManager[None]:
@@ -63,7 +64,7 @@ def _keys_of_the_target() -> AbstractContextManager[None]:
     async def nothing(job: RouteJob) -> None:
         del job
 
-    return _without(intake, "ensure_keys", nothing)
+    return _without(claiming, "ensure_keys", nothing)
 
 
 def _chain_of_pages() -> AbstractContextManager[None]:
@@ -103,13 +104,13 @@ def _other_spellings() -> AbstractContextManager[None]:
 
 def _one_transaction() -> AbstractContextManager[None]:
     """What a page brought is noted as read, and what it became is lost with the process."""
-    real = changes.insert_entries
+    real = putting.insert_entries
 
     def forgetful(connection: Any, **kept: Any) -> None:
         if kept["chunk"] % 3:
             real(connection, **kept)
 
-    return _without(changes, "insert_entries", forgetful)
+    return _without(putting, "insert_entries", forgetful)
 
 
 def _looking_back() -> AbstractContextManager[None]:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-
-import msgspec
-import orjson
 
 from bulkmove.cutover.bench.predicting import Prediction
 from bulkmove.cutover.bench.probing import HostSteps
 from bulkmove.cutover.bench.suggesting import Suggestion
 from bulkmove.errors import ConfigError
+from bulkmove.pipeline.saved_file import SavedKind
 
 FORMAT = 1
 
@@ -34,25 +31,22 @@ class Bench:
     notes: tuple[str, ...] = ()
 
 
+_KIND = SavedKind("bench", Bench, FORMAT, mode=0o644)
+
+
 def save_bench(path: Path, bench: Bench) -> None:
     """Write it, whole or not at all. Raises ConfigError where something else is there, or it can't be written."""
-    refuse_foreign(path)
-    text = orjson.dumps(msgspec.to_builtins(bench), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-    try:
-        replace_file(path, text, mode=0o644)
-    except OSError as error:
-        raise ConfigError(f"{path}: the bench can't be written: {error.strerror}") from error
+    _KIND.save(path, bench)
 
 
 def refuse_foreign(path: Path) -> None:
     """Raises ConfigError where something is there that is no saved bench."""
-    if path.exists():
-        try:
-            load_bench(path)
-        except ConfigError:
-            raise ConfigError(
-                f"{path}: is there already, and is no saved bench: name another place with --save"
-            ) from None
+    _KIND.refuse_foreign(path)
+
+
+def load_bench(path: Path) -> Bench:
+    """Raises ConfigError for a file that can't be read, or is none."""
+    return _KIND.load(path)
 
 
 def refuse_place(path: Path, option: str) -> None:
@@ -62,33 +56,3 @@ def refuse_place(path: Path, option: str) -> None:
         raise ConfigError(f"{option} {path}: there is no folder {folder}")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigError(f"{option} {path}: nothing can be written into {folder}")
-
-
-def load_bench(path: Path) -> Bench:
-    """Raises ConfigError for a file that can't be read, or is none."""
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: the bench can't be read: {error.strerror}") from error
-    try:
-        bench = msgspec.json.decode(text, type=Bench)
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
-        raise ConfigError(f"{path}: is nothing that `bulkmove bench --save` wrote: {error}") from error
-    if bench.format != FORMAT:
-        raise ConfigError(f"{path}: was saved by another version of bulkmove: bench again")
-    return bench
-
-
-def replace_file(path: Path, text: bytes, *, mode: int) -> None:
-    """Put a whole file in the place of another, or nothing. Raises OSError."""
-    number, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(number, "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(number)
-        Path(beside).chmod(mode)
-        Path(beside).replace(path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise

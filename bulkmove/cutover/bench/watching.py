@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import anyio
 
-from bulkmove.entries import Entry, TargetKey
-from bulkmove.load.matching import Body
-from bulkmove.model import JsonObject, Record, Request, Response, WriteItem
+from bulkmove.model import Request, Response
 from bulkmove.pipeline.forecast import Load, Step
 from bulkmove.pipeline.job import RouteJob, Use
 from bulkmove.protocols import StagedTarget, Transport
@@ -62,7 +60,7 @@ class _Watched:
 
 @dataclass(slots=True)
 class Watch:
-    """Implements `bulkmove.pipeline.job.Onlooker`, of which it needs what is sent alone. by route: `page_limits` of sources,
+    """Implements `bulkmove.pipeline.job.Onlooker`: what is sent alone matters to it. By route: `page_limits` of sources,
     `arrays`: how many bodies one write carries, where it is more than one that need not be equal; `targets`: hosts.
     """
 
@@ -118,21 +116,3 @@ class Watch:
         rule = job.target.rules["update" if job.settings.mode == "update" else "create"]
         if rule.shape == "array":
             self.arrays[job.name] = min(job.settings.batch_size or rule.max_items, rule.max_items)
-
-    def found(self, job: RouteJob, records: Sequence[Record]) -> None: ...
-
-    async def matched(
-        self,
-        job: RouteJob,
-        bodies: Sequence[Body],
-        entries: Sequence[Entry],
-        *,
-        known: Mapping[str, TargetKey],
-        own_rows: Mapping[str, JsonObject],
-    ) -> None: ...
-
-    def rehearsed(self, route: str, items: Sequence[WriteItem]) -> None: ...
-
-    def see(self, route: str, records: Sequence[Record]) -> None: ...
-
-    def note(self, route: str, entries: Sequence[Entry], encoded: Sequence[bytes]) -> None: ...

@@ -11,9 +11,10 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AbstractTable
 
-from bulkmove.cutover.bench.result import refuse_place, replace_file
+from bulkmove.cutover.bench.result import refuse_place
 from bulkmove.cutover.bench.suggesting import Suggestion
 from bulkmove.errors import ConfigError
+from bulkmove.pipeline.placing import replace_file
 
 
 def refuse_unwritable(path: Path) -> None:

@@ -28,9 +28,10 @@ from bulkmove.pipeline.guards import check_may_write
 from bulkmove.pipeline.job import Run, RunOptions
 from bulkmove.pipeline.opening import OpenHost, open_host
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan, changed_keys, plan_migration
-from bulkmove.pipeline.runner import summarise, work_routes
 from bulkmove.pipeline.selecting import unknown_record
 from bulkmove.pipeline.status import FAILURES
+from bulkmove.pipeline.summing_up import summarise
+from bulkmove.pipeline.working import work_routes
 from bulkmove.protocols import Observer
 from bulkmove.settings import MigrationSettings
 

@@ -17,7 +17,7 @@ from bulkmove.cutover.undo.surveying import Work
 from bulkmove.entries import Sent
 from bulkmove.errors import BulkmoveError, InDoubtError, RequestFailedError
 from bulkmove.exact import encode_json
-from bulkmove.ledger import changes, undoing, undone
+from bulkmove.ledger import sending, undoing, undone
 from bulkmove.ledger.undoing import Judged, PlannedRow
 from bulkmove.model import Verdict, WriteItem, WriteResult
 from bulkmove.protocols import Target
@@ -159,7 +159,7 @@ async def note_done(
 
     def change(connection: sqlite3.Connection) -> None:
         if sent is not None:
-            changes.note_request(connection, route=number, run=run, sent=sent)
+            sending.note_request(connection, route=number, run=run, sent=sent)
         undone.note_undone(
             connection, route=number, run=run, said=said, request=None if sent is None else sent.id
         )

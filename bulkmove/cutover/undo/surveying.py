@@ -16,7 +16,7 @@ from bulkmove.ledger import SqliteLedger, keeping, undoing
 from bulkmove.ledger.undoing import PlannedRow
 from bulkmove.load.matching import as_text, digest_of
 from bulkmove.model import JsonObject, Record
-from bulkmove.pipeline.intake import attempt
+from bulkmove.pipeline.bodies import attempt
 from bulkmove.pipeline.job import RouteJob
 from bulkmove.pipeline.whole import find_all, read_list
 from bulkmove.protocols import FindsById

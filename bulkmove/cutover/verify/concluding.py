@@ -21,8 +21,8 @@ from bulkmove.cutover.verify.sampling import Sample, confidence_text
 from bulkmove.cutover.verify.totals import RECORDS
 from bulkmove.cutover.verify.working import Working
 from bulkmove.events import Note
-from bulkmove.ledger import SqliteLedger, verifying
-from bulkmove.ledger.verifying import Finding
+from bulkmove.ledger import SqliteLedger, verified
+from bulkmove.ledger.verified import Finding
 from bulkmove.pipeline.job import Run
 from bulkmove.settings import MigrationSettings
 
@@ -127,13 +127,13 @@ def _not_comparable(going: Going, comparison: Comparison) -> list[str]:
 async def _save(going: Going, verification: Verification, started_at: float) -> int:
     """The findings first: whoever repairs looks at them only behind a verification that is noted."""
     ledger = going.ledger
-    number = await ledger.ask(verifying.next_verification)
+    number = await ledger.ask(verified.next_verification)
     numbers = {name: ledger.number_of(name) for name in verification.routes}
-    await ledger.change(partial(verifying.forget_findings, routes=list(numbers.values())))
+    await ledger.change(partial(verified.forget_findings, routes=list(numbers.values())))
     for name, route in numbers.items():
         await _save_findings(going, name, number, route)
     save = partial(
-        verifying.save,
+        verified.save,
         number=number,
         started_at=started_at,
         ended_at=clock.now(),
@@ -160,7 +160,7 @@ async def _add(going: Going, number: int, route: int, found: Sequence[Outcome]) 
     findings = [_finding(each) for each in found]
 
     def change(connection: sqlite3.Connection) -> None:
-        verifying.add_findings(connection, verification=number, route=route, findings=findings)
+        verified.add_findings(connection, verification=number, route=route, findings=findings)
 
     await going.ledger.change(change)
 

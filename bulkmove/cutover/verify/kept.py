@@ -14,7 +14,7 @@ import orjson
 from bulkmove.cutover.verify.marks import Marks
 from bulkmove.cutover.verify.totals import Part, Sums
 from bulkmove.entries import Span
-from bulkmove.ledger import changes
+from bulkmove.ledger import putting
 
 _LEVEL = 1
 
@@ -68,11 +68,11 @@ def spans(connection: sqlite3.Connection, number: int) -> list[Span]:
 
 
 def save_span(connection: sqlite3.Connection, number: int, span: Span) -> None:
-    changes.save_spans(connection, route=number, spans=[span])
+    putting.save_spans(connection, route=number, spans=[span])
 
 
 def cut_spans(connection: sqlite3.Connection, number: int, cut: Sequence[Span]) -> None:
-    changes.cut_spans(connection, route=number, spans=cut)
+    putting.cut_spans(connection, route=number, spans=cut)
 
 
 def add_rows(connection: sqlite3.Connection, list_id: int, rows: Iterable[Row]) -> None:

@@ -19,7 +19,7 @@ from bulkmove.ledger.keeping import written_bodies
 from bulkmove.ledger.verifying import Known
 from bulkmove.load.matching import Body, as_text, digest_of
 from bulkmove.model import JsonObject, Record, State
-from bulkmove.pipeline.intake import attempt
+from bulkmove.pipeline.bodies import attempt
 from bulkmove.pipeline.whole import find_all
 from bulkmove.protocols import FindsById
 

@@ -14,8 +14,8 @@ from functools import partial
 from bulkmove.errors import RequestFailedError
 from bulkmove.events import Note, Phase
 from bulkmove.exact import name_of_content
-from bulkmove.ledger import SqliteLedger, verifying
-from bulkmove.ledger.verifying import Finding
+from bulkmove.ledger import SqliteLedger, verified, verifying
+from bulkmove.ledger.verified import Finding
 from bulkmove.load.matching import as_text
 from bulkmove.model import Record, Verdict, WriteItem, WriteResult
 from bulkmove.pipeline.job import RouteJob, Run
@@ -51,7 +51,7 @@ async def remove(
     route, after = ledger.number_of(job.name), 0
     while not job.stop.is_set() and (
         found := await ledger.ask(
-            partial(verifying.findings, route=route, kinds=kinds, after=after, most=_SLICE)
+            partial(verified.findings, route=route, kinds=kinds, after=after, most=_SLICE)
         )
     ):
         after = found[-1].id
@@ -136,7 +136,7 @@ async def _mend(ledger: SqliteLedger, target: Target, finding: Finding, there: _
         leave(_name(finding), f"row {row} was not deleted: {why}")
     if set(showing) - {stays}:
         return False
-    await ledger.change(partial(verifying.note_mended, ids=[finding.id], run=ledger.run))
+    await ledger.change(partial(verified.note_mended, ids=[finding.id], run=ledger.run))
     return True
 
 

@@ -13,12 +13,13 @@ from bulkmove import clock
 from bulkmove.entries import Entry
 from bulkmove.events import Phase
 from bulkmove.exact import canonical_json, encode_json
-from bulkmove.ledger import SqliteLedger, verifying
+from bulkmove.ledger import SqliteLedger, mending, verified, verifying
 from bulkmove.ledger.keeping import written_bodies
-from bulkmove.ledger.verifying import Finding, Known
+from bulkmove.ledger.verified import Finding
+from bulkmove.ledger.verifying import Known
 from bulkmove.load.matching import Body, as_text, digest_of
 from bulkmove.model import Record, State
-from bulkmove.pipeline.intake import attempt
+from bulkmove.pipeline.bodies import attempt
 from bulkmove.pipeline.job import RouteJob
 from bulkmove.pipeline.whole import find_all, read_list
 from bulkmove.protocols import FindsById
@@ -82,7 +83,7 @@ async def _each_slice(
     route = going.ledger.number_of(job.name)
     while not job.stop.is_set() and (
         found := await going.ledger.ask(
-            partial(verifying.findings, route=route, kinds=kinds, after=after, most=_SLICE)
+            partial(verified.findings, route=route, kinds=kinds, after=after, most=_SLICE)
         )
     ):
         after = found[-1].id
@@ -134,7 +135,7 @@ async def _reopen_listed(going: Mending, job: RouteJob, kinds: Sequence[str]) ->
         by_id = {record.id: record for record in records if record.id is not None and record.fault is None}
         async with turn:
             found = await going.ledger.ask(
-                partial(verifying.findings_of, route=route, kinds=kinds, ids=list(by_id))
+                partial(verified.findings_of, route=route, kinds=kinds, ids=list(by_id))
             )
             if found and not job.stop.is_set():
                 wanted = [by_id[each] for each in dict.fromkeys(f.source_id for f in found)]
@@ -187,7 +188,7 @@ async def _put_to_work(
     if not mended:
         return
     change = partial(
-        verifying.reopen,
+        mending.reopen,
         route=route,
         run=ledger.run,
         page=ledger.reserve_chunk(),

@@ -20,15 +20,16 @@ from bulkmove.cutover.verify.reopening import REMOVED, WRITTEN_ANEW, Mending, Wa
 from bulkmove.cutover.verify.result import DIFFERENCES, Repair
 from bulkmove.errors import ConfigError, LedgerRefusedError, single_error
 from bulkmove.events import RouteFinished, RouteStarted
-from bulkmove.ledger import SqliteLedger, again, open_ledger, verifying
+from bulkmove.ledger import SqliteLedger, again, mending, open_ledger, verified
 from bulkmove.model import Summary
 from bulkmove.pipeline.guards import check_may_write
 from bulkmove.pipeline.job import Run, RunOptions
 from bulkmove.pipeline.opening import OpenHost, open_host
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan, changed_keys, plan_migration
 from bulkmove.pipeline.route import finish_writing, list_open, loader_of, note_finished
-from bulkmove.pipeline.runner import summarise, work_routes
+from bulkmove.pipeline.summing_up import summarise
 from bulkmove.pipeline.undone import refuse_undone
+from bulkmove.pipeline.working import work_routes
 from bulkmove.protocols import Observer
 from bulkmove.settings import MigrationSettings
 
@@ -82,7 +83,7 @@ def _opened(settings: MigrationSettings) -> AbstractAsyncContextManager[SqliteLe
 
 
 async def _found(plan: MigrationPlan, ledger: SqliteLedger) -> dict[str, Counter[str]]:
-    if await ledger.ask(verifying.last_verification) is None:
+    if await ledger.ask(verified.last_verification) is None:
         raise ConfigError(
             f"{ledger.path}: nothing was verified yet: bulkmove verify says what there is to mend"
         )
@@ -90,7 +91,7 @@ async def _found(plan: MigrationPlan, ledger: SqliteLedger) -> dict[str, Counter
     found = {}
     for name in plan.routes:
         if name in known:
-            counts = await ledger.ask(partial(verifying.count_findings, route=ledger.number_of(name)))
+            counts = await ledger.ask(partial(verified.count_findings, route=ledger.number_of(name)))
             if counts:
                 found[name] = counts
     return found
@@ -166,7 +167,7 @@ async def _chosen(
         if name not in known:
             continue
         counts = {kind: count for kind, count in found.get(name, {}).items() if kind in going.wanted.kinds}
-        own, others = await going.ledger.ask(partial(verifying.left_open, route=going.ledger.number_of(name)))
+        own, others = await going.ledger.ask(partial(mending.left_open, route=going.ledger.number_of(name)))
         why = _obstacle(route, counts, others)
         if why is not None and (counts or own):
             going.leave(name, f"{sum(counts.values()):,} findings", why)

@@ -30,7 +30,7 @@ from bulkmove.model import Counts
 from bulkmove.pipeline.job import RouteJob, Run, RunOptions
 from bulkmove.pipeline.opening import OpenHost, open_host
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan, changed_keys, plan_migration
-from bulkmove.pipeline.runner import work_routes
+from bulkmove.pipeline.working import work_routes
 from bulkmove.protocols import FindsById, Observer, StagedTarget
 from bulkmove.settings import MigrationSettings
 

@@ -17,8 +17,9 @@ from bulkmove.ledger.delta_passes import DELETED, PART_LEFT, ROW_LEFT
 from bulkmove.ledger.delta_work import Passing
 from bulkmove.load.matching import Body, digest_of, match, rejected
 from bulkmove.model import JsonObject, Record, State
+from bulkmove.pipeline.anew import map_changed
+from bulkmove.pipeline.as_read import digest_as_read
 from bulkmove.pipeline.delta.work import PassWork
-from bulkmove.pipeline.intake import digest_as_read, map_changed
 from bulkmove.pipeline.job import RouteJob
 from bulkmove.pipeline.reading import CLOCKS_APART_S
 
@@ -53,8 +54,6 @@ def has_changed(work: PassWork, record: Record, was: Standing) -> bool:
     """By its version, where it has one and had one; else by all of its bytes. What was undone stays so."""
     if was.cause in {DELETED, undone.CAUSE}:
         return was.cause == DELETED
-    if was.cause == undone.CAUSE:
-        return False
     if record.version is not None and was.version is not None:
         return record.version != was.version or may_have_changed(work, was)
     return digest_as_read(work.job, record) != was.source_digest

@@ -18,10 +18,12 @@ from bulkmove.ledger import SqliteLedger, delta_deletions, delta_passes, questio
 from bulkmove.ledger.again import Claims
 from bulkmove.ledger.delta_deletions import DELETION, Deletable
 from bulkmove.model import Summary, Verdict, WriteItem, WriteResult
+from bulkmove.pipeline.fingerprints import check_fingerprints
 from bulkmove.pipeline.job import RouteJob, Run, RunOptions
 from bulkmove.pipeline.opening import OpenHost, open_host
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan
-from bulkmove.pipeline.runner import check_fingerprints, summarise, work_routes
+from bulkmove.pipeline.summing_up import summarise
+from bulkmove.pipeline.working import work_routes
 from bulkmove.protocols import Observer, SeesDeletions, Target
 
 _A_SLICE = 200

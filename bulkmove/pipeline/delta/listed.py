@@ -16,10 +16,11 @@ from bulkmove.ledger.delta_passes import Found, Kind, Stage
 from bulkmove.load.matching import row_holds
 from bulkmove.model import JsonObject, Record, State
 from bulkmove.pipeline.arriving import new_records
+from bulkmove.pipeline.as_read import digest_as_read
 from bulkmove.pipeline.delta.changed import has_changed, put_changed, sort_records
 from bulkmove.pipeline.delta.departed import name_departed
 from bulkmove.pipeline.delta.work import THE_PASS, PassWork, until_stopped
-from bulkmove.pipeline.intake import digest_as_read, take
+from bulkmove.pipeline.intake import take
 from bulkmove.pipeline.whole import read_list
 from bulkmove.protocols import Derive
 

@@ -16,11 +16,13 @@ from bulkmove.ledger.delta import DELTA
 from bulkmove.ledger.delta_passes import PassNote
 from bulkmove.model import Summary
 from bulkmove.pipeline.delta.route import Asked, delta_route
+from bulkmove.pipeline.fingerprints import check_fingerprints
 from bulkmove.pipeline.job import Run, RunOptions
 from bulkmove.pipeline.opening import OpenHost, open_host
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan
-from bulkmove.pipeline.runner import check_fingerprints, summarise, work_routes
 from bulkmove.pipeline.status import FAILURES
+from bulkmove.pipeline.summing_up import summarise
+from bulkmove.pipeline.working import work_routes
 from bulkmove.protocols import Observer
 
 # All that was passed over is accounted for, with records that failed or without.

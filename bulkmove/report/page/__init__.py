@@ -1,6 +1,6 @@
 """The report: one HTML file that tells a migration from its ledger. Only `page.py` and what it draws with need matplotlib.
 
-facts.py     all that is told, read in one look · document.py  the same as JSON
+facts.py     all that is told · gathering.py  reads it in one look · document.py  the same as JSON
 verdict.py   the sentence on top, and what speaks against signing
 page.py      the whole page · writing.py  puts it down, private and whole
 records.py   what became of the records · verified.py  the verification · story.py  runs, passes, steps · hosts.py

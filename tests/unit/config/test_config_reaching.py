@@ -9,7 +9,7 @@ import pytest
 import trustme
 
 from bulkmove.config import load_migration
-from bulkmove.config.schema import json_schema
+from bulkmove.config.editor_schema import json_schema
 from bulkmove.config.show import plain
 from bulkmove.errors import ConfigError
 from bulkmove.settings import deadlines_of

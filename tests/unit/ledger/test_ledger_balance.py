@@ -251,7 +251,8 @@ async def test_what_is_asked_on_a_resume_walks_the_records_once_at_most(opened: 
         return 0
 
     async with open_ledger(path) as ledger:
-        for connection in (ledger._write, ledger._look, ledger._reader._connection):
+        store = ledger._store
+        for connection in (store.writer._connection, ledger._look, store.reader._connection):
             connection.set_progress_handler(count, 1000)
         await ledger.begin_run()
         await ledger.check_balance("r", whole=False)

@@ -198,7 +198,7 @@ async def test_a_full_database_is_told_in_words(tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match=r"a\.ledger\.db: the disk is full"), single_error():  # noqa: PT012  what fails comes out where the ledger is left
         async with open_ledger(path) as ledger:
             await ledger.begin_run()
-            ledger._write.execute("PRAGMA max_page_count = 30")
+            ledger.writer._connection.execute("PRAGMA max_page_count = 30")
             for number in range(200):
                 await ledger.save_route(f"{number}" * 200, "x" * 2000)
     await open_and_close(path)

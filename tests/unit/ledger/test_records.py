@@ -66,8 +66,8 @@ async def test_look_ups_still_see_what_became_durable(opened: Opened) -> None:
     async with opened() as ledger:
         await add(ledger, pending("a", key="K"), target_list="l")
         await ledger.counts("r")
-        assert ledger._new_ids["r"] == set()
-        assert ledger._new_claims["l"] == {}
+        assert ledger._store.handed_over.known("r", ["a"]) == set()
+        assert ledger._store.handed_over.owners("l", ["K"]) == {}
         assert await ledger.known("r", ["a", "b"]) == {"a"}
         assert (await ledger.find_keys("l", ["K"]))["K"].owner == ("r", "a")
     async with opened() as ledger:
@@ -113,7 +113,9 @@ async def test_changes_take_effect_in_the_order_of_the_calls(opened: Opened) -> 
 async def test_many_changes_share_few_commits(opened: Opened) -> None:
     async with opened() as ledger:
         commits: list[str] = []
-        ledger._write.set_trace_callback(lambda text: commits.append(text) if text == "COMMIT" else None)
+        ledger.writer._connection.set_trace_callback(
+            lambda text: commits.append(text) if text == "COMMIT" else None
+        )
         for number in range(MAX_WAITING):
             await add(ledger, pending(f"id-{number}"))
         assert (await ledger.counts("r")).pending == MAX_WAITING

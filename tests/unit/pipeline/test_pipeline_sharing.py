@@ -14,7 +14,7 @@ from bulkmove.entries import RouteProgress, Span
 from bulkmove.errors import HostUnavailableError
 from bulkmove.events import Event, RecordsSettled
 from bulkmove.model import JsonObject, Listing, WriteItem, WriteResult
-from bulkmove.pipeline.sharing import merged
+from bulkmove.pipeline.for_all import merged
 from bulkmove.protocols import MapContext
 from tests.doubles import ARRAY, Shop, Trap, apply_all
 from tests.trial import Trial, copy_key

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bulkmove.sandbox.capacity import Capacity
-from bulkmove.sandbox.settings import RateWindow, SandboxSettings
+from bulkmove.sandbox.conditions import RateWindow
+from bulkmove.sandbox.settings import SandboxSettings
 
 
 def test_requests_within_the_capacity_take_as_long_as_one_and_others_wait_for_those_before() -> None:

@@ -8,8 +8,8 @@ from email.utils import parsedate_to_datetime
 import orjson
 
 from bulkmove.sandbox.calls import json_answer
+from bulkmove.sandbox.conditions import Fault
 from bulkmove.sandbox.faults import FaultPlan, spoilt, too_many
-from bulkmove.sandbox.settings import Fault
 
 
 def _drawn(

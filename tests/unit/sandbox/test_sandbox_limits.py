@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from bulkmove.sandbox.conditions import RateWindow
 from bulkmove.sandbox.limits import Limit
-from bulkmove.sandbox.settings import RateWindow
 
 
 def test_a_window_lets_its_count_through_and_says_when_it_frees() -> None:

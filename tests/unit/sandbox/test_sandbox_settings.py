@@ -7,7 +7,8 @@ from click.testing import CliRunner
 
 from bulkmove.cli.sandbox import command
 from bulkmove.errors import ConfigError
-from bulkmove.sandbox.settings import Fault, Latency, RateWindow, SandboxSettings
+from bulkmove.sandbox.conditions import Fault, Latency, RateWindow
+from bulkmove.sandbox.settings import SandboxSettings
 
 EVERYTHING = SandboxSettings(
     port=8123,

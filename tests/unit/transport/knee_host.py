@@ -21,6 +21,7 @@ from bulkmove.transport.health import HostHealth
 from bulkmove.transport.knee import Knee
 from bulkmove.transport.retry import Retrying, RetryRules
 from bulkmove.transport.retry_budget import RetryBudget
+from bulkmove.transport.slot import Slot
 from bulkmove.transport.spent import Spending
 from bulkmove.transport.timing import Timing
 from tests.unit.transport.scripted_host import GET, OK, answer
@@ -60,7 +61,8 @@ class KneeHost:
 
     async def send(self, request: Request, mark: object = None) -> Answer:
         del request
-        self.gate.sent(mark)  # type: ignore[arg-type]  # it is a slot
+        assert isinstance(mark, Slot)
+        self.gate.sent(mark)
         now, capacity = now_s(), self.capacity
         while self._window and self._window[0] <= now - capacity.period_s:
             self._window.popleft()

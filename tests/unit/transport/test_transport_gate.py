@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkmove.settings import Window
-from bulkmove.transport.gate import Gate, Slot
+from bulkmove.transport.gate import Gate
 from bulkmove.transport.meters import SlidingLog
+from bulkmove.transport.slot import Slot
 
 RunVirtually = Callable[[Coroutine[Any, Any, None]], None]
 

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from bulkmove.errors import HeldError
 from bulkmove.events import PAUSED_BY_HAND
 from bulkmove.settings import DailyRate, HostSettings, Window
-from bulkmove.transport.gate import Gate, LeftError
+from bulkmove.transport.gate import Gate
 from bulkmove.transport.health import HostHealth
 from bulkmove.transport.lately import FINE_S, Lately
+from bulkmove.transport.leaving import LeftError
 from bulkmove.transport.retry_budget import LEAST
 from bulkmove.transport.steering import Steering
 from bulkmove.transport.timetable import windows_at

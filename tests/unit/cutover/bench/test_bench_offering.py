@@ -13,7 +13,8 @@ from bulkmove.cutover.bench.schedule import due_times
 from bulkmove.model import Request, Response
 from bulkmove.settings import Window
 from bulkmove.transport.answers import Answer, Failure, Verdict, verdict_on
-from bulkmove.transport.gate import Gate, Slot
+from bulkmove.transport.gate import Gate
+from bulkmove.transport.slot import Slot
 
 PROBE = Probe(Request("GET", "/rows"), records=100)
 STALL_S = 0.3

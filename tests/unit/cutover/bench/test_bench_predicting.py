@@ -14,7 +14,7 @@ from bulkmove.cutover.bench.probing import Ended, HostSteps
 from bulkmove.cutover.bench.rehearsing import Rehearsal
 from bulkmove.cutover.bench.result import FORMAT, Bench, load_bench, save_bench
 from bulkmove.cutover.bench.samples import Spread
-from bulkmove.cutover.bench.steps import Step
+from bulkmove.cutover.bench.steps import Fault, Step
 from bulkmove.cutover.bench.suggesting import suggest, window_of
 from bulkmove.cutover.bench.writing import refuse_unwritable, write_suggestions
 from bulkmove.errors import ConfigError
@@ -120,7 +120,7 @@ def test_as_many_records_are_rehearsed_as_the_limits_let_through_in_time() -> No
     assert records_within(FREE, terms(old=10), 1000.0, most=700) == 700
 
 
-def steps(*faults: str | None, latency_s: float = 0.05, most_at_once: int = 3) -> tuple[Step, ...]:
+def steps(*faults: Fault | None, latency_s: float = 0.05, most_at_once: int = 3) -> tuple[Step, ...]:
     return tuple(
         Step(
             offered=4.0 * number,
@@ -132,25 +132,33 @@ def steps(*faults: str | None, latency_s: float = 0.05, most_at_once: int = 3) -
             failed=0,
             most_at_once=most_at_once,
             latency=Spread(p50=latency_s, p90=2 * latency_s, max=2 * latency_s),
-            fault=fault,  # type: ignore[arg-type]  # its text
+            fault=fault,
         )
         for number, fault in enumerate(faults, start=1)
     )
 
 
-def found(reason: str, made: tuple[Step, ...], **values: object) -> HostSteps:
+def found(
+    reason: str,
+    made: tuple[Step, ...],
+    *,
+    windows: tuple[Window, ...] = (Window(20, 1.0), Window(3600, 3600.0)),
+    stated: tuple[Window, ...] = (),
+    is_rate_known: bool = True,
+) -> HostSteps:
     safe = next((step for step in reversed(made) if step.fault is None), None)
-    usual = HostSteps(
+    return HostSteps(
         host="old",
         api="merchantpro",
-        windows=(Window(20, 1.0), Window(3600, 3600.0)),
+        windows=windows,
         allowed=19.8,
         concurrency=16,
         steps=made,
         safe=safe,
         ended=Ended(reason, "answers 429 at 12/s"),
+        stated=stated,
+        is_rate_known=is_rate_known,
     )
-    return replace(usual, **values)  # type: ignore[arg-type]  # fields of HostSteps by name
 
 
 def test_a_host_that_serves_all_that_is_configured_is_left_as_it_is() -> None:
@@ -298,3 +306,12 @@ def test_only_what_differs_by_more_than_noise_is_better_or_worse() -> None:
     assert changed[8.0, "429"] == ("worse", None)
     better = compare_benches(bench(steps(None, "429", "429", latency_s=0.1)), before)
     assert all(each.change in {"better", "same"} for each in better)
+
+
+def test_a_window_of_a_minute_holds_a_run_up_as_evenly_as_the_gate_keeps_it() -> None:
+    """The gate keeps a little more than the minute, which is no reason to take it for a window that lets all through at once."""
+    hosts = [HostLimits("old", (Window(4, 1.0), Window(80, 60.0)), 1, 16, 0.05), terms().hosts[1]]
+    limited = [rehearsal(3000, 68, 31, seconds=52.0)]
+    told = predict(Sizes([rehearsal(3000, 68, 31)], limited), Terms(hosts, {"orders": ()}), {"orders": 3000})
+    assert told.low_s == pytest.approx(67 * 0.75)
+    assert told.expected_s == pytest.approx(52.0, rel=0.01)

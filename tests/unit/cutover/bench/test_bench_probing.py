@@ -12,7 +12,8 @@ from bulkmove.cutover.bench.steps import Step
 from bulkmove.model import Request, Response
 from bulkmove.settings import HostSettings, Window
 from bulkmove.transport.answers import Answer, verdict_on
-from bulkmove.transport.gate import Gate, Slot
+from bulkmove.transport.gate import Gate
+from bulkmove.transport.slot import Slot
 
 WINDOW = Window(30, 0.2)
 

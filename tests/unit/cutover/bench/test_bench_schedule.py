@@ -4,29 +4,41 @@ from __future__ import annotations
 
 import itertools
 import random
-from dataclasses import replace
 
 import pytest
 
 from bulkmove.cutover.bench.samples import Samples, Spread
 from bulkmove.cutover.bench.schedule import allowed_per_s, between, due_times, ladder, least_s, requests_of
-from bulkmove.cutover.bench.steps import Step, fault_of, highest_safe
+from bulkmove.cutover.bench.steps import Fault, Step, fault_of, highest_safe
 from bulkmove.settings import Window
 
+AT_REST = Spread(p50=0.05, p90=0.08, p99=0.1, max=0.1)
+UNKNOWN = Spread()
 
-def step(offered: float, **values: object) -> Step:
-    usual = Step(
+
+def step(
+    offered: float,
+    *,
+    answered: float | None = None,
+    throttled: int = 0,
+    failed: int = 0,
+    latency: Spread = AT_REST,
+    fault: Fault | None = None,
+    from_sent: Spread = UNKNOWN,
+) -> Step:
+    return Step(
         offered=offered,
         seconds=1.0,
         sent=100,
-        answered=offered,
+        answered=offered if answered is None else answered,
         records=100 * offered,
-        throttled=0,
-        failed=0,
+        throttled=throttled,
+        failed=failed,
         most_at_once=2,
-        latency=Spread(p50=0.05, p90=0.08, p99=0.1, max=0.1),
+        latency=latency,
+        fault=fault,
+        from_sent=from_sent,
     )
-    return replace(usual, **values)  # type: ignore[arg-type]  # fields of Step by name
 
 
 def test_even_requests_are_due_at_the_same_distance_whatever_chance_says() -> None:
