@@ -9,8 +9,12 @@ from contextlib import closing, suppress
 from itertools import count
 from pathlib import Path
 
+from bulkmove import clock
 from bulkmove.errors import LedgerError
-from bulkmove.ledger.file import connect, locked
+from bulkmove.ledger import questions
+from bulkmove.ledger.file import connect, locked, this_machine
+from bulkmove.ledger.looking import looked_at
+from bulkmove.ledger.runs import ALIVE_MARGIN_S
 
 
 def put_aside(ledger: Path) -> Path:
@@ -31,6 +35,16 @@ def put_aside(ledger: Path) -> Path:
         except OSError as error:
             raise LedgerError(f"{ledger}: can't be renamed ({error.strerror})") from error
     return aside
+
+
+def may_land_since(aside: Path) -> float:
+    """When a run of a ledger that was put aside can have sent something last that nothing settled; 0 where none can."""
+    with looked_at(aside, is_newest=True) as connection:
+        if connection is None:
+            return 0.0
+        return questions.may_land_here_since(
+            connection, ALIVE_MARGIN_S, machine=this_machine(), up_since=clock.UP_SINCE
+        )
 
 
 def take_back(ledger: Path, aside: Path) -> bool:

@@ -134,7 +134,7 @@ else:
 
 def connect(path: Path, *, synchronous: str = "full", read_only: bool = False) -> sqlite3.Connection:
     """A connection in autocommit mode; whoever uses it says BEGIN and COMMIT. Raises LedgerError."""
-    _refuse_other_files(path)
+    refuse_other_files(path)
     if not read_only:
         _make_private(path)
     mode = "ro" if read_only else "rwc"
@@ -158,8 +158,8 @@ def connect(path: Path, *, synchronous: str = "full", read_only: bool = False) -
     return connection
 
 
-def _refuse_other_files(path: Path) -> None:
-    """SQLite takes the shortest of files for empty databases, and would write over them.
+def refuse_other_files(path: Path) -> None:
+    """Raises LedgerError for a file that is no database: SQLite takes the shortest of files for empty ones, and would write over them.
 
     Nobody but SQLite opens the file for that: closing it would end the locks that this process holds on it (POSIX),
     and another program that looks into the ledger would then take it for left, and delete its log.

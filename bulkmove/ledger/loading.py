@@ -103,10 +103,11 @@ class LedgerLoading:
 
     async def count_attempt(self, route: str, members: Sequence[Member], *, sent: Sent | None = None) -> None:
         """A repeatable write of these bodies failed; they stay pending."""
-        number, now = self._store.routes[route], clock.now()
+        number, run, now = self._store.routes[route], self._store.run, clock.now()
 
         def change(connection: sqlite3.Connection) -> None:
             settling.count_attempt(connection, route=number, members=members, at=now)
+            sending.note_unsettled(connection, run=run, at=now)
             self._note_sent(connection, number, members, sent)
 
         await self._store.writer.put(change, wait=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import anyio
 
-from bulkmove.ledger.file import connect, locked, migrate
+from bulkmove.ledger.file import connect, locked, migrate, refuse_other_files
 from bulkmove.ledger.sqlite import SqliteLedger
 
 _CLOSE_WITHIN_S = 60.0
@@ -22,6 +23,8 @@ async def open_ledger(path: Path, *, synchronous: str = "full") -> AsyncIterator
     Raises LedgerLockedError where another run holds it, LedgerRefusedError where it is newer than this
     program, LedgerError where it can't be written. What was handed over is durable when the context ends.
     """
+    if os.access(path, os.R_OK):  # what is not there, or not to be read, is told of where it is written
+        refuse_other_files(path)  # first: no lock is left beside what is another program's
     with locked(path), _connections(path, synchronous) as (write, read, look):
         ledger = SqliteLedger(path, write, read, look)
         async with anyio.create_task_group() as tasks:

@@ -38,6 +38,10 @@ _AT_THE_LATEST = (
     " (SELECT min(s.started_at + m.up_since - s.up_since) FROM runs s WHERE s.id > r.id AND s.machine = m.machine))"
 )
 
+# Of such a run r nothing tells what was on its way when it ended.
+_CUT_OFF = "(r.exit_code IS NULL OR r.exit_code NOT IN (0, 3) OR r.was_stopped)"
+_HAS_UNSETTLED = "r.unsettled_at IS NOT NULL AND r.id < m.id"
+
 
 def known(connection: sqlite3.Connection, route: int, ids: Sequence[str]) -> set[str]:
     """Those of the source ids that the ledger holds."""
@@ -79,7 +83,7 @@ def progress(connection: sqlite3.Connection, route: int, alive_margin_s: float =
             (route,),
         )
     ]
-    sent_until, unsettled_at = _earlier_writes(connection, route, alive_margin_s)
+    sent_until, unsettled_at = _earlier_writes(connection, alive_margin_s)
     return RouteProgress(
         cutoff=cutoff,
         is_read=bool(is_read),
@@ -91,12 +95,30 @@ def progress(connection: sqlite3.Connection, route: int, alive_margin_s: float =
     )
 
 
-def _earlier_writes(connection: sqlite3.Connection, route: int, alive_margin_s: float) -> tuple[float, float]:
+def may_land_since(connection: sqlite3.Connection, alive_margin_s: float) -> float:
+    """When an earlier run can have sent something last that nothing settled; 0 where they settled all that they sent."""
+    cut_off_at = _newest(connection, "r.alive_at + ?", f"{_CUT_OFF} AND r.id < m.id", alive_margin_s)
+    return max(cut_off_at, _newest(connection, "r.unsettled_at", _HAS_UNSETTLED))
+
+
+def may_land_here_since(
+    connection: sqlite3.Connection, alive_margin_s: float, *, machine: str, up_since: float
+) -> float:
+    """The same of a ledger that nobody goes on with, for all of its runs of this uptime, by this process's time."""
+    (at,) = connection.execute(
+        f"SELECT max(max(iif({_CUT_OFF}, r.alive_at + ?, 0.0), coalesce(r.unsettled_at, 0.0)) + ? - r.up_since)"  # noqa: S608  our own text
+        " FROM runs r WHERE r.machine = ?",
+        (alive_margin_s, up_since, machine),
+    ).fetchone()
+    return at or 0.0
+
+
+def _earlier_writes(connection: sqlite3.Connection, alive_margin_s: float) -> tuple[float, float]:
     """When the run before the newest can have sent something last, and something that may land after its repetition did.
 
-    The latter can be what failed and was sent again, as its record shows (when, if it failed once; else only the run
-    is known); and whatever a run sent that did not come to its end, once a run after it may have sent that again:
-    nothing tells any more what was on its way then. For times of an earlier run, see `intents`.
+    The latter can be an attempt that nothing settled, of whatever route: two may write one row. And it can be whatever a
+    run sent that did not come to its end, once a run after it may have sent that again: nothing tells any more what was on
+    its way then. For times of an earlier run, see `intents`.
     """
     before = connection.execute(
         "SELECT m.started_at, iif(r.machine = m.machine, r.alive_at + m.up_since - r.up_since, NULL)"
@@ -105,21 +127,20 @@ def _earlier_writes(connection: sqlite3.Connection, route: int, alive_margin_s: 
     if before is None:
         return 0.0, 0.0
     started_at, alive_at = before
-    (failed_at,) = connection.execute(
-        f"SELECT max({_AT_THE_LATEST.format('iif(f.attempts = 1, f.failed_at, r.alive_at + ?)')})"  # noqa: S608  our own text
-        " FROM records f JOIN runs r ON r.id = f.run JOIN runs m ON m.id = (SELECT max(id) FROM runs)"
-        " WHERE f.route = ? AND f.attempts > 0 AND f.state NOT IN (3, 4)",
-        (alive_margin_s, route),
-    ).fetchone()
-    (cut_off_at,) = connection.execute(
-        f"SELECT max({_AT_THE_LATEST.format('r.alive_at + ?')})"  # noqa: S608  our own text
-        " FROM runs r JOIN runs m ON m.id = (SELECT max(id) FROM runs)"
-        " WHERE (r.exit_code IS NULL OR r.exit_code NOT IN (0, 3))"
-        "  AND r.id < (SELECT max(id) FROM runs WHERE id < m.id)",
-        (alive_margin_s,),
-    ).fetchone()
+    is_followed = f"{_CUT_OFF} AND r.id < (SELECT max(id) FROM runs WHERE id < m.id)"  # noqa: S608  our own text
+    cut_off_at = _newest(connection, "r.alive_at + ?", is_followed, alive_margin_s)
     sent_until = started_at if alive_at is None else alive_at + alive_margin_s
-    return sent_until, max(failed_at or 0.0, cut_off_at or 0.0)
+    return sent_until, max(cut_off_at, _newest(connection, "r.unsettled_at", _HAS_UNSETTLED))
+
+
+def _newest(connection: sqlite3.Connection, time: str, which: str, *values: float) -> float:
+    """The latest of such times of runs r, as the newest run m counts them; 0 where there is none."""
+    (at,) = connection.execute(
+        f"SELECT max({_AT_THE_LATEST.format(time)}) FROM runs r"  # noqa: S608  our own texts
+        f" JOIN runs m ON m.id = (SELECT max(id) FROM runs) WHERE {which}",
+        values,
+    ).fetchone()
+    return at or 0.0
 
 
 def next_open_chunk(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from functools import partial
 
 import anyio
 
@@ -41,14 +42,21 @@ class LedgerRuns:
         await store.writer.put(change, wait=True)
         store.writer.run_id = store.run
 
-    async def end_run(self, exit_code: int) -> None:
-        row = (clock.now(), exit_code, self._store.run)
+    async def end_run(self, exit_code: int, *, was_stopped: bool = False) -> None:
+        """`was_stopped`: it was asked to end; what it gave up then may land yet, whatever the exit code."""
+        row = (clock.now(), exit_code, was_stopped, self._store.run)
 
         def change(connection: sqlite3.Connection) -> None:
-            connection.execute("UPDATE runs SET ended_at = ?, exit_code = ? WHERE id = ?", row)
+            connection.execute(
+                "UPDATE runs SET ended_at = ?, exit_code = ?, was_stopped = ? WHERE id = ?", row
+            )
             keeping.drop_unneeded(connection)
 
         await self._store.writer.put(change, wait=True)
+
+    async def may_land_since(self) -> float:
+        """When an earlier run can have sent something last that nothing settled; 0 where they settled all of it."""
+        return await self._store.reader.run(partial(questions.may_land_since, alive_margin_s=ALIVE_MARGIN_S))
 
     async def stay_alive(self) -> None:
         """Say so in the ledger while the run goes, also when nothing else is written."""

@@ -53,6 +53,13 @@ def note_tries(
     )
 
 
+def note_unsettled(connection: sqlite3.Connection, *, run: int, at: float) -> None:
+    """An attempt of this run may land yet. Of the run: a record that is put down anew forgets its attempts."""
+    connection.execute(
+        "UPDATE runs SET unsettled_at = max(coalesce(unsettled_at, 0.0), ?) WHERE id = ?", (at, run)
+    )
+
+
 def note_doubt(connection: sqlite3.Connection, *, route: int) -> None:
     """A write of the route is, or was, in doubt."""
     connection.execute("UPDATE routes SET was_doubted = 1 WHERE id = ? AND was_doubted = 0", (route,))

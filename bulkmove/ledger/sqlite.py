@@ -42,6 +42,7 @@ class SqliteLedger:
         runs = LedgerRuns(store)
         self.begin_run = runs.begin_run
         self.end_run = runs.end_run
+        self.may_land_since = runs.may_land_since
         self.stay_alive = runs.stay_alive
         self.spent = runs.spent
         self.save_spent = runs.save_spent

@@ -115,11 +115,3 @@ def _release(connection: sqlite3.Connection, route: int, names: Sequence[tuple[s
     for chunk, gone in kept.items():
         again.drop_bodies(connection, chunk, gone)
     return leaving
-
-
-def was_killed(connection: sqlite3.Connection) -> bool:
-    """Whether the run before the newest was an undo that did not come to its end."""
-    row = connection.execute(
-        "SELECT kind, ended_at FROM runs WHERE id < (SELECT max(id) FROM runs) ORDER BY id DESC LIMIT 1"
-    ).fetchone()
-    return row is not None and row[0] == UNDO and row[1] is None

@@ -51,7 +51,7 @@ class Loader:
         }
         self._rows_on_the_way: set[str] = set()
         self._rows_left_open: set[str] = set()
-        self._rows_held: dict[str, tuple[float, bytes]] = {}
+        self._rows_held = lane.gate.rows_held
         self._first_held_until = self._second_held_until = 0.0
         self._outstanding = 0
         self._idle = anyio.Event()
@@ -139,7 +139,8 @@ class Loader:
             return
         now = clock.now()
         if len(self._rows_held) > MOST_HELD:
-            self._rows_held = {row: held for row, held in self._rows_held.items() if held[0] > now}
+            for row in [row for row, held in self._rows_held.items() if held[0] <= now]:
+                del self._rows_held[row]
         for item in batch.items:
             if item.target_id is not None:
                 # Of a piece its own: the whole body, which goes next, would be undone by it.

@@ -121,7 +121,7 @@ async def retry_migration(
         run.finished.setdefault(name, (await ledger.progress(name)).is_finished)
     summary = await summarise(run)
     if chosen:
-        await ledger.end_run(summary.exit_code or 0)
+        await ledger.end_run(summary.exit_code or 0, was_stopped=run.stop.is_set())
     return summary
 
 
@@ -197,6 +197,8 @@ async def retry_route(job: RouteJob, ledger: SqliteLedger, retrying: Retrying, s
     with single_error():
         async with list_open(job):
             async with loader_of(job) as loader:
+                progress = await ledger.progress(job.name)
+                loader.heed_earlier(sent_until=progress.sent_until, unsettled_at=progress.unsettled_at)
                 await finish_writing(job, loader)
             await note_finished(job)
     counts = await ledger.counts(job.name)

@@ -61,7 +61,7 @@ async def run_migration(
         for text in await unused_patterns(plan, ledger, run.mask):
             run.emit(Note(text))
     summary = await summarise(run)
-    await ledger.end_run(summary.exit_code or 0)
+    await ledger.end_run(summary.exit_code or 0, was_stopped=run.stop.is_set())
     return summary
 
 

@@ -180,7 +180,7 @@ async def _work(run: Run, asked: Asked, open_host: OpenHost) -> Undo:
     finished = frozenset([n for n in run.plan.routes if (await run.ledger.progress(n)).is_finished])
     summary = replace(summary, exit_code=code, finished=finished)
     if not run.options.is_dry:
-        await run.ledger.end_run(summary.exit_code or 0)
+        await run.ledger.end_run(summary.exit_code or 0, was_stopped=run.stop.is_set())
     return Undo(summary, found, is_dry=run.options.is_dry)
 
 

@@ -93,11 +93,31 @@ def _batches(work: Work, rows: Sequence[PlannedRow]) -> Iterator[_Batch]:
             yield _Batch(work.ways.target, group[start : start + rule.max_items], rule.shape == "joined")
 
 
+async def _outwait(work: Work, items: Sequence[WriteItem]) -> bool:
+    """Wait until what another route sent for these rows can't land on top of this; False where the undo is to stop."""
+    held = work.job.target_list.gate.rows_held
+    for item in items:
+        until, body = held.get(item.target_id or "", (0.0, b""))
+        if item.encoded != body and (rest_s := until - clock.now()) > 0:
+            with anyio.move_on_after(rest_s):
+                await work.job.stop.wait()
+    return not work.job.stop.is_set()
+
+
+def _hold(work: Work, items: Sequence[WriteItem], unsettled: Sequence[float]) -> None:
+    if unsettled:
+        until = max(unsettled) + work.job.target_host.settle_s
+        held = {item.target_id: (until, item.encoded) for item in items if item.target_id is not None}
+        work.job.target_list.gate.rows_held.update(held)
+
+
 async def _send(work: Work, batch: _Batch, progress: Progress) -> None:
     items = [
         WriteItem(row.target_id, row.send or {}, encode_json(row.send or {}), attempts=0)
         for row in batch.rows
     ]
+    if not await _outwait(work, items):
+        return
     with noted_attempts() as attempts:
         try:
             results = await batch.target.write(items)
@@ -108,6 +128,7 @@ async def _send(work: Work, batch: _Batch, progress: Progress) -> None:
             return
         finally:
             progress.requests += len(attempts)
+            _hold(work, items, [each.sent_at for each in attempts if each.is_unsettled])
     await _note(work, batch, results, attempts, progress)
     # Refused for another's sake, each is sent by itself.
     for row, result in zip(batch.rows, results, strict=True):

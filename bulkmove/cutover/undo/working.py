@@ -20,9 +20,11 @@ from bulkmove.cutover.undo.surveying import (
     survey,
     survey_list,
 )
+from bulkmove.entries import Settled
 from bulkmove.errors import RequestFailedError
 from bulkmove.events import Phase
-from bulkmove.ledger import undoing, undone
+from bulkmove.ledger import keeping, undoing
+from bulkmove.model import State
 from bulkmove.pipeline.settling import settle_doubts
 
 # Changes are read back where no answer tells of each row, and sent once more where they did not take.
@@ -70,13 +72,33 @@ async def undo_route(work: Work, progress: Progress) -> None:
 async def _settle_before(work: Work) -> None:
     """What a run left in doubt may be at the target: it is looked for, so that its rows are known.
 
-    A change that an undo sent before it was killed may land yet, too.
+    A change that a run or an undo sent before may land yet, on top of what undoes it.
     """
     job = work.job
     if intents := await work.ledger.intents(job.name):
         await settle_doubts(job, intents)
-    if await work.ledger.ask(undone.was_killed) and not job.target.rules["update"].is_repeatable:
-        await _wait_for(work, (await work.ledger.progress(job.name)).sent_until)
+    await _wait_for(work, await work.ledger.may_land_since())
+    if not work.asked.ids and job.target.rules["update"].is_repeatable:
+        await _take_for_written(work)
+
+
+async def _take_for_written(work: Work) -> None:
+    """Changes that were on their way when a run was cut off may be at the target: their rows are looked at like all others.
+
+    A row is kept before a change of it is sent; one that stands as it was kept has nothing to be undone.
+    """
+    job, chunk = work.job, 0
+    while (found := await job.ledger.next_pending(job.name, chunk)) is not None:
+        chunk, items = found
+        changes = [item for item in items if item.target_id is not None]
+        ids = [item.target_id for item in changes if item.target_id is not None]
+        kept = await work.ledger.ask(partial(keeping.befores, route=work.route, target_ids=ids))
+        settled = [
+            Settled(item.member, State.WRITTEN, target_id=item.target_id, encoded=item.encoded)
+            for item in changes
+            if item.target_id in kept
+        ]
+        await job.ledger.settle(job.name, settled)
 
 
 async def _wait_for(work: Work, sent_at: float) -> None:

@@ -119,7 +119,7 @@ async def _repair(
     remains = await _found(plan, ledger)
     exit_code = _exit_code(going, summary, is_stopped=stop.is_set(), remains=remains)
     if not wanted.dry_run and chosen:
-        await ledger.end_run(exit_code)
+        await ledger.end_run(exit_code, was_stopped=stop.is_set())
     return Repair(
         exit_code=exit_code,
         counts=summary.routes,
@@ -209,6 +209,8 @@ async def _work(going: Mending, run: Run, route: RoutePlan) -> bool:
     with single_error():
         async with list_open(job):
             async with loader_of(job) as loader:
+                progress = await ledger.progress(job.name)
+                loader.heed_earlier(sent_until=progress.sent_until, unsettled_at=progress.unsettled_at)
                 await finish_writing(job, loader)
             if going.wanted.deletions and not job.stop.is_set():
                 kinds = [kind for kind in REMOVED if kind in going.wanted.kinds]

@@ -77,7 +77,7 @@ async def delete_departed(
         run.finished.setdefault(name, (await ledger.progress(name)).is_finished)
     summary = await summarise(run)
     if chosen:
-        await ledger.end_run(summary.exit_code or 0)
+        await ledger.end_run(summary.exit_code or 0, was_stopped=run.stop.is_set())
     return summary
 
 

@@ -108,7 +108,7 @@ async def delta_migration(
     await work_routes(run, work, mapping=list(chosen), open_host=open_host)
     run.plan = plan
     summary = await summarise(run)
-    await ledger.end_run(summary.exit_code or 0)
+    await ledger.end_run(summary.exit_code or 0, was_stopped=run.stop.is_set())
     return DeltaSummary(summary, {name: _told(note) for name, note in passes.items()})
 
 

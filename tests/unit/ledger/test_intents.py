@@ -252,18 +252,34 @@ async def test_a_run_of_an_earlier_uptime_counts_until_the_first_run_of_this_one
         assert (await ledger.progress("r")).unsettled_at == pytest.approx(now - 500)
 
 
-@pytest.mark.parametrize(("attempts", "since_s"), [(1, 30), (2, 10)])
-async def test_of_what_failed_more_than_once_only_its_run_tells_when_it_was_sent_last(
-    opened: Opened, path: Path, attempts: int, since_s: float
+async def test_what_a_run_sent_again_may_land_yet_whatever_became_of_its_record_since(
+    opened: Opened, path: Path
 ) -> None:
+    """A delta puts a record down anew, and a run that is killed then knows nothing of it."""
     now = clock.now()
     async with opened() as ledger:
         [member] = await put_down(ledger, "a", target_id="7")
-        for _ in range(attempts):
-            await ledger.count_attempt("r", [member])
+        await ledger.count_attempt("r", [member])
         await ledger.settle("r", [Settled(member, State.WRITTEN)])
     ended(path, 1, alive_at=now - 10, exit_code=0)
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE records SET failed_at = ?", (now - 30,))
+        connection.execute("UPDATE records SET attempts = 0, failed_at = NULL")
+        connection.execute("UPDATE runs SET unsettled_at = ?", (now - 30,))
+    for _ in range(2):
+        async with opened() as ledger:
+            assert (await ledger.progress("r")).unsettled_at == pytest.approx(now - 30, abs=5)
+            assert await ledger.may_land_since() >= now - 30 - 5
+
+
+async def test_a_run_that_was_stopped_may_have_given_up_what_was_on_its_way(
+    opened: Opened, path: Path
+) -> None:
+    now = clock.now()
     async with opened() as ledger:
-        assert (await ledger.progress("r")).unsettled_at == pytest.approx(now - since_s, abs=5)
+        await ledger.end_run(0, was_stopped=True)
+    ended(path, 1, alive_at=now - 20, exit_code=0)
+    async with opened() as ledger:
+        assert await ledger.may_land_since() >= now - 20
+    ended(path, 2, alive_at=now - 10, exit_code=None)
+    async with opened() as ledger:
+        assert (await ledger.progress("r")).unsettled_at == pytest.approx(now - 18, abs=5)
