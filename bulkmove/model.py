@@ -279,10 +279,11 @@ class Summary:
     """How a run ended, or how far a migration is.
 
     `exit_code` None: a run is still going. `notes` name what a person should know. `finished`: the routes that
-    have nothing left to do.
+    have nothing left to do; `undone`: those that an undo of the whole route was begun of.
     """
 
     exit_code: int | None
     routes: Mapping[str, Counts]
     notes: tuple[str, ...] = ()
     finished: frozenset[str] = frozenset()
+    undone: frozenset[str] = frozenset()

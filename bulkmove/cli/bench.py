@@ -9,21 +9,18 @@ from typing import Any, ClassVar
 
 import click
 
+from bulkmove.cli.bench_ending import REFUSED, last_bench_line
 from bulkmove.cli.ending import EndingCommand
 from bulkmove.cli.exits import exits
 from bulkmove.cli.going import Duration
+from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, output_options, routes_option
 
 COMPARE = "compare"
 
 
 class _Command(EndingCommand):
-    refused: ClassVar[Mapping[str, object]] = {
-        "type": "bench-summary",
-        "exit": 2,
-        "hosts": {},
-        "prediction": None,
-    }
+    refused: ClassVar[Mapping[str, object]] = REFUSED
 
 
 @click.command("bench", cls=_Command)
@@ -103,17 +100,17 @@ def command(*, words: tuple[str, ...], output: Output, **asked: Any) -> None:
     Ends with 0; 2 for a mistake in the configuration, 5 when a host stayed unreachable, 6 when it refuses the
     credentials, 11 when a run of this migration is going (--live-read), 130 or 143 when interrupted.
     """
-    from bulkmove.cli.bench_asked import BenchRequest
-    from bulkmove.cli.benching import last_bench_line
-
     with last_bench_line(output) as ending:
         with exits():
             if words[:1] == (COMPARE,):
-                from bulkmove.cli.bench_compare import compare
+                with loading():
+                    from bulkmove.cli.bench_compare import compare
 
                 code = compare(words[1:], asked, output)
             else:
-                from bulkmove.cli.benching import perform
+                with loading():
+                    from bulkmove.cli.bench_asked import BenchRequest
+                    from bulkmove.cli.benching import perform
 
                 code = perform(BenchRequest(words=words, output=output, **asked), ending)
         sys.exit(code)

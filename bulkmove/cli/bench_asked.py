@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from bulkmove.cli.exits import tell
 from bulkmove.cli.options import Output
 from bulkmove.config import load_migration
 from bulkmove.config.rates import parse_window
@@ -25,6 +26,7 @@ from bulkmove.settings import MigrationSettings, Secret, Window
 
 DEFAULT_BUDGET = 200
 _USUAL_LATENCY = "20-80ms"
+_MOST_RECORDS = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,10 @@ def wishes_of(request: BenchRequest, settings: MigrationSettings) -> Wishes:
 
 
 def _latency(request: BenchRequest, settings: MigrationSettings) -> dict[str, Conditions]:
-    """Of each host: its own, else what was given for all, else the usual."""
+    """Of each host: its own, else what was given for all, else the usual; of a source that is read, what is seen of it.
+
+    Raises ConfigError where what is asked for would shape no host.
+    """
     usual, own = _conditions(_USUAL_LATENCY, _USUAL_LATENCY), dict[str, Conditions]()
     for text in request.latency:
         host, _, value = text.rpartition("=")
@@ -109,14 +114,38 @@ def _latency(request: BenchRequest, settings: MigrationSettings) -> dict[str, Co
             own[_host(settings, host, "--latency")] = _conditions(value, text)
         else:
             usual = _conditions(value, text)
+        if request.live_read:
+            _check_shapes(settings, host, text)
     return {**dict.fromkeys(settings.hosts, usual), **own}
+
+
+def _check_shapes(settings: MigrationSettings, host: str, text: str) -> None:
+    """Raises ConfigError where a latency is for hosts that are read as they are; says so where it is for them too."""
+    routes = settings.routes.values()
+    read = sorted({route.source.host for route in routes if not _is_local(settings, route.source.host)})
+    others = {route.target.host for route in routes}
+    others |= {lookup.stream.host for lookup in settings.lookups.values() if lookup.stream is not None}
+    shaped = sorted(name for name in others.difference(read) if not _is_local(settings, name))
+    if host in read or not (host or shaped):
+        raise ConfigError(
+            f"--latency {text} shapes the sandbox, and --live-read asks the real {host or ' and '.join(read)}"
+        )
+    if not host and read:
+        tell(
+            f"note: --latency {text} is for {' and '.join(shaped)}: how long {' and '.join(read)} takes is seen"
+        )
+
+
+def _is_local(settings: MigrationSettings, host: str) -> bool:
+    return connector(settings.hosts[host].api).is_local
 
 
 def _conditions(value: str, text: str) -> Conditions:
     try:
         found = Latency.parse(value)
     except ConfigError as error:
-        raise ConfigError(f"--latency {text}: {error}") from None
+        why = str(error).removeprefix(f"latency {value!r} ")
+        raise ConfigError(f"--latency {text}: {why}") from None
     return Conditions(low_s=found.low_s, high_s=found.high_s, has_tail=found.has_tail)
 
 
@@ -124,14 +153,24 @@ def _records(request: BenchRequest, settings: MigrationSettings) -> dict[str, in
     found: dict[str, int] = {}
     for text in request.records:
         route, _, value = text.rpartition("=")
-        if not value.isdecimal() or not value.isascii() or not 1 <= int(value) <= 10**9:
-            raise ConfigError(f"--records {text}: must be a number of records, or ROUTE=N")
+        if not _is_number(value) or not 1 <= int(value) <= _MOST_RECORDS:
+            raise ConfigError(f"--records {text}: {_why_no_count(value)}")
         if route and route not in settings.routes:
             raise ConfigError(
                 f"--records {text}: there is no route {route!r}{nearest(route, settings.routes)}"
             )
         found[route] = int(value)
     return found
+
+
+def _is_number(value: str) -> bool:
+    return value.isdecimal() and value.isascii()
+
+
+def _why_no_count(value: str) -> str:
+    if not _is_number(value):
+        return "must be a number of records, or ROUTE=N"
+    return "must be at least 1" if not int(value) else f"must be at most {_MOST_RECORDS:,}"
 
 
 def _allows(request: BenchRequest, settings: MigrationSettings) -> dict[str, tuple[Window, ...]]:

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -20,13 +20,15 @@ from rich.console import Console
 
 from bulkmove import clock
 from bulkmove.cli.bench_asked import BenchRequest, settings_for, wishes_of
-from bulkmove.cli.ending import end_on_sigterm
+from bulkmove.cli.bench_ending import BenchEnding
 from bulkmove.cli.exits import INTERRUPTED, UNEXPECTED
 from bulkmove.cli.interrupting import Interruption, Stopping, run_interruptible
+from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output
 from bulkmove.cli.showing import style_of
 from bulkmove.cli.tuning import tune
 from bulkmove.cli.warned import warn
+from bulkmove.connectors.discover import connector
 from bulkmove.cutover.bench import (
     Bench,
     Conditions,
@@ -36,10 +38,11 @@ from bulkmove.cutover.bench import (
     save_bench,
     write_suggestions,
 )
-from bulkmove.cutover.bench.result import FORMAT, refuse_foreign, refuse_place
+from bulkmove.cutover.bench.result import FORMAT, refuse_foreign
 from bulkmove.cutover.bench.steps import Step
 from bulkmove.cutover.bench.writing import refuse_unwritable
 from bulkmove.errors import ConfigError
+from bulkmove.pipeline.placing import refuse_place
 from bulkmove.report.bench import NOTHING_WRITTEN, bench_parts, step_text, written_text
 from bulkmove.report.bench_json import bench_lines, step_line, summary_line
 from bulkmove.report.logged import entry
@@ -52,35 +55,6 @@ from bulkmove.settings import MigrationSettings
 _MATPLOTLIB = "matplotlib"
 
 
-@dataclass(slots=True)
-class BenchEnding:
-    """What the last line tells."""
-
-    bench: Bench | None = None
-    lines: dict[str, object] = field(default_factory=dict)
-
-
-@contextmanager
-def last_bench_line(output: Output) -> Iterator[BenchEnding]:
-    """However it ends, with --json the last line says so."""
-    ending, code = BenchEnding(), UNEXPECTED
-    try:
-        end_on_sigterm()
-        yield ending
-    except click.Abort:
-        code = INTERRUPTED
-        sys.exit(code)
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else UNEXPECTED
-        raise
-    except BrokenPipeError:
-        output = replace(output, as_json=False)
-        raise  # nobody reads stdout any more
-    finally:
-        if output.as_json:
-            click.echo(orjson.dumps({**summary_line(code, ending.bench), **ending.lines}))
-
-
 def perform(request: BenchRequest, ending: BenchEnding) -> int:
     """Bench, report on stdout all but the last line, and return the exit code.
 
@@ -89,7 +63,7 @@ def perform(request: BenchRequest, ending: BenchEnding) -> int:
     settings, read = settings_for(request)
     warn(settings)
     wishes = wishes_of(request, settings)
-    _check_places(request)
+    _check_places(request, settings, read)
     interruption, stopping = Interruption(has_nothing_to_lose=True), Stopping(anyio.Event())
     tune()
     with _shown(request.output) as shows:
@@ -98,7 +72,8 @@ def perform(request: BenchRequest, ending: BenchEnding) -> int:
         found = run_interruptible(work, stopping, interruption, max_duration_s=request.max_duration)
     if found is None:
         return interruption.exit_code or INTERRUPTED
-    ending.bench = told = _result(settings, request, found)
+    told = _result(settings, request, found)
+    ending.told = summary_line(UNEXPECTED, told)
     _tell(told, request.output)
     if request.save is not None:
         save_bench(request.save, told)
@@ -184,7 +159,7 @@ def _say(output: Output, line: Mapping[str, object], text: str) -> None:
     click.echo(orjson.dumps(dict(line)) if output.as_json else text)
 
 
-def _check_places(request: BenchRequest) -> None:
+def _check_places(request: BenchRequest, settings: MigrationSettings, read: bytes) -> None:
     """A bench takes a minute: what could not be left behind at its end is told before. Raises ConfigError."""
     if request.save is not None:
         refuse_place(request.save, "--save")
@@ -192,7 +167,8 @@ def _check_places(request: BenchRequest) -> None:
     if request.plot is not None:
         _check_plot(request.plot)
     if request.write:
-        refuse_unwritable(request.file)
+        hosts = (name for name, host in settings.hosts.items() if not connector(host.api).is_local)
+        refuse_unwritable(request.file, read, hosts)
 
 
 def _check_plot(path: Path) -> None:
@@ -206,7 +182,8 @@ def _check_plot(path: Path) -> None:
 
 
 def _draw(told: Bench, path: Path) -> None:
-    from bulkmove.report.bench_plot import plot_of
+    with loading():
+        from bulkmove.report.bench_plot import plot_of
 
     try:
         path.write_text(plot_of(told), encoding="utf-8")

@@ -12,6 +12,7 @@ import click
 from bulkmove.cli.by_hand import pairs, split_file
 from bulkmove.cli.exits import exits
 from bulkmove.cli.guarding import execute_option
+from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, output_options
 
 if TYPE_CHECKING:
@@ -49,11 +50,12 @@ def command(
     not be reached, kept failing, or left open whether a write was done: such a write is sent once.
     """
     with exits():
-        from bulkmove.cli.calling import Performance, list_calls, perform
-        from bulkmove.config import load_migration
-        from bulkmove.errors import ConfigError
-        from bulkmove.pipeline.guards import is_live
-        from bulkmove.pipeline.hosts import call_named, calls_of, request_for
+        with loading():
+            from bulkmove.cli.calling import Performance, list_calls, perform
+            from bulkmove.config import load_migration
+            from bulkmove.errors import ConfigError
+            from bulkmove.pipeline.guards import is_live
+            from bulkmove.pipeline.hosts import call_named, calls_of, request_for
 
         file, names = split_file(arguments, most=2)
         settings = load_migration(file)
@@ -73,8 +75,9 @@ def command(
 
 def _read_body(call: Call, name: str | None) -> bytes | None:
     """The body as JSON, checked to be an object or an array as the call takes it. Raises ConfigError."""
-    from bulkmove.errors import ConfigError
-    from bulkmove.exact import decode_json, encode_json
+    with loading():
+        from bulkmove.errors import ConfigError
+        from bulkmove.exact import decode_json, encode_json
 
     kind = call.operation.body
     if name is None:

@@ -13,6 +13,7 @@ import orjson
 from bulkmove.cli.ending import EndingCommand, end_on_sigterm
 from bulkmove.cli.exits import INTERRUPTED, UNEXPECTED, exits
 from bulkmove.cli.guarding import execute_option
+from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, ledger_option, output_options
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def command(
     try:
         end_on_sigterm()
         with exits():
-            from bulkmove.errors import ConfigError
+            with loading():
+                from bulkmove.errors import ConfigError
 
             if freeze and unfreeze:
                 raise ConfigError("--freeze and --unfreeze exclude each other")
@@ -122,9 +124,10 @@ def _opened(
     output: Output,
     with_credentials: bool,
 ) -> Sequence:
-    from bulkmove.cli.walking import Sequence
-    from bulkmove.config import load_migration
-    from bulkmove.cutover.sequence import Limits
+    with loading():
+        from bulkmove.cli.walking import Sequence
+        from bulkmove.config import load_migration
+        from bulkmove.cutover.sequence import Limits
 
     settings = load_migration(file, ledger=ledger, with_credentials=with_credentials)
     return Sequence(

@@ -15,6 +15,7 @@ from bulkmove.cli.ending import Ending, EndingCommand, last_line
 from bulkmove.cli.exits import exits, tell
 from bulkmove.cli.going import Going, going_options
 from bulkmove.cli.guarding import execute_option, is_held_back, refuse_both
+from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, ledger_option, migration_file, output_options, told_of
 from bulkmove.errors import BulkmoveError, ConfigError
 
@@ -112,15 +113,16 @@ class _Asked:
 
 def _perform(asked: _Asked, ending: Ending, *, execute: bool) -> int:
     """The delta and its report; where it is asked for and there are some, the deletions and theirs."""
-    from bulkmove.cli.interrupting import Interruption, ended_by_itself, run_interruptible
-    from bulkmove.cli.running import errors_of, observed
-    from bulkmove.cli.showing import shown, style_of
-    from bulkmove.cli.tuning import tune
-    from bulkmove.cli.warned import warn
-    from bulkmove.config import load_migration
-    from bulkmove.pipeline.migration import Migration
-    from bulkmove.report.delta import tell_deletions, tell_delta
-    from bulkmove.report.standing import Standing
+    with loading():
+        from bulkmove.cli.interrupting import Interruption, ended_by_itself, run_interruptible
+        from bulkmove.cli.running import errors_of, observed
+        from bulkmove.cli.showing import shown, style_of
+        from bulkmove.cli.tuning import tune
+        from bulkmove.cli.warned import warn
+        from bulkmove.config import load_migration
+        from bulkmove.pipeline.migration import Migration
+        from bulkmove.report.delta import tell_deletions, tell_delta
+        from bulkmove.report.standing import Standing
 
     settings = load_migration(asked.file, ledger=asked.ledger)
     warn(settings)
@@ -206,7 +208,8 @@ def _known(migration: Migration, routes: tuple[str, ...]) -> dict[str, dict[str,
 
 def _tell_next(summary: Summary, asked: _Asked, *, is_dry: bool) -> None:
     """What a person does now, as after a run."""
-    from bulkmove.report.summary import next_steps
+    with loading():
+        from bulkmove.report.summary import next_steps
 
     if asked.output.as_json or asked.output.quiet or is_dry:
         return

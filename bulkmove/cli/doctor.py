@@ -14,6 +14,7 @@ import orjson
 
 from bulkmove.cli.ending import EndingCommand
 from bulkmove.cli.exits import exits, tell
+from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, migration_file, output_options
 
 if TYPE_CHECKING:
@@ -36,12 +37,13 @@ def command(*, file: Path, hosts: tuple[str, ...], output: Output) -> None:
     can't be used as it is, 6 when it refuses the credentials.
     """
     with _last_line(output), exits():
-        import anyio
+        with loading():
+            import anyio
 
-        from bulkmove.cli.warned import warn
-        from bulkmove.config import load_migration
-        from bulkmove.cutover.doctor import examine_hosts, exit_code_of
-        from bulkmove.pipeline.plan import check_names
+            from bulkmove.cli.warned import warn
+            from bulkmove.config import load_migration
+            from bulkmove.cutover.doctor import examine_hosts, exit_code_of
+            from bulkmove.pipeline.plan import check_names
 
         settings = load_migration(file)
         warn(settings)
@@ -71,8 +73,9 @@ def _last_line(output: Output) -> Iterator[None]:
 
 
 def _check_hosts(settings: MigrationSettings, file: Path, hosts: Sequence[str]) -> None:
-    from bulkmove.connectors.asking import nearest
-    from bulkmove.errors import ConfigError
+    with loading():
+        from bulkmove.connectors.asking import nearest
+        from bulkmove.errors import ConfigError
 
     for name in hosts:
         if name not in settings.hosts:
@@ -94,8 +97,9 @@ def _print_json(reports: Sequence[HostReport]) -> None:
 
 
 def _print_text(reports: Sequence[HostReport]) -> None:
-    from bulkmove.report.doctor import host_block
-    from bulkmove.report.telling import stdout_console
+    with loading():
+        from bulkmove.report.doctor import host_block
+        from bulkmove.report.telling import stdout_console
 
     console = stdout_console()
     width = console.width if console.is_terminal else None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -21,8 +22,6 @@ from bulkmove.cli.options import Output
 from bulkmove.report.logged import said
 
 TERMINATED = 143
-# A terminal that was closed asks as politely as whoever stops a service.
-ENDING_SIGNALS = (signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 _USAGE = 2
 _FALSE = ("", "0", "false", "f", "no", "n", "off")
 
@@ -73,15 +72,40 @@ class Ending:
         click.echo(orjson.dumps({"type": "summary", "exit": code, "routes": self.routes}))
 
 
-def end_on_sigterm() -> None:
-    """While no run is there to be stopped, SIGTERM ends the command the orderly way, with its last line."""
+def ending_signals() -> tuple[signal.Signals, ...]:
+    """SIGTERM; and SIGHUP: a terminal that was closed asks as politely. What `nohup` has ignored stays so."""
+    hang_up: signal.Signals | None = getattr(signal, "SIGHUP", None)  # there is none on Windows
+    if hang_up is None or signal.getsignal(hang_up) is signal.SIG_IGN:
+        return (signal.SIGTERM,)
+    return (signal.SIGTERM, hang_up)
 
-    def end(*_: object) -> None:
+
+def let_go_of_terminal() -> None:
+    """Where the terminal is gone, what is written to it from now on goes nowhere, instead of failing."""
+    for descriptor in (1, 2):
+        with suppress(OSError):  # closed
+            if stat.S_ISCHR(os.fstat(descriptor).st_mode) and not os.isatty(descriptor):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, descriptor)
+                os.close(nowhere)
+
+
+def end_on_sigterm() -> None:
+    """While no run is there to be stopped, SIGTERM or SIGHUP ends the command the orderly way, with its last line."""
+
+    def end(_number: int, _frame: object) -> None:
+        let_go_of_terminal()
         tell("interrupted")
         sys.exit(TERMINATED)
 
-    for number in ENDING_SIGNALS:
+    for number in ending_signals():
         signal.signal(number, end)
+
+
+def ignore_signals() -> None:
+    """From here on: one that comes while the interpreter winds up would change the code."""
+    for number in (signal.SIGINT, *ending_signals()):
+        signal.signal(number, signal.SIG_IGN)
 
 
 class EndingCommand(click.Command):
@@ -117,10 +141,7 @@ def _logs_json(arguments: Sequence[str]) -> bool:
 
 @contextmanager
 def last_line(output: Output) -> Iterator[Ending]:
-    """However the command ends, its summary is the last line of stdout, and the exit code is what that says.
-
-    Signals are ignored from there on: one that comes while the interpreter winds up would change the code.
-    """
+    """However the command ends, its summary is the last line of stdout, and the exit code is what that says."""
     ending = Ending(routes={})
     try:
         try:
@@ -129,8 +150,7 @@ def last_line(output: Output) -> Iterator[Ending]:
         except click.Abort:  # Ctrl-C at a question
             sys.exit(INTERRUPTED)
     except SystemExit as end:
-        for number in (signal.SIGINT, *ENDING_SIGNALS):
-            signal.signal(number, signal.SIG_IGN)
+        ignore_signals()
         code = end.code if isinstance(end.code, int) else UNEXPECTED
         if output.as_json:
             ending.print(code)

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from bulkmove.cli.loading import deliver, loading
 from bulkmove.errors import BulkmoveError
 from bulkmove.report.logged import said
 from bulkmove.report.prose import hung, width_of
@@ -42,6 +43,7 @@ def exits(*, verbose: bool | None = None) -> Iterator[None]:
     Errors out of task groups are told one by one. Click's own exceptions pass, and so does SystemExit.
     """
     try:
+        deliver()  # what waited while the command was loaded ends it here, as it would any moment later
         yield
     except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
         raise
@@ -75,7 +77,8 @@ def _hiding(error: BaseException) -> Callable[[str], str]:
     }
     if not found:
         return str
-    from bulkmove.transport.hiding import hiding_of
+    with loading():
+        from bulkmove.transport.hiding import hiding_of
 
     return hiding_of(found)
 

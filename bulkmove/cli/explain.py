@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from bulkmove.cli.exits import exits
+from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, ledger_option, output_options
 
 _DEFAULT = Path("migration.toml")
@@ -25,25 +26,29 @@ def command(*, arguments: tuple[str, ...], ledger: Path | None, output: Output) 
     the record as it was read, where that is kept. Ends with 0; 2 for a route or a record that is not there.
     """
     with exits():
-        from bulkmove.config import load_migration
-        from bulkmove.pipeline.migration import Migration
+        with loading():
+            from bulkmove.config import load_migration
+            from bulkmove.pipeline.migration import Migration
 
         file, route, source_id = _split(arguments)
         migration = Migration(load_migration(file, ledger=ledger, with_credentials=False))
         explained = migration.explain(route, source_id)
         if output.as_json:
-            from bulkmove.report.stories import story_json
+            with loading():
+                from bulkmove.report.stories import story_json
 
             click.echo(story_json(explained))
             return
-        from bulkmove.report.stories import tell_story
+        with loading():
+            from bulkmove.report.stories import tell_story
 
         tell_story(explained, is_whole=output.verbose)
 
 
 def _split(arguments: Sequence[str]) -> tuple[Path, str, str]:
     """FILE, ROUTE and ID; a record may be called like a file, so that only the first of three, or of two, is one."""
-    from bulkmove.errors import ConfigError
+    with loading():
+        from bulkmove.errors import ConfigError
 
     match list(arguments):
         case [file, route, source_id]:

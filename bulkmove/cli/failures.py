@@ -13,6 +13,7 @@ import orjson
 
 from bulkmove.cli.choosing import cause_option, ids_option
 from bulkmove.cli.exits import exits
+from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, ledger_option, migration_file, output_options
 from bulkmove.report.prose import hung, width_of
 
@@ -71,9 +72,10 @@ def command(
     bulkmove retry puts to work again. Ends with 0, whatever it finds; 2 for a name that is not there.
     """
     with exits():
-        from bulkmove.config import load_migration
-        from bulkmove.errors import ConfigError
-        from bulkmove.pipeline.migration import Migration
+        with loading():
+            from bulkmove.config import load_migration
+            from bulkmove.errors import ConfigError
+            from bulkmove.pipeline.migration import Migration
 
         if records and export is None:
             raise ConfigError("--records reads records for an --export; name a file for it")
@@ -103,9 +105,10 @@ class Chosen(NamedTuple):
 
 
 def _export(migration: Migration, chosen: Chosen, file: Path, *, records: bool, output: Output) -> None:
-    import anyio
+    with loading():
+        import anyio
 
-    from bulkmove.cli.by_hand import tell_pause
+        from bulkmove.cli.by_hand import tell_pause
 
     async def write() -> int:
         return await migration.export_failures(
@@ -121,7 +124,8 @@ def _export(migration: Migration, chosen: Chosen, file: Path, *, records: bool, 
 
 
 def _print_json(migration: Migration, chosen: Chosen, *, groups_alone: bool) -> None:
-    from bulkmove.pipeline.causes import hint
+    with loading():
+        from bulkmove.pipeline.causes import hint
 
     if not groups_alone:
         for failure in chosen.of(migration):
@@ -134,9 +138,10 @@ def _print_json(migration: Migration, chosen: Chosen, *, groups_alone: bool) -> 
 
 def _show(migration: Migration, chosen: Chosen, listed: int | None, file: Path, output: Output) -> None:
     """`listed`: the most records to list, None for all of them."""
-    from bulkmove.pipeline.causes import hint
-    from bulkmove.report.failures import group_lines
-    from bulkmove.report.telling import stdout_console
+    with loading():
+        from bulkmove.pipeline.causes import hint
+        from bulkmove.report.failures import group_lines
+        from bulkmove.report.telling import stdout_console
 
     groups = chosen.groups(migration)
     if not groups:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from bulkmove.cli.exits import tell
+from bulkmove.cli.loading import loading
 
 if TYPE_CHECKING:
     from bulkmove.settings import MigrationSettings
@@ -29,7 +30,8 @@ def is_held_back(settings: MigrationSettings, routes: Sequence[str] = (), *, exe
 
     Raises ConfigError where it may, and masked records would be written there.
     """
-    from bulkmove.pipeline.guards import DRY_RUN, why_held_back
+    with loading():
+        from bulkmove.pipeline.guards import DRY_RUN, why_held_back
 
     why = why_held_back(settings, routes, execute=execute)
     if why is not None:
@@ -39,7 +41,8 @@ def is_held_back(settings: MigrationSettings, routes: Sequence[str] = (), *, exe
 
 def refuse_both(*, execute: bool, dry_run: bool) -> None:
     """Raises ConfigError where both were asked for."""
-    from bulkmove.errors import ConfigError
+    with loading():
+        from bulkmove.errors import ConfigError
 
     if execute and dry_run:
         raise ConfigError("--execute and --dry-run exclude each other: a dry run writes nothing")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import signal
 import sys
@@ -13,13 +14,12 @@ from typing import Protocol, TypeVar
 import anyio
 import anyio.abc
 
-from bulkmove.cli.ending import ENDING_SIGNALS, TERMINATED, Ending, end_on_sigterm
-from bulkmove.cli.exits import tell
+from bulkmove.cli.ending import TERMINATED, Ending, end_on_sigterm, ending_signals, let_go_of_terminal
+from bulkmove.cli.exits import INTERRUPTED, tell
 from bulkmove.cli.going import spelled_duration
+from bulkmove.cli.loading import deliver, hold, loading
 from bulkmove.errors import single_error
 from bulkmove.model import Summary
-
-_SIGNAL_BASE = 128
 
 _Result = TypeVar("_Result")
 
@@ -53,7 +53,9 @@ class Interruption:
 
     @property
     def exit_code(self) -> int | None:
-        return None if self.number is None else _SIGNAL_BASE + self.number
+        if self.number is None:
+            return None
+        return INTERRUPTED if self.number == signal.SIGINT else TERMINATED
 
     async def end_after(self, seconds: int, migration: Stoppable) -> None:
         """Let the run end soon once so much time is over, as a first signal does."""
@@ -78,12 +80,15 @@ class Interruption:
     ) -> None:
         """The first signal lets the run end soon, the second cancels it; a third finds nobody who listens."""
         if sys.platform == "win32":  # no signals on its event loops; Ctrl-C cancels
+            deliver()
             task_status.started()
             return
         try:
-            with anyio.open_signal_receiver(signal.SIGINT, *ENDING_SIGNALS) as signals:
+            with anyio.open_signal_receiver(signal.SIGINT, *ending_signals()) as signals:
+                deliver()
                 task_status.started()
                 async for number in signals:
+                    let_go_of_terminal()
                     if self.number is not None:
                         tell("interrupted again: cancelled; run again to go on")
                         work.cancel()
@@ -122,8 +127,15 @@ def run_interruptible(
                 tasks.cancel_scope.cancel()
         return result
 
-    has_uvloop = importlib.util.find_spec("uvloop") is not None
-    return anyio.run(listen_and_work, backend_options={"use_uvloop": has_uvloop})
+    with loading():  # what the loop would load before it listens
+        has_uvloop = importlib.util.find_spec("uvloop") is not None
+        for name in ("anyio._core._signals", "anyio._backends._asyncio", *(["uvloop"] if has_uvloop else [])):
+            importlib.import_module(name)
+    hold()  # until `listen` does: an interrupt that is raised while a loop starts leaves one that can't be closed
+    try:
+        return anyio.run(listen_and_work, backend_options={"use_uvloop": has_uvloop})
+    finally:
+        deliver()
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bulkmove.cli.exits import exits, tell
+from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, output_options
 
 if TYPE_CHECKING:
@@ -38,14 +39,15 @@ def command(*, arguments: tuple[str, ...], offline: bool, output: Output) -> Non
 
 
 def _map(arguments: Sequence[str], *, offline: bool, output: Output) -> int:
-    from functools import partial
+    with loading():
+        from functools import partial
 
-    import anyio
+        import anyio
 
-    from bulkmove.cli.by_hand import split_file
-    from bulkmove.config import load_migration
-    from bulkmove.errors import ConfigError
-    from bulkmove.pipeline.migration import Migration
+        from bulkmove.cli.by_hand import split_file
+        from bulkmove.config import load_migration
+        from bulkmove.errors import ConfigError
+        from bulkmove.pipeline.migration import Migration
 
     file, names = split_file(arguments, most=1)
     settings = load_migration(file)
@@ -59,8 +61,9 @@ def _map(arguments: Sequence[str], *, offline: bool, output: Output) -> int:
 
 def _records() -> list[JsonObject]:
     """What stands on stdin: one JSON object over any lines, an array of them, or one a line."""
-    from bulkmove.errors import ConfigError
-    from bulkmove.exact import decode_json
+    with loading():
+        from bulkmove.errors import ConfigError
+        from bulkmove.exact import decode_json
 
     if sys.stdin.isatty():
         tell("a record as JSON, then Ctrl-D:")
@@ -78,8 +81,9 @@ def _records() -> list[JsonObject]:
 
 
 def _record(line: bytes, number: int) -> JsonObject:
-    from bulkmove.errors import ConfigError
-    from bulkmove.exact import decode_json
+    with loading():
+        from bulkmove.errors import ConfigError
+        from bulkmove.exact import decode_json
 
     try:
         record: JsonObject = decode_json(line)
@@ -89,7 +93,8 @@ def _record(line: bytes, number: int) -> JsonObject:
 
 
 def _print(tried: Tried, route: str, output: Output) -> None:
-    from bulkmove.exact import encode_json
+    with loading():
+        from bulkmove.exact import encode_json
 
     if output.as_json:
         line: dict[str, object] = {"type": tried.outcome, "route": route, "source_id": tried.source_id}
@@ -109,11 +114,12 @@ def _print(tried: Tried, route: str, output: Output) -> None:
 
 def _print_bodies(tried: Tried) -> None:
     """Indented, in colour on a terminal."""
-    from rich.console import Console
-    from rich.highlighter import JSONHighlighter
-    from rich.text import Text
+    with loading():
+        from rich.console import Console
+        from rich.highlighter import JSONHighlighter
+        from rich.text import Text
 
-    from bulkmove.cli.exchange import pretty
+        from bulkmove.cli.exchange import pretty
 
     console = Console(soft_wrap=True)
     for body in tried.bodies:

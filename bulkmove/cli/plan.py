@@ -11,6 +11,7 @@ import click
 
 from bulkmove.cli.ending import Ending, EndingCommand, last_line
 from bulkmove.cli.exits import exits, tell
+from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, migration_file, output_options, routes_option
 
 # A plan that ends so, with rejections or without, may be of all records.
@@ -80,24 +81,27 @@ def command(*, output: Output, **asked: Any) -> None:
 
 
 def _plan(request: PlanRequest, ending: Ending) -> int:
-    from functools import partial
+    with loading():
+        from functools import partial
 
-    from bulkmove.cli.interrupting import Interruption, ended_by_itself, run_interruptible
-    from bulkmove.cli.running import errors_of
-    from bulkmove.cli.showing import shown, style_of
-    from bulkmove.cli.warned import warn
-    from bulkmove.config import load_migration
-    from bulkmove.errors import ConfigError
-    from bulkmove.pipeline.migration import Migration
-    from bulkmove.pipeline.saved_plan import save_plan
-    from bulkmove.report.preview import tell_preview_text
-    from bulkmove.report.preview_json import tell_preview_json, tell_saved
-    from bulkmove.report.standing import Standing
+        from bulkmove.cli.interrupting import Interruption, ended_by_itself, run_interruptible
+        from bulkmove.cli.running import errors_of
+        from bulkmove.cli.showing import shown, style_of
+        from bulkmove.cli.warned import warn
+        from bulkmove.config import load_migration
+        from bulkmove.errors import ConfigError
+        from bulkmove.pipeline.migration import Migration
+        from bulkmove.pipeline.saved_plan import refuse_to_save, save_plan
+        from bulkmove.report.preview import tell_preview_text
+        from bulkmove.report.preview_json import tell_preview_json, tell_saved
+        from bulkmove.report.standing import Standing
 
     if request.save is not None and request.sample is not None:
         raise ConfigError(
             "--save and --sample exclude each other: a run is held to a plan of all records alone"
         )
+    if request.save is not None:
+        refuse_to_save(request.save)
     settings = load_migration(request.file)
     warn(settings)
     migration, standing, interruption = (

@@ -10,6 +10,7 @@ import click
 import orjson
 
 from bulkmove.cli.exits import exits, tell
+from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, ledger_option, migration_file, output_options
 
 if TYPE_CHECKING:
@@ -47,8 +48,9 @@ def command(
     Ends with 0; 2 when the answer was no or nobody can be asked, 11 when a run holds the ledger.
     """
     with exits():
-        from bulkmove.config import load_migration
-        from bulkmove.pipeline.migration import Migration
+        with loading():
+            from bulkmove.config import load_migration
+            from bulkmove.pipeline.migration import Migration
 
         migration = Migration(load_migration(file, ledger=ledger, with_credentials=False))
         if not migration.settings.ledger.exists():
@@ -60,8 +62,9 @@ def command(
 def _purge(
     migration: Migration, route: str | None, *, messages: bool, written: bool, yes: bool, output: Output
 ) -> None:
-    from bulkmove.cli.asking import confirmed
-    from bulkmove.errors import ConfigError
+    with loading():
+        from bulkmove.cli.asking import confirmed
+        from bulkmove.errors import ConfigError
 
     path = migration.settings.ledger
     found = migration.purgeable(route, messages=messages, written=written)

@@ -12,6 +12,7 @@ import orjson
 
 from bulkmove.cli.by_hand import pairs, split_file, stdout_is_gone, tell_pause
 from bulkmove.cli.exits import INTERRUPTED, exits, tell
+from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, output_options
 
 if TYPE_CHECKING:
@@ -48,9 +49,10 @@ def command(
     proven read; 6 when credentials were refused.
     """
     with exits():
-        from bulkmove.config import load_migration
-        from bulkmove.errors import ConfigError
-        from bulkmove.pipeline.hosts import Reading
+        with loading():
+            from bulkmove.config import load_migration
+            from bulkmove.errors import ConfigError
+            from bulkmove.pipeline.hosts import Reading
 
         file, names = split_file(arguments, most=1)
         if form == "csv" and output.as_json:
@@ -69,8 +71,9 @@ def command(
 
 
 def _stream(text: str, settings: MigrationSettings) -> StreamName:
-    from bulkmove.errors import ConfigError
-    from bulkmove.settings import StreamName
+    with loading():
+        from bulkmove.errors import ConfigError
+        from bulkmove.settings import StreamName
 
     host, dot, stream = text.partition(".")
     if not (host and dot and stream):
@@ -82,11 +85,12 @@ def _stream(text: str, settings: MigrationSettings) -> StreamName:
 def _print_rows(
     settings: MigrationSettings, reading: Reading, names: Sequence[str], *, form: str, output: Output
 ) -> None:
-    import anyio
+    with loading():
+        import anyio
 
-    from bulkmove.cli.rows import CsvLines, json_lines, typed_lines
-    from bulkmove.errors import ConfigError
-    from bulkmove.pipeline.hosts import read_stream
+        from bulkmove.cli.rows import CsvLines, json_lines, typed_lines
+        from bulkmove.errors import ConfigError
+        from bulkmove.pipeline.hosts import read_stream
 
     table = CsvLines(names or None)
     as_json = typed_lines(str(reading.stream)) if output.as_json else json_lines
@@ -184,9 +188,10 @@ def _is_colourful() -> bool:
 
 
 def _write_colourful(lines: bytes) -> None:
-    from rich.console import Console
-    from rich.highlighter import JSONHighlighter
-    from rich.text import Text
+    with loading():
+        from rich.console import Console
+        from rich.highlighter import JSONHighlighter
+        from rich.text import Text
 
     console, highlighter = Console(), JSONHighlighter()
     for line in lines.decode().removesuffix("\n").split("\n"):

@@ -13,6 +13,7 @@ from bulkmove.cli.completing import complete_routes
 from bulkmove.cli.ending import Ending, EndingCommand, last_line
 from bulkmove.cli.exits import exits, tell
 from bulkmove.cli.guarding import execute_option, is_held_back, refuse_both
+from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, ledger_option, migration_file, output_options
 
 if TYPE_CHECKING:
@@ -91,18 +92,19 @@ def _repair(
     output: Output,
     ending: Ending,
 ) -> int:
-    from functools import partial
+    with loading():
+        from functools import partial
 
-    import anyio
+        import anyio
 
-    from bulkmove.cli.interrupting import Interruption, Stopping, ended_by_itself, run_interruptible
-    from bulkmove.cli.showing import shown, style_of
-    from bulkmove.cli.tuning import tune
-    from bulkmove.cli.warned import warn
-    from bulkmove.config import load_migration
-    from bulkmove.cutover.verify import Wanted, repair_migration
-    from bulkmove.report.repair import tell_repair
-    from bulkmove.report.standing import Standing
+        from bulkmove.cli.interrupting import Interruption, Stopping, ended_by_itself, run_interruptible
+        from bulkmove.cli.showing import shown, style_of
+        from bulkmove.cli.tuning import tune
+        from bulkmove.cli.warned import warn
+        from bulkmove.config import load_migration
+        from bulkmove.cutover.verify import Wanted, repair_migration
+        from bulkmove.report.repair import tell_repair
+        from bulkmove.report.standing import Standing
 
     kinds, deletions, dry_run = wanted
     settings = load_migration(file, ledger=ledger)
@@ -142,11 +144,12 @@ def _repair(
 
 def _ask(settings: MigrationSettings, routes: tuple[str, ...], kinds: tuple[str, ...]) -> None:
     """Raises ConfigError where nobody can be asked, or the answer was no."""
-    import anyio
+    with loading():
+        import anyio
 
-    from bulkmove.cli.asking import confirmed
-    from bulkmove.cutover.verify import found_to_repair
-    from bulkmove.errors import ConfigError
+        from bulkmove.cli.asking import confirmed
+        from bulkmove.cutover.verify import found_to_repair
+        from bulkmove.errors import ConfigError
 
     found = anyio.run(found_to_repair, settings, routes)
     count = _to_delete(found, kinds)

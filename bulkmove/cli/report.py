@@ -9,6 +9,7 @@ import click
 import orjson
 
 from bulkmove.cli.exits import exits
+from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, ledger_option, migration_file, output_options
 
 if TYPE_CHECKING:
@@ -32,12 +33,13 @@ def command(*, file: Path, out: Path | None, ledger: Path | None, output: Output
     going. --json prints the same numbers. Ends with 0, whatever it finds.
     """
     with exits():
-        from bulkmove import clock
-        from bulkmove.config import load_migration
-        from bulkmove.report.page.document import document_of
-        from bulkmove.report.page.gathering import gather
-        from bulkmove.report.page.moments import Moments
-        from bulkmove.report.page.writing import write_report
+        with loading():
+            from bulkmove import clock
+            from bulkmove.config import load_migration
+            from bulkmove.report.page.document import document_of
+            from bulkmove.report.page.gathering import gather
+            from bulkmove.report.page.moments import Moments
+            from bulkmove.report.page.writing import write_report
 
         facts = gather(load_migration(file, ledger=ledger), now=clock.now())
         if output.as_json:
@@ -51,12 +53,14 @@ def command(*, file: Path, out: Path | None, ledger: Path | None, output: Output
 
 
 def _page(facts: Facts, file: Path) -> str:
-    from bulkmove.config import read_document
-    from bulkmove.errors import ConfigError
-    from bulkmove.report.page.moments import Moments
+    with loading():
+        from bulkmove.config import read_document
+        from bulkmove.errors import ConfigError
+        from bulkmove.report.page.moments import Moments
 
     try:
-        from bulkmove.report.page.page import page_of
+        with loading():
+            from bulkmove.report.page.page import page_of
     except ModuleNotFoundError as error:
         if error.name != "matplotlib":
             raise

@@ -8,6 +8,7 @@ import click
 
 from bulkmove.cli.completing import complete_hosts
 from bulkmove.cli.exits import exits
+from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, ledger_option, output_options
 
 
@@ -21,9 +22,10 @@ def command(*, words: tuple[str, ...], ledger: Path | None, output: Output) -> N
     Ends with 2 where no run is going, with 1 where the run does not answer.
     """
     with exits():
-        from bulkmove.cli.steering import check_host, file_and_host, print_answer
-        from bulkmove.config import load_migration
-        from bulkmove.ledger.control import ask_run
+        with loading():
+            from bulkmove.cli.steering import check_host, file_and_host, print_answer
+            from bulkmove.config import load_migration
+            from bulkmove.ledger.control import ask_run
 
         file, host = file_and_host(words)
         settings = load_migration(file, ledger=ledger, with_credentials=False)

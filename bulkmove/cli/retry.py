@@ -13,6 +13,7 @@ from bulkmove.cli.ending import EndingCommand, RetryRequest, RunRequest, last_li
 from bulkmove.cli.exits import exits
 from bulkmove.cli.going import Going, going_options
 from bulkmove.cli.guarding import execute_option
+from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, ledger_option, migration_file, output_options
 
 
@@ -68,7 +69,8 @@ def command(
     )
     with last_line(output) as ending:
         with exits():
-            from bulkmove.cli.running import perform
+            with loading():
+                from bulkmove.cli.running import perform
 
             code = perform(request, ending)
         sys.exit(code)

@@ -13,6 +13,7 @@ from bulkmove.cli.exits import exits
 from bulkmove.cli.going import going_options
 from bulkmove.cli.guarding import execute_option
 from bulkmove.cli.held import held_options
+from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, ledger_option, migration_file, output_options
 
 
@@ -61,7 +62,8 @@ def command(*, output: Output, **asked: Any) -> None:
     with last_line(output) as ending:
         with exits():
             # The pipeline brings every room with it, and an interrupt while it is loaded ends like any other.
-            from bulkmove.cli.running import perform
+            with loading():
+                from bulkmove.cli.running import perform
 
             code = perform(request, ending)
         sys.exit(code)

@@ -8,16 +8,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
 
+from bulkmove.cli.afresh import begin_anew, old_may_land_since, outwait_old, take_back_old
 from bulkmove.cli.ending import Ending, RunRequest
 from bulkmove.cli.exits import tell
 from bulkmove.cli.going import Going
 from bulkmove.cli.guarding import is_held_back
 from bulkmove.cli.interrupting import Interruption, Stopping, ended_by_itself, run_interruptible
+from bulkmove.cli.loading import loading
 from bulkmove.cli.logs import libraries_logged
 from bulkmove.cli.options import told_of
 from bulkmove.cli.showing import shown, style_of
@@ -28,7 +29,7 @@ from bulkmove.errors import ConfigError, LedgerError, LedgerLockedError
 from bulkmove.model import Summary
 from bulkmove.pipeline.performing import perform_run
 from bulkmove.pipeline.plan import plan_migration
-from bulkmove.pipeline.status import requests_in_doubt, status_of
+from bulkmove.pipeline.status import status_of
 from bulkmove.protocols import Observer
 from bulkmove.report.standing import Standing
 from bulkmove.settings import MigrationSettings
@@ -51,7 +52,8 @@ def perform(request: RunRequest, ending: Ending) -> int:
     if request.dry_run or request.fresh:
         plan = plan_migration(settings, only=request.routes)
         no_place = {name: route.mapper.no_place for name, route in plan.routes.items()}
-    aside = _put_aside(settings, request) if request.fresh else None
+    aside = begin_anew(settings, request) if request.fresh else None
+    may_land_since = old_may_land_since(aside)
     standing, stopping, interruption = Standing(), Stopping(anyio.Event()), Interruption()
     tune()
     try:
@@ -63,7 +65,14 @@ def perform(request: RunRequest, ending: Ending) -> int:
         ):
             watch = _watch(settings, request, standing)
             work = partial(
-                _run, settings, request, observer, watch=watch, held_to=held_to, stop=stopping.event
+                _run,
+                settings,
+                request,
+                observer,
+                watch=watch,
+                held_to=held_to,
+                stop=stopping.event,
+                may_land_since=may_land_since,
             )
             summary = run_interruptible(
                 work, stopping, interruption, max_duration_s=request.going.max_duration_s
@@ -71,7 +80,7 @@ def perform(request: RunRequest, ending: Ending) -> int:
         if summary is None:
             summary = _from_ledger(settings, request)
     except (ConfigError, LedgerLockedError):
-        _take_back(settings, aside)
+        take_back_old(settings, aside)
         raise  # no ledger was opened
     except BaseException:
         ending.routes = _as_json(_from_ledger(settings, request))
@@ -84,7 +93,7 @@ def perform(request: RunRequest, ending: Ending) -> int:
     summary = replace(summary, notes=(*summary.notes, *notes))
     _report(summary, standing, request, errors=errors, no_place=no_place)
     if summary.exit_code == ConfigError.exit_code:
-        _take_back(settings, aside)
+        take_back_old(settings, aside)
     return summary.exit_code or 0
 
 
@@ -113,7 +122,8 @@ def observed(going: Going, observer: Observer) -> Iterator[Observer]:
     if going.metrics_port is None:
         yield observer
         return
-    from bulkmove.cli.metrics import metrics_served
+    with loading():
+        from bulkmove.cli.metrics import metrics_served
 
     with metrics_served(going.metrics_port, going.metrics_address, observer) as metrics:
         yield metrics
@@ -123,7 +133,8 @@ def _watch(settings: MigrationSettings, request: RunRequest, standing: Standing)
     """Who looks at the first records, where a route has a canary."""
     if not any(route.canary for route in settings.routes.values()):
         return None
-    from bulkmove.cli.canary import TerminalWatch
+    with loading():
+        from bulkmove.cli.canary import TerminalWatch
 
     return TerminalWatch(standing, as_json=request.output.as_json, yes=request.yes)
 
@@ -136,7 +147,10 @@ async def _run(
     watch: CanaryWatch | None,
     held_to: HeldTo | None,
     stop: anyio.Event,
+    may_land_since: float = 0.0,
 ) -> Summary:
+    if may_land_since and not await outwait_old(settings, may_land_since, stop):
+        return _from_ledger(settings, request)
     if (again := request.again) is not None:
         from bulkmove.pipeline.retried import perform_retry
 
@@ -169,8 +183,9 @@ def _held_to(request: RunRequest) -> HeldTo | None:
     """Raises ConfigError for a plan or a tolerance that is none."""
     file, tolerance = request.held.file, request.held.tolerance
     if file is not None:
-        from bulkmove.pipeline.holding import HeldTo, tolerance_of
-        from bulkmove.pipeline.saved_plan import load_plan
+        with loading():
+            from bulkmove.pipeline.holding import HeldTo, tolerance_of
+            from bulkmove.pipeline.saved_plan import load_plan
 
         return HeldTo(file, load_plan(file), tolerance_of(tolerance))
     if tolerance is not None:
@@ -178,55 +193,6 @@ def _held_to(request: RunRequest) -> HeldTo | None:
             "--plan-tolerance says how far a source may have moved since a --plan, which is missing"
         )
     return None
-
-
-def _put_aside(settings: MigrationSettings, request: RunRequest) -> Path | None:
-    """Where the ledger is now, None where there was none. Raises ConfigError where nobody can be asked, or the answer was no."""
-    path = settings.ledger
-    if request.dry_run:
-        raise ConfigError("--fresh and --dry-run exclude each other: a dry run leaves the ledger alone")
-    if not path.exists():
-        return None
-    from bulkmove.cli.asking import confirmed
-    from bulkmove.ledger.aside import put_aside
-
-    doubt = _doubt(settings)
-    if not request.yes:
-        if not sys.stdin.isatty():
-            raise ConfigError(
-                f"--fresh puts {path} aside and begins anew{doubt}; nobody can be asked here: --yes says that"
-                " it is meant"
-            )
-        question = f"Put {path} aside and begin anew, from the first record{doubt}?"
-        if not confirmed(question):
-            raise ConfigError("nothing was done; without --fresh the run goes on where it stopped")
-    aside = put_aside(path)
-    tell(f"the old ledger is now {aside}")
-    return aside
-
-
-def _take_back(settings: MigrationSettings, aside: Path | None) -> None:
-    """A fresh run that was refused before it read anything shall not cost the ledger."""
-    if aside is None:
-        return
-    from bulkmove.ledger.aside import take_back
-
-    if take_back(settings.ledger, aside):
-        tell(f"nothing was begun: the ledger is {settings.ledger} again")
-
-
-def _doubt(settings: MigrationSettings) -> str:
-    try:
-        count = requests_in_doubt(settings)
-    except LedgerError:
-        return " (it can't be read: whether writes are in doubt is not known)"
-    if not count:
-        return ""
-    requests = "1 write request" if count == 1 else f"{count:,} write requests"
-    return (
-        f" ({requests} of it {'is' if count == 1 else 'are'} in doubt: what they carried may be at the target"
-        " already, and a fresh run may write it twice)"
-    )
 
 
 def _from_ledger(settings: MigrationSettings, request: RunRequest) -> Summary:
@@ -268,7 +234,8 @@ def _report(
     errors: tuple[str, ...],
     no_place: Mapping[str, tuple[str, ...]],
 ) -> None:
-    from bulkmove.report.telling import Told, tell_json, tell_text
+    with loading():
+        from bulkmove.report.telling import Told, tell_json, tell_text
 
     for error in errors:
         tell(f"error: {error}")

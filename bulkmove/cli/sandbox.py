@@ -15,6 +15,7 @@ import anyio.abc
 import click
 import orjson
 
+from bulkmove.cli.loading import deliver
 from bulkmove.errors import ConfigError
 from bulkmove.sandbox.server import Sandbox
 from bulkmove.sandbox.settings import SandboxSettings, option_name
@@ -76,6 +77,7 @@ def command(parent_pid: int | None, **options: Any) -> None:
     Prints one JSON line when it accepts connections. What was written to it, and what was counted, is shown under
     /_sandbox/.
     """
+    deliver()  # from here on a signal is listened for by the event loop
     try:
         settings = SandboxSettings(**options)
         anyio.run(_serve, settings, parent_pid, backend_options={"use_uvloop": _has_uvloop()})

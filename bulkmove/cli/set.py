@@ -9,6 +9,7 @@ import click
 
 from bulkmove.cli.completing import complete_hosts
 from bulkmove.cli.exits import exits
+from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, ledger_option, output_options
 from bulkmove.model import Json, JsonObject
 
@@ -30,11 +31,12 @@ def command(*, words: tuple[str, ...], ledger: Path | None, output: Output) -> N
     run does not answer.
     """
     with exits():
-        from bulkmove.cli.exits import tell
-        from bulkmove.cli.steering import check_host, file_and_host, print_answer
-        from bulkmove.config import load_migration
-        from bulkmove.ledger.control import ask_run
-        from bulkmove.pipeline.control import beyond_published, told
+        with loading():
+            from bulkmove.cli.exits import tell
+            from bulkmove.cli.steering import check_host, file_and_host, print_answer
+            from bulkmove.config import load_migration
+            from bulkmove.ledger.control import ask_run
+            from bulkmove.pipeline.control import beyond_published, told
 
         file, host = file_and_host([word for word in words if "=" not in word])
         asked = _settings([word for word in words if "=" in word])
@@ -51,8 +53,9 @@ def command(*, words: tuple[str, ...], ledger: Path | None, output: Output) -> N
 
 def _settings(words: Sequence[str]) -> JsonObject:
     """`rate=4/s,80/min concurrency=4` as the run is told. Raises ConfigError for what a configuration would not take."""
-    from bulkmove.connectors.asking import nearest
-    from bulkmove.errors import ConfigError
+    with loading():
+        from bulkmove.connectors.asking import nearest
+        from bulkmove.errors import ConfigError
 
     found: JsonObject = {}
     for word in words:
@@ -73,7 +76,8 @@ def _settings(words: Sequence[str]) -> JsonObject:
 
 
 def _rate(value: str) -> Json:
-    from bulkmove.config.rates import parse_window
+    with loading():
+        from bulkmove.config.rates import parse_window
 
     return [str(parse_window(part)) for part in value.split(",")]
 

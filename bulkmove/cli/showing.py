@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, TextIO
 
+from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output
 from bulkmove.protocols import Observer
 from bulkmove.report.standing import Standing
@@ -30,15 +31,18 @@ def shown(standing: Standing, style: Style, stream: TextIO) -> Iterator[Observer
         case "none":
             yield standing
         case "bars":
-            from bulkmove.report.bars import Bars
+            with loading():
+                from bulkmove.report.bars import Bars
 
             with Bars(standing, stream):
                 yield standing
         case "text":
-            from bulkmove.report.lines import TextLines
+            with loading():
+                from bulkmove.report.lines import TextLines
 
             yield TextLines(standing, stream)
         case "json":
-            from bulkmove.report.lines import JsonLines
+            with loading():
+                from bulkmove.report.lines import JsonLines
 
             yield JsonLines(standing, stream)

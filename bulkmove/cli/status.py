@@ -8,6 +8,7 @@ import click
 import orjson
 
 from bulkmove.cli.exits import exits
+from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, ledger_option, migration_file, output_options, told_of
 
 
@@ -21,8 +22,9 @@ def command(*, file: Path, ledger: Path | None, output: Output) -> None:
     Ends with 0, whatever it finds, also while a run is going.
     """
     with exits():
-        from bulkmove.config import load_migration
-        from bulkmove.pipeline.status import status_of
+        with loading():
+            from bulkmove.config import load_migration
+            from bulkmove.pipeline.status import status_of
 
         settings = load_migration(file, ledger=ledger, with_credentials=False)
         summary = status_of(settings)
@@ -33,8 +35,9 @@ def command(*, file: Path, ledger: Path | None, output: Output) -> None:
             line = {"type": "summary", "exit": summary.exit_code, "routes": routes}
             click.echo(orjson.dumps(line))
             return
-        from bulkmove.report.summary import next_steps, summary_table
-        from bulkmove.report.telling import stdout_console
+        with loading():
+            from bulkmove.report.summary import next_steps, summary_table
+            from bulkmove.report.telling import stdout_console
 
         finished = {name: name in summary.finished for name in summary.routes}
         console = stdout_console()

@@ -15,6 +15,7 @@ from bulkmove.cli.choosing import ids_option
 from bulkmove.cli.ending import Ending, EndingCommand, last_line
 from bulkmove.cli.exits import exits, tell
 from bulkmove.cli.guarding import execute_option, is_held_back, refuse_both
+from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, ledger_option, migration_file, output_options
 from bulkmove.errors import BulkmoveError, ConfigError
 
@@ -99,10 +100,11 @@ class _Stop:
 
 def _perform(asked: _Asked, ending: Ending) -> int:
     """Show what would be undone and ask; then undo it, and tell what came of it."""
-    from bulkmove.cli.interrupting import Interruption
-    from bulkmove.cli.tuning import tune
-    from bulkmove.cli.warned import warn
-    from bulkmove.config import load_migration
+    with loading():
+        from bulkmove.cli.interrupting import Interruption
+        from bulkmove.cli.tuning import tune
+        from bulkmove.cli.warned import warn
+        from bulkmove.config import load_migration
 
     settings = load_migration(asked.file, ledger=asked.ledger)
     warn(settings)
@@ -152,12 +154,13 @@ def _undo(
     dry_run: bool,
 ) -> tuple[Undo | None, Standing]:
     """No Undo where a second signal cancelled it."""
-    import anyio
+    with loading():
+        import anyio
 
-    from bulkmove.cli.interrupting import ended_by_itself, run_interruptible
-    from bulkmove.cli.showing import shown, style_of
-    from bulkmove.cutover.undo import undo_migration
-    from bulkmove.report.standing import Standing
+        from bulkmove.cli.interrupting import ended_by_itself, run_interruptible
+        from bulkmove.cli.showing import shown, style_of
+        from bulkmove.cutover.undo import undo_migration
+        from bulkmove.report.standing import Standing
 
     event, standing = anyio.Event(), Standing()
     with ended_by_itself(ending), shown(standing, style_of(asked.output), sys.stderr) as observer:
@@ -178,8 +181,9 @@ def _undo(
 
 
 def _told(undo: Undo, standing: Standing, asked: _Asked, ending: Ending) -> int:
-    from bulkmove.cli.running import errors_of
-    from bulkmove.report.undo import tell_undo_json, tell_undo_text
+    with loading():
+        from bulkmove.cli.running import errors_of
+        from bulkmove.report.undo import tell_undo_json, tell_undo_text
 
     ending.routes = {name: counts.as_dict() for name, counts in undo.summary.routes.items()}
     errors = errors_of(undo.summary, standing)
@@ -204,7 +208,8 @@ def _question(undo: Undo, settings: MigrationSettings) -> str:
 
 def _known(settings: MigrationSettings) -> dict[str, dict[str, int]]:
     """What the ledger knows of an undo that did not get to its summary."""
-    from bulkmove.pipeline.migration import Migration
+    with loading():
+        from bulkmove.pipeline.migration import Migration
 
     try:
         known = Migration(settings).status().routes if settings.ledger.exists() else {}

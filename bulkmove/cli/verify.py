@@ -15,6 +15,7 @@ import orjson
 from bulkmove.cli.completing import complete_routes
 from bulkmove.cli.ending import EndingCommand, end_on_sigterm
 from bulkmove.cli.exits import INTERRUPTED, UNEXPECTED, exits, tell
+from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, ledger_option, migration_file, output_options
 
 _NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
@@ -122,23 +123,24 @@ def perform_verify(
 
     `options`: the rest of `bulkmove.cutover.verify.Asked`. Raises what `verify_migration` raises.
     """
-    from functools import partial
+    with loading():
+        from functools import partial
 
-    from bulkmove.cli.interrupting import Interruption, run_interruptible
-    from bulkmove.cli.showing import shown, style_of
-    from bulkmove.cli.tuning import tune
-    from bulkmove.cli.warned import warn
-    from bulkmove.config import load_migration
-    from bulkmove.cutover.verify import Asked, parse_sample, verify_migration
-    from bulkmove.errors import ConfigError
-    from bulkmove.pipeline.migration import Migration
-    from bulkmove.report.standing import Standing
-    from bulkmove.report.verify import tell_verification_json, tell_verification_text
+        from bulkmove.cli.interrupting import Interruption, run_interruptible
+        from bulkmove.cli.showing import shown, style_of
+        from bulkmove.cli.tuning import tune
+        from bulkmove.cli.warned import warn
+        from bulkmove.config import load_migration
+        from bulkmove.cutover.verify import Asked, parse_sample, verify_migration
+        from bulkmove.errors import ConfigError
+        from bulkmove.pipeline.migration import Migration
+        from bulkmove.report.standing import Standing
+        from bulkmove.report.verify import tell_verification_json, tell_verification_text
 
     try:
         asked = Asked(sample=None if sample is None else parse_sample(sample), **options)
     except ValueError as error:
-        raise ConfigError(f"--sample {error}") from error
+        raise ConfigError(f"--sample {sample}: {error}") from error
     if asked.seed is not None and asked.sample is None:
         raise ConfigError("--seed chooses the records of a sample: give --sample, too")
     settings = load_migration(file, ledger=ledger)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bulkmove.cli.exits import INTERRUPTED, tell
+from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output
 
 if TYPE_CHECKING:
@@ -44,14 +45,16 @@ class Sequence:
         return "".join(f" {word}" for word in (*file, *ledger, *(["--execute"] if self.execute else [])))
 
     def facts(self) -> Facts:
-        from bulkmove.cutover.sequence.facts import facts_of
-        from bulkmove.ledger.looking import looked_at
+        with loading():
+            from bulkmove.cutover.sequence.facts import facts_of
+            from bulkmove.ledger.looking import looked_at
 
         with looked_at(self.settings.ledger, is_newest=True) as connection:
             return facts_of(connection)
 
     def place(self, facts: Facts) -> Place:
-        from bulkmove.cutover.sequence import place_of
+        with loading():
+            from bulkmove.cutover.sequence import place_of
 
         written_at = facts.written_at
         verdicts = [each for each in facts.done if each.step == "verdict"]
@@ -72,7 +75,8 @@ class Sequence:
 
     def tell(self) -> int:
         """Where it stands; nothing is done."""
-        from bulkmove.report.cutover import step_as_dict, tell_cutover_json, tell_steps
+        with loading():
+            from bulkmove.report.cutover import step_as_dict, tell_cutover_json, tell_steps
 
         facts = self.facts()
         place = self.place(facts)
@@ -86,7 +90,8 @@ class Sequence:
 
     def walk(self, *, freeze: bool, unfreeze: bool) -> int:
         """Do what comes next, step by step, until a person is needed, the verdict is there, or a step fails."""
-        from bulkmove.cutover.sequence import Place
+        with loading():
+            from bulkmove.cutover.sequence import Place
 
         self._refuse_held_back()
         place = self.place(self.facts())
@@ -106,8 +111,9 @@ class Sequence:
         return 0
 
     def _refuse_held_back(self) -> None:
-        from bulkmove.errors import ConfigError
-        from bulkmove.pipeline.guards import live_targets
+        with loading():
+            from bulkmove.errors import ConfigError
+            from bulkmove.pipeline.guards import live_targets
 
         if not self.execute and (live := live_targets(self.settings)):
             raise ConfigError(
@@ -116,9 +122,10 @@ class Sequence:
 
     def _say(self, place: Place, *, is_frozen: bool) -> None:
         """Note what a person says of the old shop. Raises ConfigError where it makes no sense now."""
-        from bulkmove.cutover.sequence import FREEZE, UNFREEZE
-        from bulkmove.errors import ConfigError
-        from bulkmove.ledger import milestones
+        with loading():
+            from bulkmove.cutover.sequence import FREEZE, UNFREEZE
+            from bulkmove.errors import ConfigError
+            from bulkmove.ledger import milestones
 
         if is_frozen and place.next in ("full", "delta"):
             raise ConfigError(
@@ -135,8 +142,9 @@ class Sequence:
 
     def _do(self, place: Place) -> int:
         """One step, noted in the ledger before and after; what it ended with."""
-        from bulkmove.ledger import milestones
-        from bulkmove.report.cutover import tell_cutover_json
+        with loading():
+            from bulkmove.ledger import milestones
+            from bulkmove.report.cutover import tell_cutover_json
 
         step = place.next or ""
         if not self.output.quiet and not self.output.as_json:
@@ -161,8 +169,9 @@ class Sequence:
         }
 
     def _full(self, _: Place) -> tuple[int, dict[str, Any]]:
-        from bulkmove.cli.ending import Ending, RunRequest
-        from bulkmove.cli.running import perform
+        with loading():
+            from bulkmove.cli.ending import Ending, RunRequest
+            from bulkmove.cli.running import perform
 
         ending = Ending(routes={})
         request = RunRequest(
@@ -179,16 +188,18 @@ class Sequence:
         return code, {"read": sum(counts.get("read", 0) for counts in ending.routes.values())}
 
     def _is_finished(self) -> bool:
-        from bulkmove.pipeline.migration import Migration
+        with loading():
+            from bulkmove.pipeline.migration import Migration
 
         summary = Migration(self.settings).status()
         return summary.finished >= set(self.settings.routes)
 
     def _delta(self, _: Place) -> tuple[int, dict[str, Any]]:
-        from bulkmove.cli.delta import perform_delta
-        from bulkmove.cli.ending import Ending
-        from bulkmove.cutover.sequence.facts import found_by_last_delta
-        from bulkmove.ledger.looking import looked_at
+        with loading():
+            from bulkmove.cli.delta import perform_delta
+            from bulkmove.cli.ending import Ending
+            from bulkmove.cutover.sequence.facts import found_by_last_delta
+            from bulkmove.ledger.looking import looked_at
 
         code = perform_delta(
             self.file,
@@ -203,7 +214,8 @@ class Sequence:
 
     def _last_delta(self, place: Place) -> tuple[int, dict[str, Any]]:
         """What was dated in the last seconds belongs to the next pass: the first one after the freeze waits for them."""
-        from bulkmove.cutover.sequence.steps import settled_in
+        with loading():
+            from bulkmove.cutover.sequence.steps import settled_in
 
         if rest_s := settled_in(place.frozen_at, now=time.time()):
             if not self.output.quiet:
@@ -212,14 +224,16 @@ class Sequence:
         return self._delta(place)
 
     def _verify(self, _: Place) -> tuple[int, dict[str, Any]]:
-        from bulkmove.cli.verify import perform_verify
+        with loading():
+            from bulkmove.cli.verify import perform_verify
 
         return perform_verify(self.file, ledger=self.ledger, output=self.output, ending={}), {}
 
     def _verdict(self, place: Place) -> tuple[int, dict[str, Any]]:
-        from bulkmove.cutover.sequence import judge
-        from bulkmove.pipeline.migration import Migration
-        from bulkmove.report.cutover import tell_cutover_json, tell_verdict
+        with loading():
+            from bulkmove.cutover.sequence import judge
+            from bulkmove.pipeline.migration import Migration
+            from bulkmove.report.cutover import tell_cutover_json, tell_verdict
 
         facts = self.facts()
         verified = facts.verified
@@ -247,10 +261,12 @@ class Sequence:
         return (DIFFERS if differs else NO_GO), {"against": against}
 
     def _tell_gate(self, place: Place, facts: Facts) -> None:
-        from bulkmove.connectors.discover import connector
-        from bulkmove.cutover.sequence import forecast_freeze, foreseen
-        from bulkmove.pipeline.migration import Migration
-        from bulkmove.report.cutover import tell_cutover_json, tell_gate
+        with loading():
+            from bulkmove.connectors.discover import connector
+            from bulkmove.cutover.sequence import forecast_freeze, foreseen
+            from bulkmove.pipeline.migration import Migration
+            from bulkmove.pipeline.opening import default_windows
+            from bulkmove.report.cutover import tell_cutover_json, tell_gate
 
         if place.gate is None:
             return
@@ -263,7 +279,8 @@ class Sequence:
         deltas = [each.seconds for each in facts.done if each.step == "delta" and each.ended_at is not None]
         hosts = {name: (route.source.host, route.target.host) for name, route in self.settings.routes.items()}
         windows = {
-            name: host.windows or connector(host.api).windows for name, host in self.settings.hosts.items()
+            name: host.windows or default_windows(connector(host.api))
+            for name, host in self.settings.hosts.items()
         }
         forecast = forecast_freeze(
             delta_s=deltas[-1], verify_s=facts.verify_s, requests=facts.requests(hosts), windows=windows
@@ -289,7 +306,8 @@ class Sequence:
 
     def _is_frozen_by_now(self, place: Place, facts: Facts) -> bool:
         """Tell what is waited for; on a terminal ask, and go on where the answer is that it is done."""
-        from bulkmove.cli.asking import confirmed
+        with loading():
+            from bulkmove.cli.asking import confirmed
 
         self._tell_gate(place, facts)
         if self.output.as_json or self.output.quiet or not sys.stdin.isatty():

@@ -8,7 +8,7 @@ from bulkmove.entries import Entry
 from bulkmove.exact import decode_json
 from bulkmove.load.matching import Body
 from bulkmove.model import JsonObject, Record
-from bulkmove.pipeline.as_read import digest_as_read, encoded, mark_of
+from bulkmove.pipeline.as_read import digest_as_read, encoded
 from bulkmove.pipeline.befores import keep_own_rows
 from bulkmove.pipeline.bodies import map_records
 from bulkmove.pipeline.claiming import checked, match_all, without_strays
@@ -26,7 +26,7 @@ async def map_again(job: RouteJob, records: Sequence[Record], put: Put) -> None:
 
     `put` takes their entries, and is called while no other route can claim a key of the list.
     """
-    others, bodies, rows = await _mapped(job, records, [mark_of(record) for record in records])
+    others, bodies, rows = await _mapped(job, records, [digest_as_read(job, record) for record in records])
     async with job.target_list.claiming:
         matched = await match_all(job, bodies, rows if job.is_self_route else {}, is_again=True)
         if job.is_self_route:

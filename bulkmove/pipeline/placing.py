@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from bulkmove.errors import ConfigError
+
 _PRIVATE = 0o600  # as mkstemp makes it, from its first byte
 
 
@@ -35,3 +37,12 @@ def replace_file(path: Path, text: bytes, *, mode: int = _PRIVATE) -> None:
     """Put a whole file in the place of another, or nothing. Raises OSError."""
     with placed(path, mode=mode) as file:
         file.write(text)
+
+
+def refuse_place(path: Path, option: str) -> None:
+    """Raises ConfigError where no file can come to be in its folder. `option`: which names it."""
+    folder = path.parent
+    if not folder.is_dir():
+        raise ConfigError(f"{option} {path}: there is no folder {folder}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError(f"{option} {path}: nothing can be written into {folder}")

@@ -12,6 +12,7 @@ import orjson
 
 from bulkmove import clock
 from bulkmove.errors import ConfigError
+from bulkmove.pipeline.placing import refuse_place
 from bulkmove.pipeline.preview import Preview, RoutePreview
 from bulkmove.pipeline.saved_file import SavedKind
 from bulkmove.settings import MigrationSettings
@@ -49,6 +50,12 @@ class SavedPlan:
 
 # Its counts are nobody else's business.
 _KIND = SavedKind("plan", SavedPlan, _FORMAT, mode=0o600)
+
+
+def refuse_to_save(path: Path) -> None:
+    """Raises ConfigError where no plan can be saved: its folder lets nothing in, or something else is there."""
+    refuse_place(path, "--save")
+    _KIND.refuse_foreign(path)
 
 
 def save_plan(path: Path, preview: Preview, settings: MigrationSettings) -> None:

@@ -24,12 +24,14 @@ def status_of(settings: MigrationSettings) -> Summary:
     """
     counts: dict[str, Counts] = {}
     finished: set[str] = set()
+    undone_ones: frozenset[str] = frozenset()
     last_exit: int | None = None
     notes: list[str] = []
     with looked_at(settings.ledger) as connection:
         if connection is not None:
             routes = questions.routes(connection)
             notes = [*_gone_notes(connection, settings.routes), *undone_notes(connection)]
+            undone_ones = frozenset(undone.undone_routes(connection))
             counts = {name: tallies.counts(connection, number) for name, number in routes.items()}
             finished = {
                 n for n, number in routes.items() if questions.progress(connection, number).is_finished
@@ -45,6 +47,7 @@ def status_of(settings: MigrationSettings) -> Summary:
         routes=counts,
         notes=tuple(notes),
         finished=frozenset(finished),
+        undone=undone_ones,
     )
 
 

@@ -18,15 +18,17 @@ from bulkmove.report.prose import hung
 _STYLES = {"better": "green", "worse": "red", "same": "dim"}
 
 
-def comparison_lines(found: Sequence[Difference]) -> Iterator[dict[str, object]]:
+def comparison_lines(found: Sequence[Difference], notes: Sequence[str] = ()) -> Iterator[dict[str, object]]:
     for each in found:
         yield {"type": "difference", **asdict(each)}
+    for note in notes:
+        yield {"type": "note", "text": note}
 
 
 def comparison_parts(
-    found: Sequence[Difference], *, names: tuple[str, str], width: int | None
+    found: Sequence[Difference], *, names: tuple[str, str], width: int | None, notes: Sequence[str] = ()
 ) -> Iterator[RenderableType]:
-    """A table of all measures, and a sentence of what changed beyond noise."""
+    """A table of all measures, what of it can't be compared, and a sentence of what changed beyond noise."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, header_style="bold")
     for name in ("host", "offered", "", "before", "after", "ratio", "change"):
         table.add_column(name, justify="right" if name in {"offered", "before", "after", "ratio"} else "left")
@@ -45,6 +47,8 @@ def comparison_parts(
         )
     yield Text(f"before: {names[0]}, after: {names[1]}", "bold")
     yield table
+    for note in notes:
+        yield Text(hung(f"note: {note}", width), "yellow")
     yield Text(hung(_sum(found), width), "bold")
 
 

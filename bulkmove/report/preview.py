@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
@@ -22,7 +21,10 @@ from bulkmove.report.foretold import changes_of, foretold, lists_of
 from bulkmove.report.summary import notes_of
 from bulkmove.report.telling import stdout_console
 
-NOTHING_WRITTEN = "nothing was written to any host; the counts say what a run would do"
+_COUNTS_OF_ALL = "the counts say what a run would do"
+_COUNTS_OF_SOME = "not all could be planned: the counts are of what was read"
+# A plan that ends so, with rejections or without, went through its routes.
+_COMPLETE = frozenset({0, 3})
 _WIDEST = 140
 _MOST_UNRESOLVED = 50
 _MOST_NAMES = 30
@@ -32,18 +34,17 @@ _ALIKE = 100.0
 def tell_preview_text(preview: Preview, *, told: Sequence[str] = (), quiet: bool = False) -> None:
     """On stdout: samples first, then the counts, so that what matters stands last; with `quiet` no hints.
 
-    `told`: notes that stand on stderr already.
+    `told`: notes that stand on stderr already, and not here.
     """
     console = Console(width=min(stdout_console().width, _WIDEST), highlight=False)
-    # A terminal that shows both streams has the errors already.
-    shown = told if sys.stdout.isatty() and sys.stderr.isatty() else ()
-    notes = [note for note in notes_of(preview.summary) if note not in shown]
+    notes = [note for note in notes_of(preview.summary) if note not in told]
     for part in preview_parts(preview, notes, quiet=quiet):
         console.print(part, soft_wrap=isinstance(part, Text) and not console.is_terminal)
 
 
 def preview_parts(preview: Preview, notes: Sequence[str], *, quiet: bool) -> Iterator[RenderableType]:
-    """All that there is to say, in order; with `quiet` without hints."""
+    """All that there is to say, in order; with `quiet`, and where not all could be planned, without hints."""
+    is_complete = _is_complete(preview)
     if preview.samples:
         for sample in preview.samples:
             yield from beside(sample, preview.routes[sample.route].readings)
@@ -54,9 +55,9 @@ def preview_parts(preview: Preview, notes: Sequence[str], *, quiet: bool) -> Ite
     yield from _troubles_of(preview.routes)
     if preview.unresolved:
         yield from _unresolved(preview.unresolved)
-        if not quiet:
+        if is_complete and not quiet:
             yield from _of_spelling(preview.unresolved)
-    if not quiet:
+    if is_complete and not quiet:
         yield from _hints_of(preview.routes)
     yield from foretold(preview)
     for note in notes:
@@ -65,7 +66,16 @@ def preview_parts(preview: Preview, notes: Sequence[str], *, quiet: bool) -> Ite
         return
     if (said := _of_decisions(preview)) is not None:
         yield Text(said, "bold")
-    yield Text(NOTHING_WRITTEN, "bold")
+    yield Text(nothing_written(preview), "bold")
+
+
+def _is_complete(preview: Preview) -> bool:
+    return preview.summary.exit_code in _COMPLETE
+
+
+def nothing_written(preview: Preview) -> str:
+    """The last sentence: that nothing was written, and what the counts are of."""
+    return f"nothing was written to any host; {_COUNTS_OF_ALL if _is_complete(preview) else _COUNTS_OF_SOME}"
 
 
 def _troubles_of(routes: Mapping[str, RoutePreview]) -> Iterator[RenderableType]:

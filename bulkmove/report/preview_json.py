@@ -9,7 +9,7 @@ from pathlib import Path
 from bulkmove.exact import encode_json
 from bulkmove.pipeline.forecast import Forecast
 from bulkmove.pipeline.preview import Preview, RoutePreview, Sample
-from bulkmove.report.preview import NOTHING_WRITTEN, numbers_of
+from bulkmove.report.preview import nothing_written, numbers_of
 from bulkmove.report.summary import notes_of
 
 Line = dict[str, object]
@@ -62,7 +62,7 @@ def preview_lines(preview: Preview) -> Iterator[Line]:
         yield {"type": "note", "text": note}
     if preview.decisions is not None and (preview.unresolved or preview.is_written):
         yield {"type": "decisions", "file": str(preview.decisions), "is_written": preview.is_written}
-    yield {"type": "note", "text": NOTHING_WRITTEN}
+    yield {"type": "note", "text": nothing_written(preview)}
 
 
 def _sample(sample: Sample) -> Line:

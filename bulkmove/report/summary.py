@@ -53,7 +53,7 @@ class SummaryTable:
                 if number or name in _ALWAYS
             ]
             if self.finished is not None:
-                parts.append("finished" if self.finished.get(route, False) else "not finished")
+                parts.append(self._end_of(route).plain)
             yield Text("  " + ", ".join(parts))
 
     def _table(self, columns: Sequence[str]) -> Table:
@@ -67,10 +67,15 @@ class SummaryTable:
             numbers = counts.as_dict()
             cells = [Text(route), *(_number(name, numbers[name]) for name in columns)]
             if self.finished is not None:
-                is_finished = self.finished.get(route, False)
-                cells.append(Text("finished", "green") if is_finished else Text("not finished", "yellow"))
+                cells.append(self._end_of(route))
             table.add_row(*cells)
         return table
+
+    def _end_of(self, route: str) -> Text:
+        if route in self.summary.undone:
+            return Text("undone", "yellow")
+        is_finished = (self.finished or {}).get(route, False)
+        return Text("finished", "green") if is_finished else Text("not finished", "yellow")
 
 
 def summary_table(summary: Summary, *, finished: Mapping[str, bool] | None = None) -> SummaryTable:
@@ -115,14 +120,26 @@ def next_steps(
             f"{amounts.of_records(unknown)} {said}: bulkmove failures{where} names them; "
             "run again to look for them once more"
         )
-    if all(finished.get(name, False) for name in summary.routes):
+    going = [name for name in summary.routes if name not in summary.undone]
+    if summary.undone:
+        lines.append(_of_undone(summary, where))
+    if going and all(finished.get(name, False) for name in going):
         rest = "all other records are accounted for" if rejected or unknown else "nothing is left to do"
         lines.append(
             f"finished before this run, which read nothing: {rest}" if was_finished else f"finished: {rest}"
         )
-    elif summary.exit_code is not None:
+    elif (going or not summary.routes) and summary.exit_code is not None:
         lines.append(f"not finished: bulkmove {command}{where} goes on where this one stopped")
     return tuple(lines)
+
+
+def _of_undone(summary: Summary, where: str) -> str:
+    """Of routes that nothing is written by again."""
+    named = "" if summary.undone >= summary.routes.keys() else f"{' and '.join(sorted(summary.undone))} "
+    if left := sum(summary.routes[name].written for name in summary.undone if name in summary.routes):
+        rows = amounts.of_records(left)
+        return f"{named}undone but for {rows}: bulkmove undo{where} goes on, bulkmove run{where} --fresh begins anew"
+    return f"{named}undone: bulkmove run{where} --fresh begins anew"
 
 
 def no_place_of(fields: Mapping[str, Sequence[str]]) -> Iterator[RenderableType]:

@@ -78,12 +78,26 @@ def verification_table(routes: Mapping[str, Result]) -> Table:
             Text(amounts.count(route[outcome]), style if route[outcome] else "dim")
             for outcome, _, style in shown
         ]
-        is_equal = not any(route[outcome] for outcome, *_ in _OUTCOMES if outcome != "equal")
-        verdict = Text("✓ equal", "green") if is_equal else Text("✗ differs", "red")
         table.add_row(
-            Text(name), amounts.count(route["source"]), amounts.count(route["target"]), *counts, verdict
+            Text(name),
+            amounts.count(route["source"]),
+            amounts.count(route["target"]),
+            *counts,
+            _verdict(route),
         )
     return table
+
+
+def _verdict(route: Result) -> Text:
+    if _differs(route):
+        return Text("✗ differs", "red")
+    if route.get("is_undone"):
+        return Text("undone", "yellow")
+    return Text("✓ equal", "green") if route["equal"] else Text("nothing to compare", "yellow")
+
+
+def _differs(route: Result) -> bool:
+    return any(route[outcome] for outcome, *_ in _OUTCOMES if outcome != "equal")
 
 
 def route_block(name: str, route: Result, *, verbose: bool) -> Iterator[RenderableType]:
@@ -181,18 +195,16 @@ def next_lines(result: Result, *, directory: Path | None, file: str) -> Iterator
     """What a person does now."""
     where = f" {file}" if file else ""
     routes = result["routes"].values()
+    not_compared = list(_not_compared(result["routes"]))
+    yield from not_compared
     to_mend = sum(route[name] for route in routes for name in ("missing", "different"))
     doubled, extra = (sum(route[name] for route in routes) for name in ("doubled", "extra"))
     behind = sum(route["stale"] + route["new"] for route in routes)
-    if (
-        not to_mend
-        and not doubled
-        and not extra
-        and not behind
-        and not any(route["error"] for route in routes)
-    ):
+    if not any(_differs(route) for route in routes):
         what = "what was looked at of the target" if result.get("sample") else "the target"
-        yield f"{what} is as the source says"
+        if len(not_compared) < len(routes):
+            of = " of the other routes" if not_compared else ""
+            yield f"{what}{of} is as the source says"
         return
     if directory is not None:
         yield f"which ones: {directory}/ROUTE.combined, and what differs in ROUTE.differences.jsonl"
@@ -204,6 +216,22 @@ def next_lines(result: Result, *, directory: Path | None, file: str) -> Iterator
         yield f"{extra:,} extra: bulkmove delta{where} names those whose records are gone, and --deletions deletes them"
     if behind:
         yield f"bulkmove delta{where} brings over what is new or changed at the source"
+
+
+def _not_compared(routes: Mapping[str, Result]) -> Iterator[str]:
+    """Routes whose target can't be said to be as the source says, and why."""
+    for name, route in routes.items():
+        if route.get("is_undone"):
+            left = route["equal"]
+            yield (
+                f"nothing to compare: route {name} was undone"
+                if not left
+                else (
+                    f"route {name} was undone, but for {amounts.of_records(left)} of its target: as the source says"
+                )
+            )
+        elif not route["equal"] and not _differs(route):
+            yield f"nothing to compare: route {name} has no record at the target"
 
 
 def tell_verification_json(result: Result, *, directory: Path | None) -> None:

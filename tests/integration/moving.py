@@ -303,7 +303,8 @@ COMMAND = (sys.executable, "-m", "bulkmove")
 def invoke(*arguments: str) -> Ended:
     """A command line in this process; it changes signal handlers and `sys.path`, which are put back."""
     path = list(sys.path)
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    handlers = {number: signal.getsignal(number) for number in numbers}
     try:
         result = CliRunner().invoke(main, list(arguments))
     finally:

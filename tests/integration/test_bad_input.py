@@ -95,6 +95,14 @@ MISTAKES: dict[str, tuple[Callable[[Job], None], tuple[str, ...]]] = {
     "mapper module that is not there": (
         _set("routes", "orders", "mapper", value="no_such_module_here:move"), ("no_such_module_here",),
     ),
+    "mapper whose fields_used tells no names": (
+        _mapper("def move(record, context): ...\nmove.fields_used = lambda options: 'id'\n"),
+        ("routes.orders.mapper", "mappers.py:move", "its fields_used must return a tuple of names", "not str"),
+    ),
+    "mapper whose fields_used fails": (
+        _mapper("def move(record, context): ...\nmove.fields_used = lambda options: options['missing']\n"),
+        ("routes.orders.mapper", "mappers.py:move", "its fields_used can't be called", "KeyError: 'missing'"),
+    ),
     "unknown path": (_set("hosts", "new", "paths", value={"ordres": "/x/"}), ("hosts.new.paths.ordres", "'orders'")),
     "fields of a list that sends all": (
         _set("routes", "products", "fields_used", value=["id"]), ("routes.products.fields_used", "leave this out"),

@@ -45,7 +45,8 @@ def orders_of(job: Job) -> Job:
 
 
 def bench(job: Job, *arguments: str) -> Ended:
-    return job.run(*QUICK, *arguments, command="bench")
+    quick = QUICK[:2] if "--live-read" in arguments else QUICK
+    return job.run(*quick, *arguments, command="bench")
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +119,9 @@ def test_two_saved_benches_are_told_apart(benched: tuple[Job, Ended]) -> None:
     assert "nothing changed beyond noise" in text
     wrong = invoke("bench", "compare", saved, "--json")
     assert (wrong.code, wrong.summary["exit"]) == (2, 2)
+    as_usual = invoke("bench", "compare", saved, saved, "--step", "3")
+    assert as_usual.code == 2, "given is given, also where it is what a bench has without it"
+    assert "--step: compare only tells two saved benches apart" in " ".join(as_usual.stderr.split())
 
 
 def test_real_sources_are_only_read_and_within_the_budget(job: Job) -> None:
@@ -128,6 +132,42 @@ def test_real_sources_are_only_read_and_within_the_budget(job: Job) -> None:
     assert ended.summary["prediction"]["records"] == {"staged": len(job.stage.orders)}
     assert list(ended.summary["hosts"]) == ["old"]
     assert not (job.folder / "staging").exists()
+
+
+def test_many_lists_of_one_real_host_are_not_read_beyond_the_budget(job: Job) -> None:
+    orders_of(job)
+    for number in range(12):
+        job.hosts[f"out{number}"] = {"api": "files", "url": f"staging{number}"}
+        job.routes[f"staged{number}"] = {**job.routes["staged"], "target": f"out{number}.orders"}
+    ended = bench(job, "--live-read", "--budget", "10", "--records", "5")
+    assert ended.code == 0, ended.told
+    assert job.stage.total() == 10
+    (host,) = (line for line in ended.lines if line["type"] == "host")
+    assert host["ended"] == "budget"
+
+
+def test_a_429_for_the_first_pages_of_a_real_host_ends_it_for_that_host_alone(
+    sandbox: Stages, tmp_path: Path
+) -> None:
+    real = sandbox(orders=300, rates=(RateWindow(1, 60.0, "merchantpro"),))
+    job = orders_of(Job(tmp_path, real)).with_products()
+    job.routes["staged-products"] = {
+        **job.routes["staged"],
+        "source": "sizing.products",
+        "target": "out.products",
+    }
+    job.routes.pop("products")
+    job.hosts["sizing"] |= {"rate": f"{RATE // 5}/0.2s", "burst": 1}
+    ended = bench(job, "--live-read", "--records", "5")
+    assert ended.code == 0, ended.told
+    assert real.count("merchantpro") == 2, "the second is refused"
+    hosts = {line["host"]: line for line in ended.lines if line["type"] == "host"}
+    assert (hosts["old"]["ended"], hosts["old"]["safe_per_s"]) == ("429", None)
+    assert {line["host"] for line in ended.lines if line["type"] == "step"} == {"sizing"}
+    (told,) = (line for line in ended.lines if line["type"] == "suggestion" and line["host"] == "old")
+    assert told["rate"] is None
+    assert "more than it takes now" in told["to_do"]
+    assert ended.summary["prediction"] is not None
 
 
 def test_the_first_429_of_a_real_host_ends_it_and_targets_are_left_alone(
@@ -160,14 +200,18 @@ def test_a_host_that_refuses_its_credentials_or_is_not_there_ends_it(job: Job) -
         (("--allows", "odl=3/s"), "did you mean 'old'"),
         (("--allows", "new=3"), "must be a whole number of requests and a period"),
         (("--latency", "soon"), "--latency soon: "),
+        (("--latency", "-5ms"), "--latency -5ms: is not like"),
         (("--latency", "new=soon"), "--latency new=soon: "),
         (("--save", "nowhere/a.json"), "there is no folder nowhere"),
         (("--plot", "nowhere/a.svg"), "there is no folder nowhere"),
         (("--records", "many"), "must be a number of records"),
+        (("--records", "0"), "--records 0: must be at least 1"),
         (("--route", "stage"), "did you mean 'staged'"),
         (("--budget", "50"), "is for --live-read"),
         (("--plot", "a.png"), "name it .svg"),
         (("--live-read", "--allows", "new=3/s"), "asks the real hosts"),
+        (("--live-read", "--latency", "old=5ms"), "--live-read asks the real old"),
+        (("--live-read", "--latency", "5ms"), "--live-read asks the real old"),
     ],
 )
 def test_a_mistake_is_told_before_anything_begins(job: Job, arguments: tuple[str, ...], said: str) -> None:
@@ -175,6 +219,13 @@ def test_a_mistake_is_told_before_anything_begins(job: Job, arguments: tuple[str
     assert ended.code == ended.summary["exit"] == 2
     assert said in " ".join(ended.stderr.split())
     assert job.stage.total() == 0
+
+
+def test_a_latency_for_all_is_for_those_alone_that_are_not_read(job: Job) -> None:
+    job.with_orders().hosts["old"]["credentials"] = {"key": "demo-key", "secret": "wrong-secret"}
+    ended = bench(job, "--live-read", "--latency", "5ms")
+    assert ended.code == 6, ended.told
+    assert "--latency 5ms is for new: how long old takes is seen" in " ".join(ended.stderr.split())
 
 
 def test_a_file_that_is_no_saved_bench_is_refused_before_anything_begins(job: Job) -> None:

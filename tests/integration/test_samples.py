@@ -30,6 +30,7 @@ from bulkmove.errors import BulkmoveError
 from bulkmove.mapping.builtin.external_order import order_to_external_order
 from bulkmove.mapping.builtin.order_status import PAYMENT, SHIPPING, status_table
 from bulkmove.mapping.builtin.robosize_order import DATA_FIELDS
+from bulkmove.pipeline.opening import default_windows
 from bulkmove.pipeline.plan import plan_migration
 from bulkmove.sandbox.conditions import FAULTS
 from bulkmove.sandbox.process import SandboxHandle, sandbox_process
@@ -427,5 +428,5 @@ def test_default_rates_are_the_connectors() -> None:
         if row[0] in connectors()
     }
     assert told == {
-        api: [str(window) for window in connector.windows] for api, connector in connectors().items()
+        api: [str(window) for window in default_windows(connector)] for api, connector in connectors().items()
     }

@@ -18,7 +18,7 @@ import anyio
 import pytest
 
 from bulkmove.ledger import open_ledger
-from tests.integration.moving import COMMAND, Ended, Job, Row, Stage, Stages, stage
+from tests.integration.moving import COMMAND, Ended, Job, Row, Stage, Stages, invoke, stage
 
 ORDERS, PRODUCTS = 24, 15
 LISTS = ("orders", "external-orders", "robosize-orders", "robosize-products")
@@ -334,6 +334,14 @@ def test_a_migration_that_was_undone_says_so_and_is_not_run_again(job: Job) -> N
         assert "fitting was undone on" in again.stderr
         assert "--fresh" in again.stderr
     assert any("undone on" in note for note in job.run(command="status").notes)
+    status = invoke("status", str(job.file)).stdout
+    assert "undone: bulkmove run" in status
+    assert "finished" not in status
+    held = invoke("verify", str(job.file))
+    assert held.code == 0, held.told
+    assert "nothing to compare: route fitting was undone" in held.stdout
+    assert "✓ equal" not in held.stdout
+    assert "as the source says" not in held.stdout
     assert lists(job.stage) == before
     assert job.run("--fresh", "--yes").counts("fitting") == {"read": ORDERS, "written": ORDERS}
 

@@ -661,6 +661,7 @@ def test_what_there_is_nothing_to_do_with_is_said(job: Job) -> None:
     bad = verify(job, "--sample", "some")
     assert bad.code == 2
     assert bad.summary["type"] == "verify-summary"
+    assert "--sample 0: must be at least 1" in verify(job, "--sample", "0").stderr
     assert invoke("verify", str(job.file), "--json", "--nonsense").summary == {
         "type": "verify-summary",
         "exit": 2,

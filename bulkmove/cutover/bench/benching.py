@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from bulkmove.cutover.bench.climbing import climb_real, climb_staged, short
 from bulkmove.cutover.bench.predicting import Sizes, Terms, predict
@@ -46,10 +46,7 @@ async def bench(settings: MigrationSettings, wishes: Wishes, open_stage: OpenSta
         tried = {name: each._replace(windows=short(each.windows)) for name, each in conditions.items()}
         async with open_stage(free[-1].records, tried) as staged:
             found = await climb_staged(staged, hosts, free[-1], wishes, teller)
-        notes += [
-            f"{name}: was not tried: no request of the rehearsal went there"
-            for name in hosts.keys() - {each.host for each in found}
-        ]
+        notes += untried(hosts, found)
     notes += _notes(found, free[-1])
     suggestions = tuple(suggest(each) for each in found)
     if teller.is_over():
@@ -129,12 +126,22 @@ def _records(
     return found
 
 
+def untried(hosts: Iterable[str], found: Sequence[HostSteps]) -> list[str]:
+    """Hosts without a ladder, in their order."""
+    tried = {each.host for each in found}
+    return [
+        f"{name}: was not tried: no request of the rehearsal went there"
+        for name in hosts
+        if name not in tried
+    ]
+
+
 def doubts(found: Sequence[HostSteps]) -> list[str]:
     """Hosts whose rate in the prediction is none that a ladder speaks for."""
     notes = []
     for each in found:
         rates = ", ".join(str(window) for window in each.windows)
-        if each.safe is None and each.steps:
+        if each.safe is None and each.ended.reason not in {"budget", "time"}:
             notes.append(
                 f"{each.host}: no rate was safe: the time is foretold at {rates}, which is too much for it"
             )

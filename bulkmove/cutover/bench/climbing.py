@@ -9,10 +9,10 @@ import anyio
 
 from bulkmove.cutover.bench.live import look
 from bulkmove.cutover.bench.offering import Probes
-from bulkmove.cutover.bench.probing import Asked, HostSteps, climb, open_line
+from bulkmove.cutover.bench.probing import Asked, Ended, HostSteps, climb, open_line
 from bulkmove.cutover.bench.rehearsing import Rehearsal
 from bulkmove.cutover.bench.schedule import FEW_PER_S, allowed_per_s
-from bulkmove.cutover.bench.steps import highest_safe
+from bulkmove.cutover.bench.steps import Step, highest_safe
 from bulkmove.cutover.bench.wishes import Staged, Teller, Wishes
 from bulkmove.errors import ConfigError
 from bulkmove.pipeline.opening import is_rate_known
@@ -75,31 +75,40 @@ async def climb_real(
         raise ConfigError("--live-read: no route reads a host over HTTP")
     found: list[HostSteps] = []
     counts: dict[str, int | None] = {}
-    budget = wishes.budget // len(names)
     for name in names:
-        host, connector = replace(plan.settings.hosts[name], windows=hosts[name]), plan.connectors[name]
-        spent = wishes.spent.get(name, {}).items()
-        async with open_line(host, connector, hosts[name], concurrency=host.concurrency, spent=spent) as line:
-            teller.on_phase(f"{name}: reading its first pages")
-            seen = await look(plan, host, line, budget=budget)
-            counts |= seen.counts
+        host = replace(plan.settings.hosts[name], windows=hosts[name])
+        told, counted = await _climb_source(plan, host, wishes, teller, budget=wishes.budget // len(names))
+        found.append(told)
+        counts |= counted
+    return found, counts
+
+
+async def _climb_source(
+    plan: MigrationPlan, host: HostSettings, wishes: Wishes, teller: Teller, *, budget: int
+) -> tuple[HostSteps, dict[str, int | None]]:
+    """One real source, whose first 429 ends it."""
+    name, windows, connector = host.name, host.windows or (), plan.connectors[host.name]
+    spent = wishes.spent.get(name, {}).items()
+    steps, ended = list[Step](), Ended("429", "answers 429 where its first pages are read")
+    async with open_line(host, connector, windows, concurrency=host.concurrency, spent=spent) as line:
+        teller.on_phase(f"{name}: reading its first pages")
+        seen = await look(plan, host, line, budget=budget)
+        if not seen.is_throttled:
             asked = replace(_asked(wishes, teller), budget=budget - seen.requests, is_real=True)
             teller.on_phase(f"{name}: offering rates, reading alone")
             steps, ended = await climb(line, host, connector, Probes(seen.probes), asked, teller.on_step)
-        found.append(
-            HostSteps(
-                name,
-                host.api,
-                hosts[name],
-                _allowed(host),
-                host.concurrency,
-                tuple(steps),
-                highest_safe(steps),
-                ended,
-                is_rate_known=is_rate_known(plan.settings.hosts[name], connector),
-            )
-        )
-    return found, counts
+    told = HostSteps(
+        name,
+        host.api,
+        windows,
+        _allowed(host),
+        host.concurrency,
+        tuple(steps),
+        highest_safe(steps),
+        ended,
+        is_rate_known=is_rate_known(plan.settings.hosts[name], connector),
+    )
+    return told, seen.counts
 
 
 def short(windows: Sequence[Window]) -> tuple[Window, ...]:

@@ -60,6 +60,20 @@ def compare_benches(before: Bench, after: Bench) -> list[Difference]:
     return found
 
 
+def notes_of(before: Bench, after: Bench) -> tuple[str, ...]:
+    """What of the two can't be held against each other, a sentence each."""
+    notes: list[str] = []
+    if before.against != after.against:
+        notes.append(
+            f"one is of {before.against}, the other of {after.against}: their latencies can't be compared"
+        )
+    if before.arrivals != after.arrivals:
+        notes.append(
+            f"one has --arrivals {before.arrivals}, the other {after.arrivals}: their latencies can't be compared"
+        )
+    return tuple(notes)
+
+
 def _safe(host: HostSteps) -> float | None:
     return None if host.safe is None else host.safe.offered
 

@@ -15,6 +15,7 @@ from bulkmove.model import Request, Response
 from bulkmove.transport.answers import Answer, Verdict
 from bulkmove.transport.gate import Gate
 from bulkmove.transport.gated import Attempting
+from bulkmove.transport.slot import Slot
 
 # Requests that are due and wait for a slot: with more of them the host is far behind what is offered.
 MOST_WAITING = 2000
@@ -49,9 +50,16 @@ class Line:
     most_waiting: int = MOST_WAITING
 
 
+class Grave(NamedTuple):
+    """An answer that no retry mends, and what it answers."""
+
+    request: Request
+    answer: Answer
+
+
 @dataclass(slots=True)
 class _Tally:
-    """What came back so far."""
+    """What came back so far. `at_gate`: those that wait for a slot."""
 
     samples: Samples = field(default_factory=Samples)
     from_sent: Samples = field(default_factory=Samples)
@@ -62,11 +70,17 @@ class _Tally:
     records: float = 0.0
     served_at: list[float] = field(default_factory=list)
     throttle: Response | None = None
-    grave: Answer | None = None
+    grave: Grave | None = None
+    at_gate: set[anyio.CancelScope] = field(default_factory=set)
 
     @property
     def is_over(self) -> bool:
         return self.throttle is not None or self.grave is not None
+
+    def end(self) -> None:
+        """What has no slot yet is not sent any more."""
+        for waiting in self.at_gate:
+            waiting.cancel()
 
     def served_per_s(self, per_s: float) -> float:
         """Taken of the middle of the answers, so that how late the first and the last came plays no part."""
@@ -83,11 +97,12 @@ class Offered(NamedTuple):
 
     step: Step
     throttle: Response | None
-    grave: Answer | None
+    grave: Grave | None
 
 
 async def offer(line: Line, probes: Probes, due: Iterable[float], *, per_s: float) -> Offered:
-    """Send each request when it is due, and wait for all answers. The first 429 ends the step, and so do 401, 403 and 3xx.
+    """Send each request when it is due, and wait for all answers. The first 429 ends the step, and so do 401, 403 and 3xx:
+    what waits at the gate then is not sent.
 
     A latency is counted from the moment that its request was due, also where it could not go then: whoever would
     have come then would have waited as long.
@@ -126,7 +141,10 @@ async def offer(line: Line, probes: Probes, due: Iterable[float], *, per_s: floa
 
 
 async def _send(line: Line, probe: Probe, due_at: float, tally: _Tally) -> None:
-    slot = await line.gate.acquire()
+    slot = await _slot(line, tally)
+    if slot is None:
+        tally.waiting -= 1
+        return
     sent_at = line.clock()
     try:
         answer = await line.client.send(probe.request, slot)
@@ -146,8 +164,25 @@ async def _send(line: Line, probe: Probe, due_at: float, tally: _Tally) -> None:
         case Verdict.THROTTLED if isinstance(answer, Response):
             tally.throttled += 1
             tally.throttle = tally.throttle or answer
+            tally.end()
         case Verdict.REFUSED | Verdict.REDIRECTED:
             tally.failed += 1
-            tally.grave = answer
+            tally.grave = tally.grave or Grave(probe.request, answer)
+            tally.end()
         case _:
             tally.failed += 1
+
+
+async def _slot(line: Line, tally: _Tally) -> Slot | None:
+    """None where the step is over."""
+    slot: Slot | None = None
+    with anyio.CancelScope() as waiting:
+        tally.at_gate.add(waiting)
+        if not tally.is_over:
+            slot = await line.gate.acquire()
+    tally.at_gate.discard(waiting)
+    if slot is not None and tally.is_over:
+        # Whoever is woken for a slot already gets it, and is not cancelled any more.
+        line.gate.release(slot)
+        return None
+    return slot

@@ -96,7 +96,7 @@ def predict(sizes: Sizes, terms: Terms, records: Mapping[str, int]) -> Predictio
     return Prediction(
         records=dict(records),
         requests=requests,
-        low_s=min(low_s, expected_s),
+        low_s=low_s,
         expected_s=expected_s,
         high_s=expected_s + more_s,
         bottleneck=low.bottleneck,

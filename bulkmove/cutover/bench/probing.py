@@ -147,7 +147,7 @@ async def climb(
                 await asked.before_step()
             due = due_times(rate, count, arrivals=asked.arrivals, chance=rng.random)
             offered = await offer(line, probes, due, per_s=rate)
-            _refuse(host.name, line, probes, offered)
+            _refuse(host.name, line, offered)
             step = replace(offered.step, fault=fault_of(offered.step, _at_rest(steps)))
             if asked.budget is not None or step.fault not in {"late", "slow"}:
                 break
@@ -169,10 +169,10 @@ def _count(rate: float, asked: Asked, steps: Sequence[Step], *, most_steps: int,
     return min(count, left // max(1, most_steps - len(steps)))
 
 
-def _refuse(host: str, line: Line, probes: Probes, offered: Offered) -> None:
+def _refuse(host: str, line: Line, offered: Offered) -> None:
     """Raise for an answer that no other try mends, and where nothing was answered."""
     if offered.grave is not None:
-        refuse_grave(host, probes.next().request, offered.grave, line.judge(offered.grave))
+        refuse_grave(host, *offered.grave, line.judge(offered.grave.answer))
     if offered.step.failed == offered.step.sent:
         raise HostUnavailableError(
             f"{host}: none of {offered.step.sent} requests was answered with anything that can be used."

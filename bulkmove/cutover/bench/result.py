@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from bulkmove.cutover.bench.predicting import Prediction
 from bulkmove.cutover.bench.probing import HostSteps
 from bulkmove.cutover.bench.suggesting import Suggestion
-from bulkmove.errors import ConfigError
 from bulkmove.pipeline.saved_file import SavedKind
 
 FORMAT = 1
@@ -47,12 +45,3 @@ def refuse_foreign(path: Path) -> None:
 def load_bench(path: Path) -> Bench:
     """Raises ConfigError for a file that can't be read, or is none."""
     return _KIND.load(path)
-
-
-def refuse_place(path: Path, option: str) -> None:
-    """Raises ConfigError where no file can come to be in its folder. `option`: which names it."""
-    folder = path.parent
-    if not folder.is_dir():
-        raise ConfigError(f"{option} {path}: there is no folder {folder}")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise ConfigError(f"{option} {path}: nothing can be written into {folder}")

@@ -14,7 +14,7 @@ from bulkmove.pipeline.opening import FEWEST_READERS, MAX_READERS_UNLIMITED, REA
 from bulkmove.settings import MigrationSettings, Window
 from bulkmove.transport.meters import rate_per_s
 
-# Without limits, where there are as many: the second only twice as large as the first where it would take longer than so.
+# Without limits, where there are twice as many as the first: the second is no larger than that where it would take longer than so.
 SMALL, LARGE, LONGEST_S = 5000, 20_000, 10.0
 # At the found rates: so many steps long, and of so many records at most.
 STEPS_LONG, MOST_LIMITED = 5.0, 40_000
@@ -29,6 +29,8 @@ async def without_limits(
 ) -> list[Rehearsal]:
     """One of as many records as there are, where they are few; else two sizes, which tell what each further one costs.
 
+    The second is at least twice the first: what two of about one size differ by is chance.
+
     `conditions`: under which it runs later. A list is cut into about as many stretches as are read side by side then.
     """
     free = dict.fromkeys(conditions, Conditions())
@@ -38,9 +40,9 @@ async def without_limits(
         async with open_stage(records, free) as staged:
             return await rehearse(_freed(staged.settings, readers), records)
 
-    small = await of(min(most, SMALL))
-    if most <= SMALL:
-        return [small]
+    if most < 2 * SMALL:
+        return [await of(most)]
+    small = await of(SMALL)
     large = LARGE if small.seconds * LARGE / SMALL <= LONGEST_S else 2 * SMALL
     return [small, await of(min(most, large))]
 

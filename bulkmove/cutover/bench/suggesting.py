@@ -62,12 +62,17 @@ def windows_with(found: HostSteps, suggestion: Suggestion) -> tuple[Window, ...]
 
 
 def window_of(per_s: float) -> Window:
-    """The largest window in whole requests that this rate keeps: `37/s`, `42/10s`, `20/min`."""
+    """The largest window in whole requests that this rate keeps: `37/s`, `42/10s`, `20/min`, one in `121s`.
+
+    More than one in longer than a minute would go out all at once.
+    """
     if per_s >= 10:
         return Window(math.floor(per_s + 1e-9), 1.0)
     if per_s >= 1:
         return Window(math.floor(10 * per_s + 1e-9), 10.0)
-    return Window(max(1, math.floor(60 * per_s + 1e-9)), 60.0)
+    if (a_minute := math.floor(60 * per_s + 1e-9)) >= 1:
+        return Window(a_minute, 60.0)
+    return Window(1, float(math.ceil(1 / per_s - 1e-9)))
 
 
 def _to_do(found: HostSteps) -> str | None:
@@ -78,6 +83,11 @@ def _to_do(found: HostSteps) -> str | None:
         return (
             f"{rates} is too much: even {spelled_rate(lowest.offered)} {_FAULTS[lowest.fault or 'failed']};"
             " ask who runs the host, or state a lower rate and bench again"
+        )
+    if found.safe is None and found.ended.reason == "429":
+        return (
+            f"{rates} is more than it takes now: wait, or state a lower rate, and bench again;"
+            " other programs may be asking it, too"
         )
     if not found.is_rate_known:
         return (

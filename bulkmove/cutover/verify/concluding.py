@@ -21,7 +21,7 @@ from bulkmove.cutover.verify.sampling import Sample, confidence_text
 from bulkmove.cutover.verify.totals import RECORDS
 from bulkmove.cutover.verify.working import Working
 from bulkmove.events import Note
-from bulkmove.ledger import SqliteLedger, verified
+from bulkmove.ledger import SqliteLedger, undone, verified
 from bulkmove.ledger.verified import Finding
 from bulkmove.pipeline.job import Run
 from bulkmove.settings import MigrationSettings
@@ -115,6 +115,7 @@ async def _route_result(going: Going, comparison: Comparison, fields: Mapping[st
         totals=totals,
         confidence=confidence,
         is_finished=(await going.ledger.progress(job.name)).is_finished,
+        is_undone=job.name in await going.ledger.ask(undone.undone_routes),
     )
 
 

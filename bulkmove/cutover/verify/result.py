@@ -34,7 +34,8 @@ class RouteVerification:
     `counts`: bodies by outcome (see SIGNS), extra rows among them. `expected_absent`: records that are not looked for, by what
     the ledger says of them; `there`: how many of those have a row all the same. `foreign`: rows that stood there before the first write, or
     are none of this migration's. `gone`: rows of records that a delta found gone at the source, and left. `not_kept`: bodies of which nothing tells what was written. `confidence`: of a sample,
-    what it lets one say. `fields`: how many bodies differ in each field. `is_finished`: the route, by the ledger.
+    what it lets one say. `fields`: how many bodies differ in each field. `is_finished`: the route, by the ledger;
+    `is_undone`: so is it that it was undone as a whole.
     """
 
     name: str
@@ -52,6 +53,7 @@ class RouteVerification:
     totals: Sequence[Total] = ()
     confidence: str | None = None
     is_finished: bool = True
+    is_undone: bool = False
 
     @property
     def has_differences(self) -> bool:
@@ -73,6 +75,7 @@ class RouteVerification:
             "totals": [total.as_dict() for total in self.totals],
             "confidence": self.confidence,
             "is_finished": self.is_finished,
+            "is_undone": self.is_undone,
         }
 
 

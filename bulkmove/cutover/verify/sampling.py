@@ -31,15 +31,15 @@ def parse_sample(text: str) -> Sample:
     """`500` or `2%`. Raises ValueError."""
     found = _SAMPLE.fullmatch(text.strip())
     if found is None:
-        raise ValueError(f"{text!r} is neither a number of records, as 500, nor a share of them, as 2%")
+        raise ValueError("must be a number of records, as 500, or a share of them, as 2%")
     if found["count"] is not None:
         count = int(found["count"])
         if count < 1:
-            raise ValueError("a sample is at least one record")
+            raise ValueError("must be at least 1")
         return Sample(count=count)
     share = float(found["share"]) / 100
     if not 0 < share <= 1:
-        raise ValueError(f"{text!r}: a share is above 0 % and at most 100 %")
+        raise ValueError("a share is above 0 % and at most 100 %")
     return Sample(share=share)
 
 

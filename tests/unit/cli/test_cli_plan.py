@@ -81,6 +81,25 @@ def test_a_host_that_is_not_there_ends_with_5_and_leaves_nothing_behind(migratio
     assert [path.name for path in migration.parent.iterdir()] == ["migration.toml"]
 
 
+def test_what_ended_a_plan_is_told_once_also_where_the_streams_are_no_terminal() -> None:
+    done = plan()
+    assert done.exit_code == 5
+    assert done.output.count("Check hosts.old.url") == done.stderr.count("Check hosts.old.url") == 1
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("migration.toml", "is no saved plan"),
+        ("nowhere/plan.json", "there is no folder nowhere"),
+    ],
+)
+def test_a_place_where_no_plan_can_be_saved_is_refused_before_anything_is_read(place: str, said: str) -> None:
+    done = plan("--save", place)
+    assert done.exit_code == 2, "the host, which is not there, was asked"
+    assert said in " ".join(done.stderr.split())
+
+
 @pytest.mark.parametrize(
     ("mode", "said"),
     [("delete", "routes.orders.mode: new.orders takes create or update or upsert, not delete")],

@@ -52,6 +52,11 @@ def test_a_sample_is_a_number_or_a_share() -> None:
     assert parse_sample("2%").of(84_000) == 1680
     assert parse_sample("0.1 %").of(10) == 1
     assert Sample(count=500).of(20) == 20
-    for bad in ("0", "0%", "101%", "2.5", "-3", "many"):
-        with pytest.raises(ValueError, match=r"."):
+    for bad, why in (
+        ("0", "must be at least 1"),
+        ("0%", "above 0 %"),
+        ("101%", "at most 100 %"),
+        *((each, "must be a number of records") for each in ("2.5", "-3", "many")),
+    ):
+        with pytest.raises(ValueError, match=why):
             parse_sample(bad)

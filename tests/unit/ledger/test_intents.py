@@ -10,13 +10,19 @@ from pathlib import Path
 
 import anyio
 import pytest
+from anyio import to_thread
 
 from bulkmove import clock
 from bulkmove.entries import Entry, Member, Settled
 from bulkmove.ledger import SqliteLedger
+from bulkmove.ledger.aside import may_land_since, put_aside
+from bulkmove.ledger.file import connect, migrations, this_machine
 from bulkmove.model import Counts, State
 
 Opened = Callable[[], AbstractAsyncContextManager[SqliteLedger]]
+# The step of the schema from which on runs note what they sent that may land yet.
+_NOTES_WHAT_MAY_LAND = 13
+_HERE = this_machine()
 
 
 async def put_down(ledger: SqliteLedger, *ids: str, target_id: str | None = None) -> list[Member]:
@@ -283,3 +289,71 @@ async def test_a_run_that_was_stopped_may_have_given_up_what_was_on_its_way(
     ended(path, 2, alive_at=now - 10, exit_code=None)
     async with opened() as ledger:
         assert (await ledger.progress("r")).unsettled_at == pytest.approx(now - 18, abs=5)
+
+
+async def test_the_last_run_of_an_older_ledger_may_have_sent_what_lands_yet(
+    opened: Opened, path: Path
+) -> None:
+    """It noted nothing of that: it is taken to have sent something up to its last sign of life."""
+    now = clock.now()
+    older = [(number, step) for number, step in migrations() if number < _NOTES_WHAT_MAY_LAND]
+    with closing(connect(path)) as connection:
+        for number, step in older:
+            connection.executescript(f"BEGIN;{step};PRAGMA user_version = {number};COMMIT;")
+        for run, ago_s in ((1, 100), (2, 30)):
+            connection.execute(
+                "INSERT INTO runs (id, started_at, alive_at, up_since, machine, ended_at, exit_code)"
+                " VALUES (?, ?, ?, ?, ?, ?, 0)",
+                (run, now - ago_s - 5, now - ago_s, clock.UP_SINCE, _HERE, now - ago_s),
+            )
+    async with opened() as ledger:
+        assert (await ledger.progress("r")).unsettled_at == pytest.approx(now - 28)
+        assert await ledger.may_land_since() == pytest.approx(now - 28)
+
+
+async def _told_of_the_one_put_aside(path: Path) -> float:
+    """In a thread, since a command asks so before it has an event loop."""
+    return await to_thread.run_sync(lambda: may_land_since(put_aside(path)))
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "was_stopped", "unsettled_ago_s", "ago_s"),
+    [
+        (0, False, None, None),
+        (3, False, None, None),
+        (None, False, None, 18),
+        (143, False, None, 18),
+        (5, False, None, 18),
+        (0, True, None, 18),
+        (0, False, 30, 30),
+        (None, False, 30, 18),
+    ],
+)
+async def test_of_a_ledger_put_aside_is_told_since_when_what_it_sent_may_land(
+    opened: Opened,
+    path: Path,
+    *,
+    exit_code: int | None,
+    was_stopped: bool,
+    unsettled_ago_s: float | None,
+    ago_s: float | None,
+) -> None:
+    now = clock.now()
+    async with opened() as ledger:
+        await ledger.end_run(0, was_stopped=was_stopped)
+    ended(path, 1, alive_at=now - 20, exit_code=exit_code)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        at = None if unsettled_ago_s is None else now - unsettled_ago_s
+        connection.execute("UPDATE runs SET unsettled_at = ?", (at,))
+    told = await _told_of_the_one_put_aside(path)
+    assert told == pytest.approx(0.0 if ago_s is None else now - ago_s)
+
+
+async def test_what_another_machine_sent_from_a_ledger_put_aside_can_not_be_dated(
+    opened: Opened, path: Path
+) -> None:
+    async with opened():
+        pass
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE runs SET machine = 'another'")
+    assert await _told_of_the_one_put_aside(path) == 0.0

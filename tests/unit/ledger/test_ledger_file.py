@@ -98,6 +98,7 @@ async def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(
     with pytest.raises(LedgerError, match=r"prices\.csv.*is not a bulkmove ledger"):
         await open_and_close(path)
     assert path.read_bytes() == content
+    assert os.listdir(tmp_path) == ["prices.csv"], "a lock was left beside it"  # noqa: PTH208  iterdir would block, for the linter
 
 
 @pytest.mark.parametrize("version", [0, 1])

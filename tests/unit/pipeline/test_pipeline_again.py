@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -534,6 +536,23 @@ async def test_on_a_self_route_what_failed_is_read_again_and_nothing_else_is_cha
     assert sorted(trial.mapped) == [("rows", "7"), ("rows", "9")]
     assert [item.target_id for request in shop.requests for item in request] == ["7", "9"]
     assert shop.values("value") == [100] * 12 + [101] * 13
+
+
+async def test_on_a_self_route_what_is_mapped_anew_keeps_the_mark_by_which_a_change_shows(
+    tmp_path: Path,
+) -> None:
+    shop = Shop.of(rows(5), listing=Listing("passes", 10), rules=JOINED)
+    trial = Trial(tmp_path, {"old": shop}).route(target="old", mapper=picky(3))
+    assert (await trial.run()).routes["rows"].rejected == 1
+    before = marks(trial)
+    trial.route(target="old", mapper=lambda _, __: None, fingerprint="mended")
+    assert (await retry(trial)).routes["rows"].skipped == 1
+    assert marks(trial) == before
+
+
+def marks(trial: Trial) -> dict[str, bytes | None]:
+    with closing(sqlite3.connect(trial.ledger)) as connection:
+        return dict(connection.execute("SELECT source_id, source_digest FROM records").fetchall())
 
 
 async def test_a_route_that_comes_after_another_is_retried_after_it(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -166,6 +167,16 @@ def test_quiet_leaves_hints_out() -> None:
     assert "Sânmartin" in text
     assert "customer_note" not in text
     assert "nothing was written" not in text
+
+
+@pytest.mark.parametrize("code", [5, 6])
+def test_a_plan_that_broke_off_gives_no_hints_and_calls_its_counts_those_of_what_was_read(code: int) -> None:
+    whole = preview(unresolved=[MISS])
+    text = words(said(replace(whole, summary=replace(whole.summary, exit_code=code))))
+    assert "not all could be planned: the counts are of what was read" in text
+    assert "what a run would do" not in text
+    assert "customer_note" not in text
+    assert "what a run would do" in words(said(whole))
 
 
 def test_what_a_record_holds_never_steers_the_terminal() -> None:

@@ -97,6 +97,25 @@ def test_a_migration_that_was_finished_before_says_that_nothing_was_read() -> No
     assert said == "finished before this run, which read nothing: nothing is left to do"
 
 
+def test_routes_that_were_undone_are_not_called_finished() -> None:
+    routes = {"orders": Counts(skipped=3), "products": Counts(written=2)}
+    every = dict.fromkeys(routes, True)
+    both = Summary(0, {"orders": Counts(skipped=3)}, undone=frozenset({"orders"}))
+    assert next_steps(both, finished=every, file="x.toml") == (
+        "undone: bulkmove run x.toml --fresh begins anew",
+    )
+    assert "finished" not in text_of(summary_table(both, finished=every))
+    one = Summary(0, routes, undone=frozenset({"orders"}))
+    assert next_steps(one, finished=every) == (
+        "orders undone: bulkmove run --fresh begins anew",
+        "finished: nothing is left to do",
+    )
+    part = Summary(3, routes, undone=frozenset({"products"}))
+    assert next_steps(part, finished={"orders": True})[0] == (
+        "products undone but for 2 records: bulkmove undo goes on, bulkmove run --fresh begins anew"
+    )
+
+
 def test_a_note_is_told_once() -> None:
     assert notes_of(Summary(0, {}, ("a", "b", "a"))) == ("a", "b")
 

@@ -109,6 +109,26 @@ async def test_the_first_429_ends_the_step_and_is_no_latency() -> None:
     assert found.step.failed == 0
 
 
+@pytest.mark.parametrize("status", [429, 401, 302])
+@pytest.mark.parametrize(
+    ("concurrency", "windows"), [(1, ()), (64, (Window(1, 20.0),))], ids=["concurrency", "window"]
+)
+async def test_what_waits_at_the_gate_when_the_step_is_over_is_not_sent(
+    status: int, concurrency: int, windows: tuple[Window, ...]
+) -> None:
+    async def refuses(_: int) -> Answer:
+        while line.gate.waiting < 20:  # noqa: ASYNC110  the gate tells nobody who comes to wait
+            await anyio.sleep(0.001)
+        return answer(status)
+
+    line, host = line_to(refuses, concurrency=concurrency, windows=windows, drain_s=30.0)
+    found = await offered(line, per_s=1000, count=500)
+    assert len(host.took) == found.step.sent == 1
+    assert found.step.failed == (status != 429)
+    assert found.step.seconds < 10, "nothing waits for the slots that nobody takes"
+    assert (line.gate.in_flight, line.gate.waiting) == (0, 0)
+
+
 @pytest.mark.parametrize("status", [401, 302])
 async def test_credentials_that_are_refused_and_a_redirect_end_it_at_once(status: int) -> None:
     async def refuses(_: int) -> Answer:
@@ -116,8 +136,9 @@ async def test_credentials_that_are_refused_and_a_redirect_end_it_at_once(status
 
     line, host = line_to(refuses)
     found = await offered(line, per_s=200, count=500)
-    assert isinstance(found.grave, Response)
-    assert found.grave.status == status
+    assert found.grave is not None
+    assert isinstance(found.grave.answer, Response)
+    assert found.grave.answer.status == status
     assert len(host.took) < 200, "of 500"
 
 

@@ -6,9 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.text import Text
 
-from bulkmove.cutover.bench.benching import doubts
-from bulkmove.cutover.bench.comparing import compare_benches
+from bulkmove.config.rates import parse_window
+from bulkmove.cutover.bench.benching import doubts, untried
+from bulkmove.cutover.bench.comparing import compare_benches, notes_of
 from bulkmove.cutover.bench.predicting import Sizes, Terms, loads_at, predict, records_within
 from bulkmove.cutover.bench.probing import Ended, HostSteps
 from bulkmove.cutover.bench.rehearsing import Rehearsal
@@ -16,11 +18,11 @@ from bulkmove.cutover.bench.result import FORMAT, Bench, load_bench, save_bench
 from bulkmove.cutover.bench.samples import Spread
 from bulkmove.cutover.bench.steps import Fault, Step
 from bulkmove.cutover.bench.suggesting import suggest, window_of
-from bulkmove.cutover.bench.writing import refuse_unwritable, write_suggestions
 from bulkmove.errors import ConfigError
 from bulkmove.model import Counts
 from bulkmove.pipeline.forecast import HostLimits, Load
 from bulkmove.report.bench import suggestion_text, written_text
+from bulkmove.report.bench_compare import comparison_lines, comparison_parts
 from bulkmove.settings import Window
 
 
@@ -91,7 +93,8 @@ def test_the_slowest_host_and_what_the_rehearsal_took_beside_it_make_the_time() 
     told = predict(Sizes(FREE, [limited]), terms(), {"orders": 20_000})
     assert told.low_s == pytest.approx(249 / 20)
     assert told.expected_s == pytest.approx(249 / 20 * 1.01 + 0.8, abs=0.1)
-    assert told.low_s < told.expected_s < told.high_s
+    assert told.low_s < told.expected_s
+    assert told.high_s - told.expected_s == pytest.approx(25 * 1.01 / 20), "a tenth of 250 requests more"
     assert told.bottleneck is not None
     assert told.bottleneck.host == "old"
     assert told.requests == {"old": 250, "new": 201}
@@ -187,10 +190,21 @@ def test_where_answers_wait_in_a_queue_no_more_are_let_in() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "window"), [(37.9, "37/s"), (4.27, "42/10s"), (0.35, "21/min"), (0.001, "1/min")]
+    ("rate", "window"),
+    [
+        (37.9, "37/s"),
+        (4.27, "42/10s"),
+        (0.35, "21/min"),
+        (1 / 60, "1/min"),
+        (0.0166, "1/61s"),
+        (0.001, "1/1000s"),
+    ],
 )
-def test_a_rate_is_spelled_in_whole_requests(rate: float, window: str) -> None:
-    assert str(window_of(rate)) == window
+def test_a_rate_is_spelled_in_whole_requests_and_never_more_than_it(rate: float, window: str) -> None:
+    made = window_of(rate)
+    assert str(made) == window
+    assert made.count / made.period_s <= rate
+    assert parse_window(window) == made
 
 
 def test_where_even_the_lowest_rate_was_refused_nothing_is_kept_and_nothing_called_right() -> None:
@@ -225,53 +239,25 @@ def test_a_long_window_that_the_user_says_the_host_has_is_suggested_too() -> Non
     assert told.rate == ("40/10s", "1800/h", "80/min"), "the narrower of two windows of one length"
 
 
+def test_where_the_very_first_pages_were_refused_nothing_is_kept_and_the_time_is_doubted() -> None:
+    refused = replace(found("429", ()), ended=Ended("429", "answers 429 where its first pages are read"))
+    told = suggest(refused)
+    assert (told.rate, told.concurrency) == (None, None)
+    assert "20/s, 3600/h is more than it takes now" in suggestion_text(told)
+    assert "which is too much for it" in doubts([refused])[0]
+
+
+def test_hosts_that_were_not_tried_are_told_in_their_order() -> None:
+    names = ["zeta", "old", *"abcdefgh"]
+    told = [note.partition(":")[0] for note in untried(names, [found("time", ())])]
+    assert told == ["zeta", *"abcdefgh"]
+
+
 def test_the_prediction_says_where_its_rate_is_one_that_was_refused_or_that_nobody_set() -> None:
     refused, assumed = found("429", steps("429")), found("configuration", steps(None), is_rate_known=False)
     assert "which is too much for it" in doubts([refused])[0]
     assert "no rate is set" in doubts([assumed])[0]
     assert doubts([found("429", steps(None, "429")), found("time", ())]) == []
-
-
-TEXT = """\
-name = "x"  # a comment
-[hosts.old]   # the old shop
-api = "merchantpro"
-rate = ["20/s", "3600/h"]    # as agreed
-burst = 1
-"""
-
-
-def test_a_suggestion_is_written_among_the_comments_and_with_the_files_own_mode(tmp_path: Path) -> None:
-    file = tmp_path / "migration.toml"
-    file.write_text(TEXT)
-    file.chmod(0o640)
-    told = replace(suggest(found("429", steps(None, None, "429"))), concurrency=24)
-    assert len(write_suggestions(file, TEXT.encode(), [told])) == 2
-    assert file.read_text() == TEXT.replace('"20/s"', '"80/10s"') + "concurrency = 24\n"
-    assert file.stat().st_mode & 0o777 == 0o640
-
-
-def test_a_file_that_was_changed_meanwhile_is_left_alone(tmp_path: Path) -> None:
-    file = tmp_path / "migration.toml"
-    file.write_text(TEXT + "# by somebody else\n")
-    with pytest.raises(ConfigError, match="changed while the bench ran"):
-        write_suggestions(file, TEXT.encode(), [suggest(found("429", steps(None, "429")))])
-    assert file.read_text() == TEXT + "# by somebody else\n"
-
-
-def test_a_file_that_its_owner_may_not_write_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "migration.toml"
-    file.write_text(TEXT)
-    refuse_unwritable(file)
-    file.chmod(0o440)
-    with pytest.raises(ConfigError, match="may not be written"):
-        refuse_unwritable(file)
-
-
-def test_nothing_is_written_where_nothing_is_suggested(tmp_path: Path) -> None:
-    assert (
-        write_suggestions(tmp_path / "none.toml", b"", [suggest(found("configuration", steps(None)))]) == ()
-    )
 
 
 def bench(made: tuple[Step, ...]) -> Bench:
@@ -306,6 +292,23 @@ def test_only_what_differs_by_more_than_noise_is_better_or_worse() -> None:
     assert changed[8.0, "429"] == ("worse", None)
     better = compare_benches(bench(steps(None, "429", "429", latency_s=0.1)), before)
     assert all(each.change in {"better", "same"} for each in better)
+
+
+def test_two_benches_whose_latencies_are_of_different_kinds_are_told_so() -> None:
+    before = bench(steps(None))
+    assert notes_of(before, before) == ()
+    notes = notes_of(before, replace(before, against="the real sources", arrivals="poisson"))
+    assert notes == (
+        "one is of the sandbox, the other of the real sources: their latencies can't be compared",
+        "one has --arrivals even, the other poisson: their latencies can't be compared",
+    )
+    assert [line["text"] for line in comparison_lines([], notes)] == list(notes)
+    said = [
+        part.plain
+        for part in comparison_parts([], names=("a", "b"), width=None, notes=notes)
+        if isinstance(part, Text)
+    ]
+    assert f"note: {notes[0]}" in said
 
 
 def test_a_window_of_a_minute_holds_a_run_up_as_evenly_as_the_gate_keeps_it() -> None:
