@@ -27,6 +27,9 @@ from tests.crash.sabotage import SABOTAGE
 _ROOMS = (
     "bulkmove.cli.run",
     "bulkmove.cli.running",
+    "bulkmove.cutover.undo",
+    "bulkmove.cutover.verify",
+    "bulkmove.pipeline.retried",
     "bulkmove.report.lines",
     "bulkmove.report.telling",
     "anyio._backends._asyncio",
@@ -118,7 +121,7 @@ def _run(order: dict[str, Any]) -> NoReturn:
     around_files(boundaries)
     if order["sabotage"]:
         SABOTAGE[order["sabotage"]]()
-    main(["run", "migration.toml", "--quiet"], prog_name="bulkmove")
+    main(order["arguments"], prog_name="bulkmove")
     raise SystemExit(0)
 
 

@@ -33,7 +33,7 @@ _ROOT = Path(__file__).parent.parent.parent
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One run. `number`: the boundary at which `deed` is done to it, 0 for none; `only`: among those of this name.
+    """One run, or another command. `number`: the boundary at which `deed` is done to it, 0 for none; `only`: among those of this name.
 
     `is_deep`: also the pages that SQLite writes are boundaries. `checkpoint_pages`: how full its log may be.
     `sabotage`: which protection the run does without.
@@ -46,6 +46,7 @@ class Order:
     checkpoint_pages: int | None = None
     only: str = ""
     sabotage: str = ""
+    arguments: tuple[str, ...] = ("run", "migration.toml", "--quiet")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import zlib
+from pathlib import Path
 from typing import Any
 
+from bulkmove.errors import RejectRecordError
 from bulkmove.mapping.builtin.external_order import order_to_external_order
 from bulkmove.protocols import MapContext
 
@@ -29,6 +31,16 @@ def breaks_some(record: Row, context: MapContext) -> Row | None:
 
 def change(record: Row, _context: MapContext) -> Row:
     return {"id": record["order"], "customer_note": record["customer_note"], "tags": record["tags"]}
+
+
+def note(record: Row, _context: MapContext) -> Row:
+    return {"id": record["order"], "customer_note": record["customer_note"]}
+
+
+def note_once_mended(record: Row, context: MapContext) -> Row:
+    if Path("broken").exists():
+        raise RejectRecordError("not yet")
+    return note(record, context)
 
 
 def step(record: Row, _context: MapContext) -> Row:
