@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bulkmove.entries import Item
-from bulkmove.load.dividing import FEWEST_BODIES, divide
+from bulkmove.load.dividing import FEWEST_BODIES, Divided, divide
 from bulkmove.load.division import Division
 from bulkmove.model import Action, BatchRule, Shape
 
@@ -14,6 +14,8 @@ from bulkmove.model import Action, BatchRule, Shape
 MAX_BATCH_BYTES = 900_000
 # Distinct changes that may wait to be joined with equal ones, over all pages.
 MAX_WAITING = 50_000
+# To divide more than so many takes longer than whoever else is on the event loop should wait.
+MOST_AT_ONCE = 2_000
 # So many times sent with others, and settled by nothing, a body goes alone.
 ATTEMPTS_IN_COMPANY = 5
 # What stands between two bodies of an array, or around an id of a joined change.
@@ -34,6 +36,32 @@ class Batch:
 
 # Told of changes that are joined as they go out: requests beyond the fewest possible, and items that go in more than one.
 Told = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Undivided:
+    """Changes that are to be divided, too many of them to be it on the event loop: see `Joiner`.
+
+    Nothing else knows of them any more: `divide` may be called in another thread, and what it found goes to `batches`.
+    """
+
+    action: Action
+    groups: Sequence[Sequence[Item]]
+    max_items: int
+    told: Told | None
+
+    def divide(self) -> Divided:
+        return divide(self.groups, self.max_items, tells_least=self.told is not None)
+
+    def batches(self, found: Divided) -> Iterator[Batch]:
+        if self.told is not None:
+            carried = sum(map(len, (*found.whole, *found.pieces)))
+            of_all = sum(map(len, self.groups))
+            self.told(len(found.whole) + len(found.pieces) - found.least, carried - of_all)
+        division = Division()
+        division.begin(self.groups, found.pieces)
+        yield from (Batch(self.action, group) for group in found.whole)
+        yield from (Batch(self.action, piece, division) for piece in found.pieces)
 
 
 @dataclass(slots=True)
@@ -129,7 +157,8 @@ class Joiner:
     """Gathers the ids that get the same change, across pages, so that one request changes them all.
 
     What waits is divided by field where that takes fewer requests (`dividing`); not what was sent before: it goes whole.
-    What grows too large for one request is divided when it is sent.
+    Where very much waits, it is given out as it is, to be divided elsewhere. What grows too large for one request is
+    divided when it is sent.
     """
 
     def __init__(self, action: Action, max_items: int, told: Told | None = None) -> None:
@@ -139,7 +168,7 @@ class Joiner:
         self._groups: dict[tuple[bytes, int], list[Item]] = {}
         self._waiting = 0
 
-    def add(self, item: Item) -> Iterator[Batch]:
+    def add(self, item: Item) -> Iterator[Batch | Undivided]:
         """The batches that the item completes: its own group when full, all groups when too many wait."""
         limit = size_after(self._max_items, item.attempts)
         group = self._groups.setdefault((item.encoded, limit), [])
@@ -152,7 +181,7 @@ class Joiner:
         elif self._waiting >= MAX_WAITING:
             yield from self.flush()
 
-    def flush(self) -> Iterator[Batch]:
+    def flush(self) -> Iterator[Batch | Undivided]:
         groups, self._groups, self._waiting = self._groups, {}, 0
         fresh = [group for (_, limit), group in groups.items() if limit == self._max_items]
         if len(fresh) < FEWEST_BODIES or self._max_items == 1:
@@ -161,17 +190,11 @@ class Joiner:
         yield from (
             Batch(self._action, group) for (_, limit), group in groups.items() if limit < self._max_items
         )
-        yield from self._divided(fresh)
-
-    def _divided(self, groups: Sequence[Sequence[Item]]) -> Iterator[Batch]:
-        found = divide(groups, self._max_items, tells_least=self._told is not None)
-        if self._told is not None:
-            carried = sum(map(len, (*found.whole, *found.pieces)))
-            self._told(len(found.whole) + len(found.pieces) - found.least, carried - sum(map(len, groups)))
-        division = Division()
-        division.begin(groups, found.pieces)
-        yield from (Batch(self._action, group) for group in found.whole)
-        yield from (Batch(self._action, piece, division) for piece in found.pieces)
+        undivided = Undivided(self._action, fresh, self._max_items, self._told)
+        if sum(map(len, fresh)) > MOST_AT_ONCE:
+            yield undivided
+        else:
+            yield from undivided.batches(undivided.divide())
 
 
 Batcher = ArrayBatcher | Joiner

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 
 import anyio
@@ -10,7 +10,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from bulkmove import clock
 from bulkmove.entries import Item
-from bulkmove.load.batching import Batch, Batcher, batcher_for
+from bulkmove.load.batching import Batch, Batcher, Undivided, batcher_for
 from bulkmove.load.delivery import Lane, deliver
 from bulkmove.load.pieces import deliver_piece
 from bulkmove.model import Action
@@ -56,6 +56,10 @@ class Loader:
         self._outstanding = 0
         self._idle = anyio.Event()
         self._idle.set()
+        # How many are handing batches over, and whether none is: what they hold is neither waiting nor with the writers.
+        self._handing = 0
+        self._handed = anyio.Event()
+        self._handed.set()
 
     def begin_round(self) -> None:
         """What stayed open is about to be put again, first things first."""
@@ -80,16 +84,14 @@ class Loader:
             if item.target_id is not None and not await self._may_go(item.target_id, item.encoded):
                 continue
             action: Action = "create" if item.target_id is None else "update"
-            for batch in self._batchers[action].add(item):
-                await self._send(batch)
+            await self._hand_over(self._batchers[action].add(item))
 
     async def flush(self) -> None:
         """Send what waits to be joined or filled up, and wait until every batch is settled or left open."""
         for batcher in self._batchers.values():
-            for batch in batcher.flush():
-                await self._send(batch)
+            await self._hand_over(batcher.flush())
+        await self._handed.wait()  # what another page's items completed is with the writers first
         await self.drain()
-        self._rows_on_the_way.clear()
 
     async def drain(self) -> None:
         """Wait until what is with the writers is settled or left open; what waits to be joined stays pending."""
@@ -108,12 +110,16 @@ class Loader:
                     if batch.action == "update":
                         self._note_rows(batch, {(m.source_id, m.part) for m in done.left})
                         self._hold_rows(batch, done.unsettled_at)
+                else:
+                    self._give_up_rows(batch)
                 self._outstanding -= 1
                 if not self._outstanding:
                     self._idle.set()
 
     async def _may_go(self, target_id: str, encoded: bytes) -> bool:
-        if target_id in self._rows_on_the_way:
+        while (
+            target_id in self._rows_on_the_way
+        ):  # another page that waited for it, too, may have put it first
             await self.flush()
         if not await self._outwait(target_id, encoded):
             return False
@@ -146,6 +152,12 @@ class Loader:
                 # Of a piece its own: the whole body, which goes next, would be undone by it.
                 self._rows_held[item.target_id] = (unsettled_at + self._lane.settle_s, item.encoded)
 
+    def _give_up_rows(self, batch: Batch) -> None:
+        """The run stops: what was not sent stays open, and whatever is put for its rows."""
+        rows = {item.target_id for item in batch.items if item.target_id is not None}
+        self._rows_on_the_way -= rows
+        self._rows_left_open |= rows
+
     def _note_rows(self, batch: Batch, open_members: set[tuple[str, int]]) -> None:
         for item in batch.items:
             if item.target_id is None:
@@ -155,6 +167,31 @@ class Loader:
             self._rows_on_the_way.discard(item.target_id)
             if (item.member.source_id, item.member.part) in open_members:
                 self._rows_left_open.add(item.target_id)
+
+    async def _hand_over(self, batches: Iterator[Batch | Undivided]) -> None:
+        first = next(batches, None)
+        if first is None:
+            return
+        if not self._handing:
+            self._handed = anyio.Event()
+        self._handing += 1
+        try:
+            await self._send_or_divide(first)
+            for batch in batches:
+                await self._send_or_divide(batch)
+        finally:
+            self._handing -= 1
+            if not self._handing:
+                self._handed.set()
+
+    async def _send_or_divide(self, batch: Batch | Undivided) -> None:
+        if not isinstance(batch, Undivided):
+            await self._send(batch)
+            return
+        # Cancelled meanwhile, they stay pending, and what is found of them is dropped.
+        found = await anyio.to_thread.run_sync(batch.divide, abandon_on_cancel=True)
+        for each in batch.batches(found):
+            await self._send(each)
 
     async def _send(self, batch: Batch) -> None:
         if batch.division is not None:

@@ -219,9 +219,34 @@ def _plain(function: Any) -> Any:
 
 def _names(name: str, function: Any, attribute: str) -> tuple[str, ...]:
     names = getattr(function, attribute, ())
-    if not isinstance(names, list | tuple) or not all(isinstance(item, str) for item in names):
+    if not _are_names(names):
         raise ConfigError(f"mapper {name!r}: its {attribute} must be a tuple of names")
     return tuple(names)
+
+
+def _are_names(given: object) -> bool:
+    return isinstance(given, list | tuple) and all(isinstance(item, str) for item in given)
+
+
+def fields_used_with(mapper: ResolvedMapper, options: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The source's fields that a mapper reads where a route has these options, None for any.
+
+    Raises ConfigError where the mapper's own function that tells them fails, or returns something else.
+    """
+    if not callable(mapper.fields_used):
+        return mapper.fields_used
+    told = f"mapper {mapper.name!r}: its fields_used"
+    try:
+        fields = mapper.fields_used(options)
+    except ConfigError as error:
+        raise ConfigError(f"{told}: {error}") from error
+    except (Exception, SystemExit) as error:
+        said = f": {error}" if str(error) else ""
+        raise ConfigError(f"{told} can't be called: {type(error).__name__}{said}") from error
+    if fields is not None and not _are_names(fields):
+        kind = type(fields).__name__
+        raise ConfigError(f"{told} must return a tuple of names, or None where it may read any, not {kind}")
+    return fields if fields is None else tuple(fields)
 
 
 def _fields_used(name: str, function: Any) -> FieldsUsed:

@@ -14,6 +14,7 @@ from bulkmove.events import Event, Note
 from bulkmove.ledger import SqliteLedger, control
 from bulkmove.ledger.control import Asked
 from bulkmove.model import JsonObject
+from bulkmove.pipeline.opening import default_windows
 from bulkmove.settings import HostSettings, Window
 from bulkmove.transport import HostTransport
 from bulkmove.transport.steering import Steering
@@ -154,7 +155,7 @@ def beyond_published(host: HostSettings, asked: JsonObject) -> str | None:
     if not isinstance(rates, list):
         return None
     windows = [parse_window(str(rate)) for rate in rates]
-    published = connector(host.api).windows
+    published = default_windows(connector(host.api))
     for limit in published:
         most = min(window.count * max(1.0, limit.period_s / window.period_s) for window in windows)
         if most > limit.count:

@@ -84,12 +84,17 @@ def open_host(
 
 def windows_of(host: HostSettings, connector: Connector) -> tuple[Window, ...]:
     """The user's limits, or the API's own, published or assumed."""
-    return host.windows if host.windows is not None else connector.windows or DEFAULT_WINDOWS
+    return host.windows if host.windows is not None else default_windows(connector)
+
+
+def default_windows(connector: Connector) -> tuple[Window, ...]:
+    """What is reckoned with where the user states no limit: the API's own, published or assumed; none of files."""
+    return connector.windows or (() if connector.is_local else DEFAULT_WINDOWS)
 
 
 def is_rate_known(host: HostSettings, connector: Connector) -> bool:
-    """Whether the user states a limit, or the API publishes one: a connector that knows none brings the default."""
-    return host.windows is not None or windows_of(host, connector) != DEFAULT_WINDOWS
+    """Whether the user states a limit, or the API publishes one, be it as high as what is begun with otherwise."""
+    return host.windows is not None or bool(connector.windows)
 
 
 async def open_job(run: Run, route: RoutePlan) -> RouteJob:

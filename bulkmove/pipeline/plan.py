@@ -16,7 +16,7 @@ from bulkmove.errors import ConfigError
 from bulkmove.mapping.declarative import compile_fields
 from bulkmove.mapping.lookups.decisions import Decisions, load_decisions
 from bulkmove.mapping.reading import unread
-from bulkmove.mapping.resolve import ResolvedMapper, resolve_mapper
+from bulkmove.mapping.resolve import ResolvedMapper, fields_used_with, resolve_mapper
 from bulkmove.mapping.tables import load_table
 from bulkmove.pipeline.foreseeing import foresee
 from bulkmove.pipeline.guards import check_mask
@@ -172,7 +172,7 @@ def _plan_route(
         hosts=[hosts[name.host] for name in (route.source, route.target)],
     )
     return RoutePlan(
-        settings=replace(route, fields_used=_fields_used(route, source, mapper)),
+        settings=replace(route, fields_used=_fields_used(settings, route, source, mapper)),
         source=source,
         target=target,
         mapper=mapper,
@@ -189,15 +189,20 @@ def _plan_route(
     )
 
 
-def _fields_used(route: RouteSettings, source: StreamSpec, mapper: ResolvedMapper) -> tuple[str, ...] | None:
+def _fields_used(
+    settings: MigrationSettings, route: RouteSettings, source: StreamSpec, mapper: ResolvedMapper
+) -> tuple[str, ...] | None:
     """What the user says, else what the mapper knows of itself, where the source can leave out the rest.
 
     A derived stream's rows have names of their own.
     """
     if route.fields_used is not None or not source.can_select_fields or source.derive is not None:
         return route.fields_used
-    used = mapper.fields_used
-    return used(route.options) if callable(used) else used
+    try:
+        return fields_used_with(mapper, route.options)
+    except ConfigError as error:
+        message = _without_secrets(str(error), settings)  # it may tell of the options
+        raise ConfigError(f"{_file(settings)}: routes.{route.name}.mapper: {message}") from error
 
 
 def _mapper(where: str, settings: MigrationSettings, route: RouteSettings) -> ResolvedMapper:

@@ -67,7 +67,8 @@ class Signature:
 class Connector(Protocol):
     """One system: what `api = "…"` in a migration names, as an entry point of group `bulkmove.connectors`.
 
-    `credentials` are the names that the host's `credentials` must hold. `windows` are its published limits.
+    `credentials` are the names that the host's `credentials` must hold. `windows` are its published limits,
+    none where it publishes none.
     `paths` are its default paths by name, overridden by `[hosts.X.paths]`; `unconfirmed` names those that no
     document shows. `sign` returns the headers and query parameters that carry the credentials.
     `operations` are all documented calls by name. `options` names what `[hosts.X.options]` may hold, with the values

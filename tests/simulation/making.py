@@ -10,7 +10,6 @@ from random import Random
 from typing import Any
 
 from bulkmove.connectors.discover import connector
-from bulkmove.pipeline.opening import DEFAULT_WINDOWS
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan, plan_migration
 from bulkmove.settings import HostSettings, MigrationSettings, Mode, RouteSettings, Secret, StreamName, Window
 from tests.simulation import external_order, merchantpro_habits, robosize
@@ -140,7 +139,7 @@ class Making:
 def _host(name: str, dice: Random) -> HostSettings:
     api = _APIS[name]
     # Where none is published, its rate has to be found.
-    unstated = () if connector(api).windows != DEFAULT_WINDOWS else None
+    unstated = () if connector(api).windows else None
     return HostSettings(
         name=name,
         api=api,

@@ -45,7 +45,7 @@ class ExternalOrder:
 
     name: str = "external-order"
     credentials: tuple[str, ...] = ("token",)
-    windows: tuple[Window, ...] = (Window(10, 1.0),)
+    windows: tuple[Window, ...] = ()  # none is published
     streams: Mapping[str, StreamSpec] = field(default_factory=lambda: STREAMS)
     paths: Mapping[str, str] = field(default_factory=lambda: MappingProxyType(names.PATHS))
     unconfirmed: frozenset[str] = names.UNCONFIRMED

@@ -82,7 +82,7 @@ class Robosize:
 
     name: str = "robosize"
     credentials: tuple[str, ...] = ("api_key",)
-    windows: tuple[Window, ...] = (Window(10, 1.0),)
+    windows: tuple[Window, ...] = ()  # none is published
     streams: Mapping[str, StreamSpec] = field(default_factory=lambda: _STREAMS)
     paths: Mapping[str, str] = field(default_factory=lambda: PATHS)
     unconfirmed: frozenset[str] = frozenset()

@@ -40,12 +40,12 @@ def judge_latency(transport: WitnessedTransport, findings: Findings) -> None:
 
 
 def judge_rate(host: HostSettings, connector: Connector, findings: Findings) -> None:
-    """Which windows hold, and who says so. A connector without a published limit brings the default."""
+    """Which windows hold, and who says so; the default where nobody does."""
     windows = host.windows if host.windows is not None else connector.windows or DEFAULT_WINDOWS
     told = ", ".join(map(str, windows))
     if host.windows is not None:
         findings.good("rate", f"{told} (yours)")
-    elif windows == DEFAULT_WINDOWS:
+    elif not connector.windows:
         listed = ", ".join(f'"{window}"' for window in windows)
         begun = f"{told} at most" if host.live else f"{told} to begin with"
         findings.assumed(

@@ -20,11 +20,15 @@ _LEAST_WHOLE_PER_S = 5.0
 
 
 class Found(NamedTuple):
-    """What a host was found to take. `told_by` is None where it took all that was asked of it."""
+    """What a host was found to take. `told_by` is None where it took all that was asked of it.
+
+    `refusals`: how often it answered 429 although it was another thing that held it at `per_s`: it takes less than that.
+    """
 
     per_s: float
     at_once: int
     told_by: Literal["429", "latency"] | None
+    refusals: int = 0
 
     @property
     def rate(self) -> str:
@@ -43,6 +47,7 @@ class Knee:
         self._lowered_at = -math.inf
         self._has_served = False
         self._at_once = 1
+        self._refusals = 0
 
     @property
     def rate_per_s(self) -> float:
@@ -84,6 +89,7 @@ class Knee:
 
     def throttled(self, now: float) -> None:
         """The host answered 429: told once of those that meet one limit together."""
+        self._refusals += 1
         self._rate.throttled(now)
 
     def rest_until(self, now: float, moment: float) -> None:
@@ -100,9 +106,10 @@ class Knee:
         if rate.used is None:
             return None
         at_once = min(self._at_once, room.most)
-        if rate.is_found and not room.is_full:
+        if rate.is_found and rate.good and not room.is_full:
             return Found(min(rate.rate, rate.good, rate.used), at_once, "429")
-        return Found(rate.used, at_once, "latency" if room.is_found else None)
+        # Held up by the room, it never found where the 429s begin: a limit by the minute lies below what it works on.
+        return Found(rate.used, at_once, "latency" if room.is_found else None, self._refusals)
 
     def _overloaded(self, now: float) -> None:
         """A 503 beside answers that are served is a limit in other words; those in flight together meet it together."""

@@ -455,7 +455,7 @@ async def test_the_clock_and_the_latency_are_those_of_the_answers_not_of_the_wai
         ((Window(3, 1.0),), (Window(4, 1.0),), "good", "3/s (yours)"),
         (None, (Window(4, 1.0), Window(80, 60.0)), "good", "4/s, 80/min (published)"),
         (None, (), "assumed", "10/s to begin with"),
-        (None, (Window(10, 1.0),), "assumed", "10/s to begin with"),
+        (None, (Window(10, 1.0),), "good", "10/s (published)"),
     ],
 )
 def test_the_rate_names_its_source(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from bulkmove.entries import Item, Member
@@ -11,6 +13,7 @@ from bulkmove.load.batching import (
     Batch,
     Batcher,
     SizeLimit,
+    Undivided,
     batcher_for,
     size_after,
     size_of,
@@ -23,8 +26,15 @@ def item(number: int, encoded: bytes = b"{}", attempts: int = 0) -> Item:
     return Item(Member(str(number), 0, 1), str(number), None, encoded, {}, attempts)
 
 
+def given_out(batches: Iterable[Batch | Undivided]) -> list[Batch]:
+    found: list[Batch] = []
+    for each in batches:
+        found += [each] if isinstance(each, Batch) else each.batches(each.divide())
+    return found
+
+
 def batches_of(batcher: Batcher, items: list[Item]) -> list[Batch]:
-    return [batch for each in items for batch in batcher.add(each)] + list(batcher.flush())
+    return [batch for each in items for batch in given_out(batcher.add(each))] + given_out(batcher.flush())
 
 
 @pytest.mark.parametrize(
@@ -61,8 +71,8 @@ def test_equal_changes_are_joined_across_pages() -> None:
     batches: list[Batch] = []
     for page in range(10):
         for n in range(100):
-            batches += batcher.add(item(page * 100 + n, b'{"a":1}' if n % 2 else b'{"a":2}'))
-    batches += batcher.flush()
+            batches += given_out(batcher.add(item(page * 100 + n, b'{"a":1}' if n % 2 else b'{"a":2}')))
+    batches += given_out(batcher.flush())
     assert len(batches) <= 4
     assert all(len(batch.items) <= 500 for batch in batches)
     assert all(len({i.encoded for i in batch.items}) == 1 for batch in batches)
@@ -84,10 +94,10 @@ def test_what_waits_to_be_joined_is_bounded() -> None:
     batcher = batcher_for("update", BatchRule("joined", 500), None, size=SizeLimit())
     out = 0
     for n in range(MAX_WAITING + 10):
-        out += sum(len(batch.items) for batch in batcher.add(item(n, b'{"a":%d}' % n)))
+        out += sum(len(batch.items) for batch in given_out(batcher.add(item(n, b'{"a":%d}' % n))))
         assert n + 1 - out < MAX_WAITING
     assert out == MAX_WAITING
-    assert sum(len(batch.items) for batch in batcher.flush()) == 10
+    assert sum(len(batch.items) for batch in given_out(batcher.flush())) == 10
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,16 @@ def test_a_request_carries_no_more_than_it_may() -> None:
     assert requests(found, 20) <= 30
 
 
+def test_a_piece_carries_no_more_than_a_request_may() -> None:
+    """Each value of the tags is of 30 bodies, and each type of 40: two requests for each of them."""
+    bodies = crossed(40, 30)
+    found = divide(groups_of(bodies), 20)
+    assert not found.whole
+    assert len(found.pieces) == 40 * 2 + 30 * 2
+    assert {len(piece) for piece in found.pieces} == {20, 10}
+    assert list(written(found).values()) == bodies
+
+
 def test_what_a_request_can_not_carry_at_once_is_no_reason_to_divide() -> None:
     groups = groups_of(crossed(2, 3), rows=400)
     assert divide(groups, MOST).pieces == []

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import anyio
 import pytest
@@ -12,7 +15,7 @@ from bulkmove.errors import RequestFailedError
 from bulkmove.load import first
 from bulkmove.load.batching import Batch
 from bulkmove.load.delivery import deliver
-from bulkmove.model import BatchRule, Verdict, WriteItem, WriteResult
+from bulkmove.model import BatchRule, State, Verdict, WriteItem, WriteResult
 from tests.doubles import Shop, ShopTarget
 from tests.unit.load.conftest import OpenBench
 
@@ -75,3 +78,23 @@ async def test_where_very_many_are_gone_the_rest_go_side_by_side(
     target = Deleting(gone=ROWS)
     await delete_all(bench, target)
     assert target.seen == [0, 0, *range(ROWS - 2)]
+
+
+async def test_the_first_deletion_is_durable_before_the_next_is_sent(
+    bench: OpenBench, tmp_path: Path
+) -> None:
+    """Read as another process would: what stands in the file when the next deletion is sent."""
+    durable: list[int] = []
+
+    class Looking(Deleting):
+        async def write(self, items: Sequence[WriteItem]) -> list[WriteResult]:
+            with closing(sqlite3.connect(tmp_path / "a.ledger.db")) as file:
+                (written,) = file.execute(
+                    "SELECT count(*) FROM records WHERE state = ?", (State.WRITTEN.value,)
+                ).fetchone()
+            durable.append(written)
+            return await super().write(items)
+
+    await delete_all(bench, Looking())
+    assert durable[0] == 0
+    assert min(durable[1:]) >= 1

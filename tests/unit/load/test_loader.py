@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
 
+from bulkmove.entries import Item
 from bulkmove.errors import HostUnavailableError, InDoubtError, RequestFailedError, single_error
 from bulkmove.load.batching import MAX_BATCH_BYTES
 from bulkmove.load.loader import MAX_WRITERS, open_loader
@@ -224,3 +226,83 @@ async def test_a_rehearsal_reads_and_sends_nothing() -> None:
     assert shop.requests == []
     assert (target.id_field, target.natural_key, target.rules) == ("id", "key", shop.rules)
     assert target.comparable({"id": 1, "key": "x"}) == {"key": "x"}
+
+
+async def _change(it: Any, source_id: int, row: str, tags: str) -> Item:
+    """A change of a row's tags alone."""
+    (item,) = await it.put_down({"id": row, "value": source_id, "tags": tags})
+    changed: Item = item._replace(body={"tags": tags}, encoded=b'{"tags":"%s"}' % tags.encode())
+    return changed
+
+
+async def test_what_one_page_puts_while_another_flushes_keeps_its_order_too(bench: OpenBench) -> None:
+    """Changes wait to be joined by their bodies: a row's second one could else stand in a group before its first."""
+    begun, go = anyio.Event(), anyio.Event()
+
+    async def hold_first(shop: Shop, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
+        begun.set()
+        await go.wait()
+        return await apply_all(shop, items)
+
+    async with bench(Shop.of([{"key": "x"}] * 3, rules=JOINED, answer=hold_first)) as it:
+        first, second = await _change(it, 1, "1", "first"), await _change(it, 2, "1", "second")
+        other, early, late = (
+            await _change(it, 3, "3", "late"),
+            await _change(it, 4, "2", "early"),
+            await _change(it, 5, "2", "late"),
+        )
+        async with open_loader(it.lane(), batch_size=None, writers=4) as loader:
+            await loader.put([first])
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(loader.put, [second])  # which flushes, and waits for the answer
+                await begun.wait()
+                await loader.put([other, early])
+                go.set()
+            await loader.put([late])
+            await loader.flush()
+        assert [it.shop.rows[row]["tags"] for row in "123"] == ["second", "late", "late"]
+
+
+async def test_of_two_pages_that_wait_for_a_row_one_goes_after_the_other(bench: OpenBench) -> None:
+    begun, go = anyio.Event(), anyio.Event()
+    now, most = 0, 0
+
+    async def hold_first(shop: Shop, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
+        nonlocal now, most
+        begun.set()
+        await go.wait()
+        now += 1
+        most = max(most, now)
+        await anyio.sleep(0.01)
+        now -= 1
+        return await apply_all(shop, items)
+
+    async with bench(Shop.of([{"key": "x"}] * 3, rules=JOINED, answer=hold_first)) as it:
+        changes = [await _change(it, n, "1", f"tags {n}") for n in range(3)]
+        async with open_loader(it.lane(), batch_size=None, writers=4) as loader:
+            await loader.put(changes[:1])
+            async with anyio.create_task_group() as tasks:
+                for change in changes[1:]:
+                    tasks.start_soon(loader.put, [change])
+                await begun.wait()
+                for _ in range(20):
+                    await anyio.lowlevel.checkpoint()
+                go.set()
+            await loader.flush()
+        sent = [request[0].body["tags"] for request in it.shop.requests]
+        assert sent == ["tags 0", "tags 1", "tags 2"]
+        assert most == 1
+
+
+async def test_where_the_run_stops_nothing_waits_for_a_row_that_is_not_sent_any_more(
+    bench: OpenBench,
+) -> None:
+    async with bench(Shop.of([{"key": "x"}] * 3, rules=JOINED)) as it:
+        changes = [await _change(it, n, "1", f"tags {n}") for n in range(3)]
+        lane = replace(it.lane(), is_stopping=lambda: True)
+        async with open_loader(lane, batch_size=None, writers=4) as loader:
+            with anyio.fail_after(5):
+                await loader.put(changes)
+                await loader.flush()
+        assert it.shop.requests == []
+        assert await it.ledger.counts("r") == Counts(pending=3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -15,6 +16,8 @@ from bulkmove.entries import Item
 from bulkmove.errors import InDoubtError, RequestFailedError
 from bulkmove.ledger import keeping, undoing
 from bulkmove.ledger.story import story
+from bulkmove.load import batching
+from bulkmove.load.dividing import Divided, divide
 from bulkmove.load.loader import Loader, open_loader
 from bulkmove.model import Counts, JsonObject, Verdict, WriteItem, WriteResult
 from tests.doubles import JOINED, Shop, Trap, apply_all
@@ -249,3 +252,94 @@ async def _send_in_a_loader(lane: Any, items: Sequence[Item], scope: anyio.Cance
 async def _cut_off(trap: Trap, scope: anyio.CancelScope) -> None:
     await trap.is_sprung.wait()
     scope.cancel()
+
+
+MANY_TAGS, MANY_TYPES = 60, 50
+
+
+def many() -> tuple[Shop, list[JsonObject]]:
+    """Rows, and a change of each, so many that they are divided aside."""
+    count = MANY_TAGS * MANY_TYPES
+    assert count > batching.MOST_AT_ONCE
+    bodies = [
+        {"id": str(n + 1), "value": n, "tags": n % MANY_TAGS, "type": n // MANY_TAGS} for n in range(count)
+    ]
+    return Shop.of([{"key": "x"}] * count, rules=JOINED), bodies
+
+
+async def test_while_very_many_are_divided_the_event_loop_goes_on(
+    bench: OpenBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on also where it would have to: what is divided waits for the loop here."""
+    is_going_on = threading.Event()
+
+    def divide_later(*args: Any, **others: Any) -> Divided:
+        assert is_going_on.wait(10), "the event loop stands still"
+        return divide(*args, **others)
+
+    monkeypatch.setattr(batching, "divide", divide_later)
+    of, bodies = many()
+    async with bench(of) as it:
+        items = [_without_value(item) for item in await it.put_down(*bodies)]
+        async with (
+            open_loader(it.lane(), batch_size=None, writers=4) as loader,
+            anyio.create_task_group() as tasks,
+        ):
+            await loader.put(items)
+            tasks.start_soon(loader.flush)
+            await anyio.lowlevel.checkpoint()
+            is_going_on.set()
+        assert len(it.shop.requests) < len(bodies)
+        assert all(it.shop.rows[body["id"]]["type"] == body["type"] for body in bodies)
+        assert await it.ledger.counts("r") == Counts(written=len(bodies))
+
+
+async def test_a_later_change_of_a_row_waits_while_the_first_is_divided(
+    bench: OpenBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_put = threading.Event()
+
+    def divide_later(*args: Any, **others: Any) -> Divided:
+        assert is_put.wait(10)
+        return divide(*args, **others)
+
+    monkeypatch.setattr(batching, "divide", divide_later)
+    of, bodies = many()
+    async with bench(of) as it:
+        items = [_without_value(item) for item in await it.put_down(*bodies)]
+        (later,) = await it.put_down({"id": "1", "value": -1, "tags": "later"})
+        async with (
+            open_loader(it.lane(), batch_size=None, writers=4) as loader,
+            anyio.create_task_group() as tasks,
+        ):
+            await loader.put(items)
+            tasks.start_soon(loader.flush)
+            await anyio.lowlevel.checkpoint()
+            tasks.start_soon(send, loader, [later])
+            await anyio.sleep(0.1)  # long enough to be sent, if nothing held it
+            assert not it.shop.requests
+            is_put.set()
+        assert it.shop.rows["1"]["tags"] == "later"
+
+
+async def test_cut_off_while_very_many_are_divided_all_stay_open(
+    bench: OpenBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_cut_off = threading.Event()
+
+    def divide_later(*args: Any, **others: Any) -> Divided:
+        is_cut_off.wait(10)
+        return divide(*args, **others)
+
+    monkeypatch.setattr(batching, "divide", divide_later)
+    of, bodies = many()
+    async with bench(of) as it:
+        items = [_without_value(item) for item in await it.put_down(*bodies)]
+        async with open_loader(it.lane(), batch_size=None, writers=4) as loader:
+            await loader.put(items)
+            with anyio.move_on_after(0.05) as scope:
+                await loader.flush()
+        is_cut_off.set()
+        assert scope.cancelled_caught
+        assert not it.shop.requests
+        assert await it.ledger.counts("r") == Counts(pending=len(bodies))

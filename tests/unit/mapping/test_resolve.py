@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from bulkmove.errors import ConfigError
-from bulkmove.mapping.resolve import ResolvedMapper, resolve_mapper
+from bulkmove.mapping.resolve import ResolvedMapper, fields_used_with, resolve_mapper
 
 Write = Callable[[str, str], Path]
 CONTEXT: Any = None
@@ -283,3 +283,37 @@ def test_what_wraps_a_mapper_may_read_more_than_the_mapper_does(tmp_path: Path) 
     )
     assert resolve_mapper("mine.py:mapper", tmp_path).fields_used is None
     assert resolve_mapper("mine.py:told", tmp_path).fields_used == ("id", "customer_note")
+
+
+@pytest.mark.parametrize(
+    ("told_by", "message"),
+    [
+        ("'id'", "its fields_used must return a tuple of names, or None where it may read any, not str"),
+        (
+            "['id', 3]",
+            "its fields_used must return a tuple of names, or None where it may read any, not list",
+        ),
+        ("options['x']", "its fields_used can't be called: KeyError: 'x'"),
+        ("exit(1)", "its fields_used can't be called: SystemExit: 1"),
+    ],
+)
+def test_what_a_mapper_tells_of_its_fields_by_the_options_is_checked(
+    write: Write, tmp_path: Path, told_by: str, message: str
+) -> None:
+    write("m.py", f"{PLAIN}\nkeep.fields_used = lambda options: {told_by}\n")
+    with pytest.raises(ConfigError) as raised:
+        fields_used_with(resolve_mapper("m.py:keep", tmp_path), {})
+    assert str(raised.value) == f"mapper 'm.py:keep': {message}"
+
+
+@pytest.mark.parametrize(
+    ("told_by", "fields"),
+    [
+        ("('id',)", ("id",)), ("lambda options: ['id', *options]", ("id", "a")), ("lambda options: None", None), ("None", None),
+    ],
+)  # fmt: skip
+def test_the_fields_that_a_mapper_reads_may_hang_on_its_options(
+    write: Write, tmp_path: Path, told_by: str, fields: tuple[str, ...] | None
+) -> None:
+    write("m.py", f"{PLAIN}\nkeep.fields_used = {told_by}\n")
+    assert fields_used_with(resolve_mapper("m.py:keep", tmp_path), {"a": 1}) == fields

@@ -10,11 +10,14 @@ from typing import Any
 import anyio
 import pytest
 
-from bulkmove.entries import RouteProgress, Span
+from bulkmove.entries import Item, RouteProgress, Span
 from bulkmove.errors import HostUnavailableError
 from bulkmove.events import Event, RecordsSettled
 from bulkmove.model import JsonObject, Listing, WriteItem, WriteResult
+from bulkmove.pipeline import shared_reading
 from bulkmove.pipeline.for_all import merged
+from bulkmove.pipeline.intake import take
+from bulkmove.pipeline.shared_reading import Sharing
 from bulkmove.protocols import MapContext
 from tests.doubles import ARRAY, Shop, Trap, apply_all
 from tests.trial import Trial, copy_key
@@ -78,6 +81,34 @@ async def test_a_limit_is_each_routes_own(tmp_path: Path) -> None:
     assert has_all(places["other"])
 
 
+async def test_stopped_once_the_reading_came_to_its_end_a_route_has_not_read_what_it_did_not_put_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All pages but the first wait to be put down when the run is stopped."""
+    stop = anyio.Event()
+
+    def close(sharing: Sharing) -> None:
+        stop.set()
+        closing(sharing)
+
+    async def take_later(*page: Any) -> list[Item]:
+        await stop.wait()
+        return await take(*page)
+
+    closing = Sharing._close
+    places = shops()
+    trial = both(tmp_path, places)
+    with monkeypatch.context() as patched, anyio.fail_after(10):
+        patched.setattr(shared_reading, "PAGES_BEHIND", COUNT)
+        patched.setattr(shared_reading, "take", take_later)
+        patched.setattr(Sharing, "_close", close)
+        await trial.run(stop=stop)
+    assert 0 < len(trial.mapped) < 2 * COUNT
+    assert (await trial.run()).exit_code == 0
+    assert has_all(places["new"])
+    assert has_all(places["other"])
+
+
 async def test_a_mapper_that_spoils_its_record_spoils_no_other(tmp_path: Path) -> None:
     def spoil(record: JsonObject, context: MapContext) -> JsonObject:
         body = copy_key(record, context)
@@ -91,6 +122,40 @@ async def test_a_mapper_that_spoils_its_record_spoils_no_other(tmp_path: Path) -
         trial.route(f"route {number}", target=f"shop {number}", mapper=spoil)
     assert (await trial.run()).exit_code == 0
     assert all(has_all(places[f"shop {number}"]) for number in range(3))
+
+
+async def test_each_mapper_is_given_the_fields_that_its_own_reading_would_bring(tmp_path: Path) -> None:
+    given: dict[str, set[str]] = {}
+
+    def look(record: JsonObject, context: MapContext) -> JsonObject:
+        given.setdefault(context.route, set()).update(record)
+        return copy_key(record, context)
+
+    places = shops()
+    trial = Trial(tmp_path, places).route("first", mapper=look).route("second", target="other", mapper=look)
+    second = trial.routes["second"]
+    trial.routes["second"] = replace(
+        second, settings=replace(second.settings, fields_used=("key", "id.part"))
+    )
+    assert (await trial.run()).exit_code == 0
+    assert given == {"first": {"id", "key", "value", "at"}, "second": {"id", "key"}}
+    assert places["old"].fetches == await alone(tmp_path)
+
+
+async def test_what_an_earlier_run_left_open_goes_before_what_is_read_now(tmp_path: Path) -> None:
+    async def fall_over(_shop: Shop, _items: Sequence[WriteItem]) -> Sequence[WriteResult]:
+        raise HostUnavailableError("down")
+
+    places = shops(**{name: Shop(rules=ARRAY, answer=fall_over) for name in ("new", "other")})
+    trial = both(tmp_path, places)
+    assert (await trial.run(limit=7)).exit_code == 5
+    for name in ("new", "other"):
+        places[name].answer = apply_all
+        places[name].requests.clear()
+    assert (await trial.run()).exit_code == 0
+    for name in ("new", "other"):
+        sent = [item.body["key"] for request in places[name].requests for item in request]
+        assert sent == [f"k{n:03}" for n in range(1, COUNT + 1)]
 
 
 @pytest.mark.parametrize("failing", ["new", "other"])

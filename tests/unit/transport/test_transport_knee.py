@@ -137,6 +137,35 @@ def test_a_limit_by_the_minute_is_found_as_the_rate_that_it_comes_to(use: Use) -
     assert seen.host.per_s(240, 900) >= 0.9 * 80 / 60
 
 
+@pytest.mark.parametrize("seconds", [150, 250])
+def test_a_host_that_latency_holds_above_its_limit_is_told_with_its_429s(use: Use, seconds: float) -> None:
+    limited = Capacity(works_per_s=5, allows=250, period_s=60, latency_s=0.05, retry_after="60")
+    seen = use([(seconds, limited)])
+    found = seen.knee.found()
+    assert found is not None
+    assert found.told_by == "429" or found.refusals == len(seen.host.refused) > 0
+    assert found.told_by != "429" or found.per_s <= 250 / 60
+
+
+def test_where_nothing_went_well_at_the_whole_rate_before_a_429_no_rate_of_nothing_is_told() -> None:
+    """One after the other, a second each, its room full until the 429 and not after it."""
+    knee, now = Knee(most_at_once=16), 0.0
+    while knee.found() is None:
+        now += knee.wait_s(now)
+        knee.take(now, in_flight=knee.room)
+        now += 1.0
+        knee.answered("GET /x", 200, sent_at=now - 1.0, now=now)
+    knee.throttled(now)
+    for _ in range(50):
+        now += 0.5
+        knee.take(now, in_flight=0)
+        knee.answered("GET /x", 200, sent_at=now, now=now + 0.4)
+    found = knee.found()
+    assert found is not None
+    assert found.per_s > 0.5
+    assert found.refusals == 1
+
+
 def test_where_a_429_names_no_time_its_long_pauses_are_few(use: Use) -> None:
     seen = use([(600, Capacity(allows=20, retry_after=None))])
     assert len(seen.host.refused) <= 4
