@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.crash_long, pytest.mark.timeout(3600)]
 _FEWEST_ENUMERATED, _FEWEST_RANDOM = 1000, 500
 # Of the plain kinds of write every boundary is struck, of the others every so many-th.
 _STEP_TROUBLED, _STEP_AGAIN, _STEP_WITHIN_SQLITE = 8, 16, 11
-_MOMENTS, _MOMENTS_EACH = 18, 2
+_MOMENTS, _MOMENTS_EACH = 20, 2
 
 
 async def test_runs_killed_at_every_boundary_lose_double_and_change_nothing(tmp_path: Path) -> None:
