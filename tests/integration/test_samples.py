@@ -219,7 +219,7 @@ def test_quick_start_has_two_commands_and_the_ci_runs_the_second() -> None:
     job, tests = fenced(quick_start)
     assert len(job.splitlines()) == len(tests.splitlines()) == 1
     assert job.strip().endswith("bulkmove demo")
-    assert tests.strip().endswith("-m pytest -n 2 --dist loadfile")
+    assert tests.strip().endswith("-m pytest -n 3 --dist loadfile")
     extraction = re.search(r"^tests=\$\((.*)\)$", text_of(ROOT / ".ci" / "run"), flags=re.MULTILINE)
     assert extraction is not None
     found = subprocess.run(["sh", "-c", extraction[1]], cwd=ROOT, capture_output=True, text=True, check=True)
