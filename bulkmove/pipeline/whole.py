@@ -30,6 +30,10 @@ _QUIET_ANSWERS = 2
 LASTING_FILTERS = frozenset({"created_after", "created_before", "id", "ids"})
 
 
+# Of long pages fewer at a time: each is some megabytes before its rows are taken out of it.
+MOST_ROWS_AT_ONCE = 6_000
+
+
 async def read_list(
     source: Source,
     sink: RowsSink,
@@ -65,7 +69,7 @@ async def read_list(
             is_once_each = listing.reading == "passes" and derive is None
             await read_unkeyed(
                 source,
-                concurrency=readers,
+                concurrency=lambda: min(readers(), max(2, MOST_ROWS_AT_ONCE // listing.page_limit)),
                 sink=sink if is_once_each else show,
                 tally=passes,
                 looks_behind=looks_behind,
