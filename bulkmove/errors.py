@@ -29,6 +29,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+# How a command ends that Ctrl-C ended; no exception of ours says so.
+INTERRUPTED = 130
+
 
 class BulkmoveError(Exception):
     """The root of all that bulkmove raises on purpose."""

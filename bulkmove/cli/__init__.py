@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
-from bulkmove.cli.loading import loading
+from bulkmove.cli.loading import end_interrupted, loading
 
 __all__ = ["main"]
 
@@ -12,5 +10,4 @@ try:
     with loading():
         from bulkmove.cli.group import main
 except KeyboardInterrupt:
-    sys.stderr.write("interrupted\n")
-    sys.exit(130)
+    end_interrupted()

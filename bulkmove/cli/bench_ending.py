@@ -12,8 +12,9 @@ import click
 import orjson
 
 from bulkmove.cli.ending import end_on_sigterm, ignore_signals
-from bulkmove.cli.exits import INTERRUPTED, UNEXPECTED
+from bulkmove.cli.exits import UNEXPECTED
 from bulkmove.cli.options import Output
+from bulkmove.errors import INTERRUPTED
 
 REFUSED: Mapping[str, object] = MappingProxyType(
     {"type": "bench-summary", "exit": 2, "hosts": {}, "prediction": None}

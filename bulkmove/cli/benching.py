@@ -21,7 +21,7 @@ from rich.console import Console
 from bulkmove import clock
 from bulkmove.cli.bench_asked import BenchRequest, settings_for, wishes_of
 from bulkmove.cli.bench_ending import BenchEnding
-from bulkmove.cli.exits import INTERRUPTED, UNEXPECTED
+from bulkmove.cli.exits import UNEXPECTED
 from bulkmove.cli.interrupting import Interruption, Stopping, run_interruptible
 from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output
@@ -41,7 +41,7 @@ from bulkmove.cutover.bench import (
 from bulkmove.cutover.bench.result import FORMAT, refuse_foreign
 from bulkmove.cutover.bench.steps import Step
 from bulkmove.cutover.bench.writing import refuse_unwritable
-from bulkmove.errors import ConfigError
+from bulkmove.errors import INTERRUPTED, ConfigError
 from bulkmove.pipeline.placing import refuse_place
 from bulkmove.report.bench import NOTHING_WRITTEN, bench_parts, step_text, written_text
 from bulkmove.report.bench_json import bench_lines, step_line, summary_line

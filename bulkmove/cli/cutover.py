@@ -11,10 +11,11 @@ import click
 import orjson
 
 from bulkmove.cli.ending import EndingCommand, end_on_sigterm
-from bulkmove.cli.exits import INTERRUPTED, UNEXPECTED, exits
+from bulkmove.cli.exits import UNEXPECTED, exits
 from bulkmove.cli.guarding import execute_option
 from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, ledger_option, output_options
+from bulkmove.errors import INTERRUPTED
 
 if TYPE_CHECKING:
     from bulkmove.cli.walking import Sequence

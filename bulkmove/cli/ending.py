@@ -15,10 +15,11 @@ from typing import ClassVar
 import click
 import orjson
 
-from bulkmove.cli.exits import INTERRUPTED, UNEXPECTED, tell
+from bulkmove.cli.exits import UNEXPECTED, tell
 from bulkmove.cli.going import Going
 from bulkmove.cli.held import Held
 from bulkmove.cli.options import Output
+from bulkmove.errors import INTERRUPTED
 from bulkmove.report.logged import said
 
 TERMINATED = 143

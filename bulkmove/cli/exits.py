@@ -13,12 +13,11 @@ from typing import Any
 import click
 
 from bulkmove.cli.loading import deliver, loading
-from bulkmove.errors import BulkmoveError
+from bulkmove.errors import INTERRUPTED, BulkmoveError
 from bulkmove.report.logged import said
 from bulkmove.report.prose import hung, width_of
 from bulkmove.settings import MigrationSettings
 
-INTERRUPTED = 130
 UNEXPECTED = 1
 _SENTENCE = re.compile(r"(error|warning|note|unexpected|interrupted|waiting)\b")
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import gc
 import importlib
-import sys
 from typing import Any
 
 import click
 
-from bulkmove.cli.loading import deliver, hold
-
-INTERRUPTED = 130
+from bulkmove.cli.loading import deliver, end_interrupted, hold
 
 # Commands are imported when they are asked for, so that `bulkmove --help` answers at once.
 _COMMANDS = {
@@ -59,16 +56,14 @@ class _LazyGroup(click.Group):
             finally:
                 deliver()
         except KeyboardInterrupt:
-            click.echo("interrupted", file=sys.stderr)
-            sys.exit(INTERRUPTED)
+            end_interrupted()
 
     def invoke(self, ctx: click.Context) -> Any:
         """Click calls an interrupt that gets this far an abortion, with 1."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            click.echo("interrupted", file=sys.stderr)
-            ctx.exit(INTERRUPTED)
+            end_interrupted()
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
         return list(_COMMANDS)

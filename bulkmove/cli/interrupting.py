@@ -15,10 +15,10 @@ import anyio
 import anyio.abc
 
 from bulkmove.cli.ending import TERMINATED, Ending, end_on_sigterm, ending_signals, let_go_of_terminal
-from bulkmove.cli.exits import INTERRUPTED, tell
+from bulkmove.cli.exits import tell
 from bulkmove.cli.going import spelled_duration
 from bulkmove.cli.loading import deliver, hold, loading
-from bulkmove.errors import single_error
+from bulkmove.errors import INTERRUPTED, single_error
 from bulkmove.model import Summary
 
 _Result = TypeVar("_Result")

@@ -12,7 +12,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
+
+from bulkmove.errors import INTERRUPTED
 
 _NUMBERS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -85,6 +87,12 @@ def loading() -> Iterator[None]:
         yield
     finally:
         deliver()
+
+
+def end_interrupted() -> NoReturn:
+    """The end of a command whose body had not begun, or was over."""
+    sys.stderr.write("interrupted\n")
+    sys.exit(INTERRUPTED)
 
 
 def _is_on_event_loop() -> bool:

@@ -11,9 +11,10 @@ import click
 import orjson
 
 from bulkmove.cli.by_hand import pairs, split_file, stdout_is_gone, tell_pause
-from bulkmove.cli.exits import INTERRUPTED, exits, tell
+from bulkmove.cli.exits import exits, tell
 from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, output_options
+from bulkmove.errors import INTERRUPTED
 
 if TYPE_CHECKING:
     from bulkmove.cli.rows import Encode

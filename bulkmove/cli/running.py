@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from bulkmove.cli.afresh import begin_anew, old_may_land_since, outwait_old, take_back_old
+from bulkmove.cli.afresh import OldLedger, ask_anew
 from bulkmove.cli.ending import Ending, RunRequest
 from bulkmove.cli.exits import tell
 from bulkmove.cli.going import Going
@@ -38,6 +38,8 @@ if TYPE_CHECKING:  # what not every run needs is imported by whoever does, and t
     from bulkmove.pipeline.canaries import CanaryWatch
     from bulkmove.pipeline.holding import HeldTo
 
+_NOTHING = Summary(exit_code=None, routes={})
+
 
 def perform(request: RunRequest, ending: Ending) -> int:
     """Run, report on stdout all but the last line, and return the exit code; `ending` gets the routes.
@@ -52,8 +54,10 @@ def perform(request: RunRequest, ending: Ending) -> int:
     if request.dry_run or request.fresh:
         plan = plan_migration(settings, only=request.routes)
         no_place = {name: route.mapper.no_place for name, route in plan.routes.items()}
-    aside = begin_anew(settings, request) if request.fresh else None
-    may_land_since = old_may_land_since(aside)
+    old = None
+    if request.fresh:
+        ask_anew(settings, request)
+        old = OldLedger(settings)
     standing, stopping, interruption = Standing(), Stopping(anyio.Event()), Interruption()
     tune()
     try:
@@ -72,18 +76,19 @@ def perform(request: RunRequest, ending: Ending) -> int:
                 watch=watch,
                 held_to=held_to,
                 stop=stopping.event,
-                may_land_since=may_land_since,
+                old=old,
             )
             summary = run_interruptible(
                 work, stopping, interruption, max_duration_s=request.going.max_duration_s
             )
         if summary is None:
-            summary = _from_ledger(settings, request)
+            summary = _from_ledger(settings, request, old)
     except (ConfigError, LedgerLockedError):
-        take_back_old(settings, aside)
+        if old is not None:
+            old.take_back()
         raise  # no ledger was opened
     except BaseException:
-        ending.routes = _as_json(_from_ledger(settings, request))
+        ending.routes = _as_json(_from_ledger(settings, request, old))
         raise
     if interruption.exit_code is not None:
         summary = replace(summary, exit_code=interruption.exit_code)
@@ -92,8 +97,8 @@ def perform(request: RunRequest, ending: Ending) -> int:
     notes = (*_unmatched(settings, standing), *interruption.notes(summary))
     summary = replace(summary, notes=(*summary.notes, *notes))
     _report(summary, standing, request, errors=errors, no_place=no_place)
-    if summary.exit_code == ConfigError.exit_code:
-        take_back_old(settings, aside)
+    if old is not None and summary.exit_code == ConfigError.exit_code:
+        old.take_back()
     return summary.exit_code or 0
 
 
@@ -147,10 +152,10 @@ async def _run(
     watch: CanaryWatch | None,
     held_to: HeldTo | None,
     stop: anyio.Event,
-    may_land_since: float = 0.0,
+    old: OldLedger | None,
 ) -> Summary:
-    if may_land_since and not await outwait_old(settings, may_land_since, stop):
-        return _from_ledger(settings, request)
+    if old is not None and not await old.put_aside(stop):
+        return _NOTHING
     if (again := request.again) is not None:
         from bulkmove.pipeline.retried import perform_retry
 
@@ -195,15 +200,15 @@ def _held_to(request: RunRequest) -> HeldTo | None:
     return None
 
 
-def _from_ledger(settings: MigrationSettings, request: RunRequest) -> Summary:
+def _from_ledger(settings: MigrationSettings, request: RunRequest, old: OldLedger | None) -> Summary:
     """What the ledger knows after a run that did not get to its summary; a dry run's is gone, and so are its counts."""
-    nothing = Summary(exit_code=None, routes={})
-    if request.dry_run or not settings.ledger.exists():
-        return nothing
+    is_old = old is not None and old.is_in_place
+    if request.dry_run or is_old or not settings.ledger.exists():
+        return _NOTHING
     try:
         known = status_of(settings)
     except (LedgerError, sqlite3.Error):
-        return nothing
+        return _NOTHING
     asked = request.routes or tuple(settings.routes)
     return Summary(exit_code=0, routes={name: known.routes[name] for name in asked if name in known.routes})
 

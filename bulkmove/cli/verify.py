@@ -14,9 +14,10 @@ import orjson
 
 from bulkmove.cli.completing import complete_routes
 from bulkmove.cli.ending import EndingCommand, end_on_sigterm
-from bulkmove.cli.exits import INTERRUPTED, UNEXPECTED, exits, tell
+from bulkmove.cli.exits import UNEXPECTED, exits, tell
 from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, ledger_option, migration_file, output_options
+from bulkmove.errors import INTERRUPTED
 
 _NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 

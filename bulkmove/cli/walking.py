@@ -1,19 +1,19 @@
-"""The steps of a cutover as the command line does them: each is a command, noted before it begins and after it ends."""
+"""A cutover as the command line walks it: which step is next, what a person is asked, each step noted in the ledger."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bulkmove.cli.exits import INTERRUPTED, tell
+from bulkmove.cli.exits import tell
 from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output
+from bulkmove.cli.steps import DIFFERS, NO_GO, perform_step
 
 if TYPE_CHECKING:
     from bulkmove.cutover.sequence import Limits, Place
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from bulkmove.settings import MigrationSettings
 
 DEFAULT_FILE = Path("migration.toml")
-NO_GO, DIFFERS = 3, 4
 
 
 @dataclass(slots=True)
@@ -151,114 +150,13 @@ class Sequence:
             tell(f"── {step}")
         number = milestones.begin(self.settings.ledger, step)
         began = time.monotonic()
-        code, told = self._works()[step](place)
+        code, told = perform_step(self, step, place)
         milestones.end(self.settings.ledger, number, exit_code=code, told=told)
         if self.output.as_json:
             tell_cutover_json(
                 "step", step=step, exit=code, seconds=round(time.monotonic() - began, 3), **told
             )
         return code
-
-    def _works(self) -> Mapping[str, Callable[[Place], tuple[int, dict[str, Any]]]]:
-        return {
-            "full": self._full,
-            "delta": self._delta,
-            "last-delta": self._last_delta,
-            "verify": self._verify,
-            "verdict": self._verdict,
-        }
-
-    def _full(self, _: Place) -> tuple[int, dict[str, Any]]:
-        with loading():
-            from bulkmove.cli.ending import Ending, RunRequest
-            from bulkmove.cli.running import perform
-
-        ending = Ending(routes={})
-        request = RunRequest(
-            file=self.file,
-            ledger=self.ledger,
-            routes=(),
-            output=self.output,
-            yes=self.yes,
-            execute=self.execute,
-        )
-        code = perform(request, ending)
-        if code in (0, NO_GO) and not self._is_finished():
-            return INTERRUPTED, {}
-        return code, {"read": sum(counts.get("read", 0) for counts in ending.routes.values())}
-
-    def _is_finished(self) -> bool:
-        with loading():
-            from bulkmove.pipeline.migration import Migration
-
-        summary = Migration(self.settings).status()
-        return summary.finished >= set(self.settings.routes)
-
-    def _delta(self, _: Place) -> tuple[int, dict[str, Any]]:
-        with loading():
-            from bulkmove.cli.delta import perform_delta
-            from bulkmove.cli.ending import Ending
-            from bulkmove.cutover.sequence.facts import found_by_last_delta
-            from bulkmove.ledger.looking import looked_at
-
-        code = perform_delta(
-            self.file,
-            self.ledger,
-            execute=self.execute,
-            output=self.output,
-            ending=Ending(routes={}),
-        )
-        with looked_at(self.settings.ledger) as connection:
-            found = 0 if connection is None else found_by_last_delta(connection)
-        return code, {"found": found}
-
-    def _last_delta(self, place: Place) -> tuple[int, dict[str, Any]]:
-        """What was dated in the last seconds belongs to the next pass: the first one after the freeze waits for them."""
-        with loading():
-            from bulkmove.cutover.sequence.steps import settled_in
-
-        if rest_s := settled_in(place.frozen_at, now=time.time()):
-            if not self.output.quiet:
-                tell(f"waiting {rest_s:.0f} s, so that the last order is old enough to be read")
-            time.sleep(rest_s)
-        return self._delta(place)
-
-    def _verify(self, _: Place) -> tuple[int, dict[str, Any]]:
-        with loading():
-            from bulkmove.cli.verify import perform_verify
-
-        return perform_verify(self.file, ledger=self.ledger, output=self.output, ending={}), {}
-
-    def _verdict(self, place: Place) -> tuple[int, dict[str, Any]]:
-        with loading():
-            from bulkmove.cutover.sequence import judge
-            from bulkmove.pipeline.migration import Migration
-            from bulkmove.report.cutover import tell_cutover_json, tell_verdict
-
-        facts = self.facts()
-        verified = facts.verified
-        if verified is not None and verified["started_at"] < (place.frozen_at or 0.0):
-            verified = None
-        verdict = judge(
-            Migration(self.settings).status(),
-            verified=verified,
-            is_moving=place.is_moving,
-            accepts_failures=self.accepts_failures,
-            gone=facts.gone,
-            undone=facts.undone,
-        )
-        if self.output.as_json:
-            reasons = [{"text": r.text, "is_good": r.is_good, "next": r.next} for r in verdict.reasons]
-            tell_cutover_json("verdict", go=verdict.is_go, reasons=reasons)
-        else:
-            tell_verdict(
-                verdict, frozen_s=None if place.frozen_at is None else max(0.0, time.time() - place.frozen_at)
-            )
-        against = [reason.text for reason in verdict.reasons if not reason.is_good]
-        if verdict.is_go:
-            return 0, {"against": against}
-        differs = verified is not None and verified["exit_code"] == DIFFERS
-        return (DIFFERS if differs else NO_GO), {"against": against}
 
     def _tell_gate(self, place: Place, facts: Facts) -> None:
         with loading():

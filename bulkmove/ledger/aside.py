@@ -37,9 +37,12 @@ def put_aside(ledger: Path) -> Path:
     return aside
 
 
-def may_land_since(aside: Path) -> float:
-    """When a run of a ledger that was put aside can have sent something last that nothing settled; 0 where none can."""
-    with looked_at(aside, is_newest=True) as connection:
+def may_land_since(ledger: Path) -> float:
+    """When a run of the ledger can have sent something last that nothing settled; 0 where none can.
+
+    Raises LedgerLockedError while a run is going.
+    """
+    with locked(ledger), looked_at(ledger, is_newest=True) as connection:
         if connection is None:
             return 0.0
         return questions.may_land_here_since(

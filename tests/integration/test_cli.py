@@ -118,6 +118,7 @@ def configure(shop: Shop, *changes: tuple[str, str]) -> None:
 
 SLOW_SOURCE = ('"demo-secret" }\nrate = ["200/s"]', '"demo-secret" }\nrate = ["2/s"]')
 SLOW_TARGET = ('"demo-token" }\nrate = ["200/s"]', '"demo-token" }\nrate = ["5/s"]')
+VERY_SLOW_TARGET = ('"demo-token" }\nrate = ["200/s"]', '"demo-token" }\nrate = ["1/s"]')
 SMALL_BATCHES = (
     'mapper = "mappers.py:order"',
     'mapper = "mappers.py:order"\nbatch_size = 20',
@@ -284,7 +285,7 @@ def test_a_second_signal_cancels_what_is_in_flight(shop: Shop, start: Callable[.
 def test_while_a_run_is_going_status_says_so_and_another_run_is_refused(
     shop: Shop, start: Callable[..., Going]
 ) -> None:
-    configure(shop, SLOW_TARGET, SMALL_BATCHES)
+    configure(shop, VERY_SLOW_TARGET, SMALL_BATCHES)
     going = start("run", "--json")
     until(lambda: len(shop.rrns()) > 0)
     status = bulkmove("status", "--json")
@@ -527,7 +528,8 @@ def test_fresh_asks_on_a_terminal(shop: Shop, answer: bytes | None, code: int, r
     assert bulkmove("status", "--json").orders["read"] == read
 
 
-def test_fresh_says_that_something_is_in_doubt(shop: Shop, start: Callable[..., Going]) -> None:
+def leave_in_doubt(shop: Shop, start: Callable[..., Going]) -> None:
+    """A run that is killed while its target is slow to answer."""
     shop.call("POST", "faults", {"name": "slow", "api": "external-order", "methods": ["POST"]})
     going = start("run")
     until(lambda: Path("x.ledger.db").exists())
@@ -535,9 +537,29 @@ def test_fresh_says_that_something_is_in_doubt(shop: Shop, start: Callable[..., 
     time.sleep(0.3)  # the send follows its intent
     going.process.kill()
     going.process.wait()
+
+
+def test_fresh_says_that_something_is_in_doubt(shop: Shop, start: Callable[..., Going]) -> None:
+    leave_in_doubt(shop, start)
     done = bulkmove("run", "--fresh")
     assert done.code == 2
     assert re.search(r"\d+ write requests? of it (is|are) in doubt", done.err)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_fresh_run_that_ends_while_it_waits_leaves_the_ledger_and_the_waiting_to_the_next(
+    shop: Shop, start: Callable[..., Going], number: int
+) -> None:
+    leave_in_doubt(shop, start)
+    before = bulkmove("status", "--json").last["routes"]
+    for _ in range(2):
+        going = start("run", "--fresh", "--yes")
+        assert going.process.stderr is not None
+        assert any("until what the old ledger" in line for line in going.process.stderr)
+        ended = going.end(number)
+        assert ended.code == (130 if number == signal.SIGINT else -number)
+        assert bulkmove("status", "--json").last["routes"] == before
+    assert not list(Path().glob("x.ledger.db.2*"))
 
 
 def test_a_ledger_that_is_none_is_refused_without_a_traceback(shop: Shop) -> None:

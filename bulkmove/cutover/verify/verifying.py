@@ -23,7 +23,7 @@ from bulkmove.cutover.verify.result import SIGNS, Verification
 from bulkmove.cutover.verify.rows import find_rows, list_of, name_extra, read_rows
 from bulkmove.cutover.verify.sampling import chosen_places
 from bulkmove.cutover.verify.working import kept_seed, open_working
-from bulkmove.errors import BulkmoveError, ConfigError, LedgerRefusedError, single_error
+from bulkmove.errors import INTERRUPTED, BulkmoveError, ConfigError, LedgerRefusedError, single_error
 from bulkmove.events import Note, RouteFinished, RouteStarted
 from bulkmove.ledger import SqliteLedger, open_ledger, verifying
 from bulkmove.model import Counts
@@ -33,8 +33,6 @@ from bulkmove.pipeline.plan import MigrationPlan, RoutePlan, changed_keys, plan_
 from bulkmove.pipeline.working import work_routes
 from bulkmove.protocols import FindsById, Observer, StagedTarget
 from bulkmove.settings import MigrationSettings
-
-INTERRUPTED = 130
 
 
 async def verify_migration(
