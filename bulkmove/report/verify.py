@@ -227,7 +227,8 @@ def _not_compared(routes: Mapping[str, Result]) -> Iterator[str]:
                 f"nothing to compare: route {name} was undone"
                 if not left
                 else (
-                    f"route {name} was undone, but for {amounts.of_records(left)} of its target: as the source says"
+                    f"route {name} was undone, but for {amounts.of_records(left)} that the target still shows as the source"
+                    " does"
                 )
             )
         elif not route["equal"] and not _differs(route):

@@ -346,6 +346,20 @@ def test_a_migration_that_was_undone_says_so_and_is_not_run_again(job: Job) -> N
     assert job.run("--fresh", "--yes").counts("fitting") == {"read": ORDERS, "written": ORDERS}
 
 
+def test_an_undo_that_finds_nothing_to_undo_leaves_the_migration_as_it_was(job: Job) -> None:
+    job.with_fitting()
+    assert job.run().code == 0
+    assert job.run("--fresh", "--yes").code == 0  # all rows are there: none of the new ledger's writing
+    shown = lists(job.stage)
+    nothing = undo(job)
+    assert nothing.code == 0
+    assert told(nothing, "fitting")["rows"] == {}
+    status = invoke("status", str(job.file)).stdout
+    assert "undone" not in status
+    assert job.run().code == 0  # and it is not refused
+    assert lists(job.stage) == shown
+
+
 def test_some_records_alone_are_undone_and_the_rest_goes_on(job: Job) -> None:
     job.with_fitting()
     assert job.run("--limit", "10").code == 0

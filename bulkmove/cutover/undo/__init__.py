@@ -7,7 +7,7 @@ result.py     what it all came to
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -168,10 +168,16 @@ async def _work(run: Run, asked: Asked, open_host: OpenHost) -> Undo:
         found[name] = await found_of(work, progress)
         if not found[name].open:
             await run.ledger.change(partial(undoing.forget, route=work.route))
+        if found[name].is_nothing and not asked.ids:
+            await run.ledger.change(partial(undone.take_back_begun, route=work.route))
         return True
 
     mapping = [] if asked.edited_too else await _not_kept(run)
     await work_routes(run, undo_one, mapping=mapping, open_host=open_host)
+    return await _conclude(run, found)
+
+
+async def _conclude(run: Run, found: Mapping[str, RouteUndo]) -> Undo:
     summary = await summarise(run)
     code = summary.exit_code
     if code in {0, FAILURES}:
