@@ -12,13 +12,14 @@ import anyio
 from bulkmove import clock
 from bulkmove.entries import Entry
 from bulkmove.events import Phase
-from bulkmove.exact import canonical_json, encode_json
+from bulkmove.exact import encode_json
 from bulkmove.ledger import SqliteLedger, mending, verified, verifying
 from bulkmove.ledger.keeping import written_bodies
 from bulkmove.ledger.verified import Finding
 from bulkmove.ledger.verifying import Known
 from bulkmove.load.matching import Body, as_text, digest_of
 from bulkmove.model import Record, State
+from bulkmove.pipeline.as_read import mark_of
 from bulkmove.pipeline.bodies import attempt
 from bulkmove.pipeline.job import RouteJob
 from bulkmove.pipeline.whole import find_all, read_list
@@ -151,18 +152,9 @@ async def _reopen_listed(going: Mending, job: RouteJob, kinds: Sequence[str]) ->
 
 async def _mapped(job: RouteJob, records: Sequence[Record]) -> list[Body]:
     """The bodies of the records as they are now, with the marks by which a later change of them shows."""
-    digests = {record.id: _digest(record) for record in records}  # first: a mapper may change its record
+    digests = {record.id: mark_of(record) for record in records}  # first: a mapper may change its record
     bodies, _ = await attempt(job, records)
     return [body._replace(source_digest=digests.get(body.source_id)) for body in bodies]
-
-
-def _digest(record: Record) -> bytes | None:
-    if record.version is not None:
-        return None
-    try:
-        return digest_of(canonical_json(record.data))
-    except (TypeError, ValueError):
-        return None
 
 
 async def _put_to_work(
