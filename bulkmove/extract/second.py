@@ -5,16 +5,24 @@ again and again until all rows that the passes saw together are as many as the l
 that comes to the same rows. Where the order is stable that takes two passes. A list that can be asked for rows by their
 ids is asked for those that were seen instead of a second time for all: if each is still there, and no more are counted
 than before, no other stood there meanwhile. Not where it is filtered: a row that no filter keeps is still found by its id.
+
+Pages are asked for side by side: those of the first pass as soon as its first page told how many rows there are, those of
+the next passes all together, as many as rows in random order probably take.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+import math
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from bulkmove.errors import BadAnswerError, UnprovenError
+from bulkmove.extract.ahead import MOST_PAGES, Ahead, reading_ahead
 from bulkmove.extract.facts import ListFacts
 from bulkmove.extract.offsets import TRIES, OffsetWalk, RepeatWatch
+from bulkmove.extract.pool import Pool
 from bulkmove.extract.tally import Tally
 from bulkmove.model import Page, PageQuery, Record
 from bulkmove.protocols import FindsById, Source
@@ -33,20 +41,23 @@ async def read_second(source: Source, second: int, *, limit: int, facts: ListFac
     """
     places: int | None = None
     union = 1  # the number of the union that is being gathered
-    async with Tally() as tally:
-        for _ in range(TRIES):
-            one = _Pass(source, second, facts=facts, tally=tally)
+    async with Tally() as tally, reading_ahead(source) as ahead:
+        for number in range(TRIES):
+            one = _Pass(source, second, facts=facts, tally=tally, ahead=ahead)
             await one.read(union, limit=limit, hand_on=hand_on)
             seen = await tally.count(union)
             if one.places is None or places not in {None, one.places} or seen > one.places:
                 # Something moved: what was gathered may hold rows that are gone. Two on, so that it agrees with none.
                 places, union = one.places, union + 2
+                ahead.drop()
                 continue
             places = one.places
             if seen == places:
                 if await (_are_there_alone(one, union) if union == 1 else tally.agree(union)):
                     return one.rows
                 union += 1
+            if not ahead.is_expecting:
+                ahead.expect(one.asked * (1 if number else _passes_left(seen, places)))
     raise UnprovenError(
         f"second {second} (since 1970) holds a page of rows or more, and {TRIES} passes over it did not agree"
     )
@@ -60,6 +71,8 @@ class _Pass:
     second: int
     facts: ListFacts
     tally: Tally
+    ahead: Ahead
+    asked: list[PageQuery] = field(default_factory=list)
     places: int | None = None
     rows: int = 0
     has_nameless: bool = False
@@ -76,10 +89,16 @@ class _Pass:
         totals: set[int | None] = set()
         nameless = 0
         while not walk.is_over:
-            page = await self.source.fetch(replace(self.query, offset=walk.offset, limit=walk.limit))
+            query = replace(self.query, offset=walk.offset, limit=walk.limit)
+            page = await self.ahead.fetch(query)
+            self.asked.append(query)
             again = walk.slots - walk.offset
             is_stuck = watch.is_stuck(page.records, must_differ=walk.offset != 0)
             walk.take(page)
+            if query.offset == 0 and not self.ahead.is_expecting and self.facts.is_total_honest:
+                self.ahead.expect(
+                    replace(query, offset=offset) for offset in _rest(page, is_numbered=not can_overlap)
+                )
             totals.add(page.total)
             nameless += sum(record.id is None for record in page.records)
             self.rows += sum(record.key == self.second for record in page.records[max(0, again) :])
@@ -106,6 +125,22 @@ class _Pass:
         return max(walk.slots, totals.pop() or 0) - nameless
 
 
+def _rest(first: Page, *, is_numbered: bool) -> Iterator[int]:
+    """Where the pages after the first begin, as far as that shows: as long as it, and the last one full."""
+    length, total, offset = len(first.records), first.total or 0, 0
+    while length and (left := total - offset - length) > 0:
+        offset += length if is_numbered else min(length, left)
+        yield offset
+
+
+def _passes_left(seen: int, places: int) -> int:
+    """How many more passes probably show the rest, where each shows as large a share of it as the first did of all."""
+    missed = places - seen
+    if missed <= 1 or not seen:
+        return 1
+    return max(1, int(math.log(missed) / -math.log(missed / places)))
+
+
 async def _are_there_alone(one: _Pass, union: int) -> bool:
     """Whether the rows of a union, as many as the second has places, are all there, and no others."""
     source, tally = one.source, one.tally
@@ -114,16 +149,31 @@ async def _are_there_alone(one: _Pass, union: int) -> bool:
         return False
     if await tally.count(union) > MOST_FOUND:
         return False
-    ids, rows = await tally.ids(union), 0
+    ids = await tally.ids(union)
     try:
-        for start in range(0, len(ids), source.find_at_once):
-            asked = ids[start : start + source.find_at_once]
-            found = await source.find(asked)
-            keys = [record.key for record in found if record.key is not None]
-            if len(keys) < len(asked) or not all(abs(key - one.second) <= 1 for key in keys):
-                return False
-            rows += keys.count(one.second)
+        keys = await _keys_of(source, ids)
         page = await source.fetch(one.query)
     except BadAnswerError:
         return False  # a host that can't be asked for ids
-    return rows == one.rows and page.total == one.places == len(ids)
+    if len(keys) < len(ids) or not all(abs(key - one.second) <= 1 for key in keys):
+        return False
+    return keys.count(one.second) == one.rows and page.total == one.places == len(ids)
+
+
+async def _keys_of(source: FindsById, ids: Sequence[str]) -> list[int]:
+    """The keys of the rows that are there, in no order."""
+    keys: list[int] = []
+    slices = deque(
+        ids[start : start + source.find_at_once] for start in range(0, len(ids), source.find_at_once)
+    )
+
+    async def find(asked: Sequence[str]) -> None:
+        keys.extend(record.key for record in await source.find(asked) if record.key is not None)
+
+    if slices:
+        await find(slices.popleft())  # alone: a host that can't be asked so is asked once
+    pool = Pool(
+        lambda: MOST_PAGES, lambda: partial(find, slices.popleft()) if slices else None, name="find rows"
+    )
+    await pool.run()
+    return keys

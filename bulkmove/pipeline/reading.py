@@ -89,7 +89,7 @@ def _tell(job: RouteJob, result: KeysetResult) -> None:
         job.emit(
             Note(
                 f"route {job.name}: in {job.settings.source}, {_seconds(len(result.evidence))} a page of rows or more"
-                " in no stable order; read until repeated passes agreed, which is evidence, not proof",
+                " in no stable order; all that are counted were seen, and seen again, which is evidence, not proof",
                 route=job.name,
             )
         )

@@ -221,6 +221,45 @@ async def test_rows_of_a_full_second_are_asked_for_by_their_ids_rather_than_all_
     assert requests[_Filtered] == requests[MovingList], "its find brings what no longer passes the filters"
 
 
+class _Rounds(FindingList):
+    """Counts how often it was asked while nothing else was on its way: how many answers are waited for in turn."""
+
+    rounds = 0
+
+    async def _pass_time(self) -> None:
+        self.rounds += not self.in_flight
+        await super()._pass_time()
+
+
+@pytest.mark.parametrize("can_overlap", [True, False], ids=["offsets", "numbered"])
+@pytest.mark.parametrize("has_stable_ties", [True, False], ids=["in order", "shuffled"])
+async def test_pages_of_a_full_second_are_asked_for_side_by_side(
+    can_overlap: bool,  # noqa: FBT001
+    has_stable_ties: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Few answers are waited for in turn, and that takes hardly more requests than one at a time."""
+    rows = [Row(f"row-{number}", T0) for number in range(10 * LIMIT - 5)]
+    habits = Habits(
+        page_limit=LIMIT, latency_s=0.005, has_stable_ties=has_stable_ties, can_overlap=can_overlap
+    )
+
+    async def read_all() -> tuple[int, int]:
+        rounds = requests = 0
+        for seed in range(5):
+            source, notes = _Rounds(habits, rows, seed), _Notes()
+            await _read(source, notes)
+            assert notes.ids == source.stood()
+            rounds, requests = rounds + source.rounds, requests + source.requests
+        return rounds, requests
+
+    rounds, requests = await read_all()
+    monkeypatch.setattr("bulkmove.extract.ahead.MOST_PAGES", 1)
+    _, one_by_one = await read_all()
+    assert rounds <= 5 * (10 if has_stable_ties else 16) < requests
+    assert requests <= 1.1 * one_by_one
+
+
 async def test_a_host_that_brings_other_rows_than_it_was_asked_for_is_read_in_passes() -> None:
     rows = make_rows(1, groups=20, crowds=(200,))
     source = FindingList(Habits(page_limit=LIMIT, ignores=frozenset({"ids"})), rows, 1)

@@ -1,0 +1,97 @@
+"""Pages that are asked for before they are wanted: some side by side, handed out in their order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import anyio
+from anyio.abc import TaskGroup
+
+from bulkmove.errors import single_error
+from bulkmove.model import Page, PageQuery
+from bulkmove.protocols import Source
+
+MOST_PAGES = 10
+MOST_ROWS = 3_000
+_NOT_YET = Page((), None, has_next=None)
+
+
+@dataclass(slots=True)
+class _Asked:
+    query: PageQuery
+    answered: anyio.Event = field(default_factory=anyio.Event)
+    page: Page = _NOT_YET
+    failure: Exception | None = None
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+
+
+class Ahead:
+    """Fetches the pages of one list in the order in which they are wanted, those that are expected ahead of it.
+
+    An expectation that does not come true costs its requests, of which ten at most are under way, and nothing else.
+    """
+
+    def __init__(self, source: Source, tasks: TaskGroup) -> None:
+        self._source = source
+        self._tasks = tasks
+        self._expected: deque[PageQuery] = deque()
+        self._asked: deque[_Asked] = deque()
+
+    @property
+    def is_expecting(self) -> bool:
+        return bool(self._asked)
+
+    def expect(self, queries: Iterable[PageQuery]) -> None:
+        """These are wanted next, after those that were expected before."""
+        self._expected.extend(queries)
+        self._ask()
+
+    async def fetch(self, query: PageQuery) -> Page:
+        """The page; raises what the source raised for it. Where another one was expected, all expectations are dropped."""
+        if not self._asked or self._asked[0].query != query:
+            self.drop()
+            return await self._source.fetch(query)
+        first = self._asked[0]
+        await first.answered.wait()
+        self._asked.popleft()
+        self._ask()
+        if first.failure is not None:
+            raise first.failure
+        return first.page
+
+    def drop(self) -> None:
+        """What is expected is not wanted any more."""
+        self._expected.clear()
+        while self._asked:
+            self._asked.popleft().scope.cancel()
+
+    def _ask(self) -> None:
+        while self._expected and len(self._asked) < _most_at_once(self._expected[0]):
+            asked = _Asked(self._expected.popleft())
+            self._asked.append(asked)
+            self._tasks.start_soon(self._answer, asked, name="read ahead")
+
+    async def _answer(self, asked: _Asked) -> None:
+        with asked.scope:
+            try:
+                asked.page = await self._source.fetch(asked.query)
+            except Exception as error:  # noqa: BLE001  it is raised where the page is wanted
+                asked.failure = error
+            asked.answered.set()
+
+
+@asynccontextmanager
+async def reading_ahead(source: Source) -> AsyncIterator[Ahead]:
+    """What reads the list ahead, until the block ends."""
+    with single_error():
+        async with anyio.create_task_group() as tasks:
+            ahead = Ahead(source, tasks)
+            yield ahead
+            ahead.drop()
+
+
+def _most_at_once(query: PageQuery) -> int:
+    return max(1, min(MOST_PAGES, MOST_ROWS // query.limit))
