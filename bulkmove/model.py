@@ -64,8 +64,7 @@ class Listing:
     `can_overlap`: any offset can be asked for; False where pages are numbered, so that an offset has to be a
     multiple of the limit. `page_limit` rows of the host may be clamped to fewer without a word. `first_key`,
     `last_key`: on a keyset list, the keys that the user's own filters ask for, both included; rows outside
-    are not wanted even where the host sends them. `is_filtered`: other filters hold, too, which a row can come to pass or
-    cease to.
+    are not wanted even where the host sends them.
     """
 
     reading: Reading
@@ -73,7 +72,6 @@ class Listing:
     can_overlap: bool = True
     first_key: int | None = None
     last_key: int | None = None
-    is_filtered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

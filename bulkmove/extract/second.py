@@ -2,9 +2,7 @@
 
 Rows of one second come in any order, another one at each request, so pages of them prove nothing. They are read
 again and again until all rows that the passes saw together are as many as the list has places; and then anew, until
-that comes to the same rows. Where the order is stable that takes two passes. A list that can be asked for rows by their
-ids is asked for those that were seen instead of a second time for all: if each is still there, and no more are counted
-than before, no other stood there meanwhile. Not where it is filtered: a row that no filter keeps is still found by its id.
+that comes to the same rows. Where the order is stable that takes two passes.
 
 Pages are asked for side by side: those of the first pass as soon as its first page told how many rows there are, those of
 the next passes all together, as many as rows in random order probably take.
@@ -13,22 +11,16 @@ the next passes all together, as many as rows in random order probably take.
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 from bulkmove.errors import BadAnswerError, UnprovenError
-from bulkmove.extract.ahead import MOST_PAGES, Ahead, reading_ahead
+from bulkmove.extract.ahead import Ahead, reading_ahead
 from bulkmove.extract.facts import ListFacts
 from bulkmove.extract.offsets import TRIES, OffsetWalk, RepeatWatch
-from bulkmove.extract.pool import Pool
 from bulkmove.extract.tally import Tally
 from bulkmove.model import Page, PageQuery, Record
-from bulkmove.protocols import FindsById, Source
-
-# More than this are not asked for by their ids: they are held in memory for it.
-MOST_FOUND = 20_000
+from bulkmove.protocols import Source
 
 HandOn = Callable[[Sequence[Record]], Awaitable[None]]
 
@@ -40,9 +32,10 @@ async def read_second(source: Source, second: int, *, limit: int, facts: ListFac
     UnprovenError, naming the second, where the passes do not settle, BadAnswerError where offsets take no effect.
     """
     places: int | None = None
+    share = 0.0  # of all rows, what one pass shows
     union = 1  # the number of the union that is being gathered
     async with Tally() as tally, reading_ahead(source) as ahead:
-        for number in range(TRIES):
+        for _ in range(TRIES):
             one = _Pass(source, second, facts=facts, tally=tally, ahead=ahead)
             await one.read(union, limit=limit, hand_on=hand_on)
             seen = await tally.count(union)
@@ -52,12 +45,13 @@ async def read_second(source: Source, second: int, *, limit: int, facts: ListFac
                 ahead.drop()
                 continue
             places = one.places
+            share = share or seen / max(1, places)
             if seen == places:
-                if await (_are_there_alone(one, union) if union == 1 else tally.agree(union)):
+                if await tally.agree(union):
                     return one.rows
-                union += 1
+                union, seen = union + 1, 0
             if not ahead.is_expecting:
-                ahead.expect(one.asked * (1 if number else _passes_left(seen, places)))
+                ahead.expect(one.asked * _passes_left(places - seen, share))
     raise UnprovenError(
         f"second {second} (since 1970) holds a page of rows or more, and {TRIES} passes over it did not agree"
     )
@@ -75,7 +69,6 @@ class _Pass:
     asked: list[PageQuery] = field(default_factory=list)
     places: int | None = None
     rows: int = 0
-    has_nameless: bool = False
 
     @property
     def query(self) -> PageQuery:
@@ -106,7 +99,6 @@ class _Pass:
             # In random order a pass still sees more than half of all rows; places without rows have no end.
             if is_stuck or walk.slots > 3 * (await self.tally.size() + nameless) + 10 * limit:
                 raise BadAnswerError(f"offsets take no effect in second {self.second} (since 1970)")
-        self.has_nameless = nameless > 0
         self.places = self._count_places(walk, totals, nameless)
 
     async def _hand_on(self, union: int, page: Page, hand_on: HandOn) -> None:
@@ -133,47 +125,8 @@ def _rest(first: Page, *, is_numbered: bool) -> Iterator[int]:
         yield offset
 
 
-def _passes_left(seen: int, places: int) -> int:
-    """How many more passes probably show the rest, where each shows as large a share of it as the first did of all."""
-    missed = places - seen
-    if missed <= 1 or not seen:
+def _passes_left(missed: int, share: float) -> int:
+    """How many more passes probably show the rest, where each shows this share of it."""
+    if missed <= 1 or not 0.0 < share < 1.0:
         return 1
-    return max(1, int(math.log(missed) / -math.log(missed / places)))
-
-
-async def _are_there_alone(one: _Pass, union: int) -> bool:
-    """Whether the rows of a union, as many as the second has places, are all there, and no others."""
-    source, tally = one.source, one.tally
-    is_counted = one.facts.is_total_honest and not one.has_nameless
-    if source.listing.is_filtered or not is_counted or not isinstance(source, FindsById):
-        return False
-    if await tally.count(union) > MOST_FOUND:
-        return False
-    ids = await tally.ids(union)
-    try:
-        keys = await _keys_of(source, ids)
-        page = await source.fetch(one.query)
-    except BadAnswerError:
-        return False  # a host that can't be asked for ids
-    if len(keys) < len(ids) or not all(abs(key - one.second) <= 1 for key in keys):
-        return False
-    return keys.count(one.second) == one.rows and page.total == one.places == len(ids)
-
-
-async def _keys_of(source: FindsById, ids: Sequence[str]) -> list[int]:
-    """The keys of the rows that are there, in no order."""
-    keys: list[int] = []
-    slices = deque(
-        ids[start : start + source.find_at_once] for start in range(0, len(ids), source.find_at_once)
-    )
-
-    async def find(asked: Sequence[str]) -> None:
-        keys.extend(record.key for record in await source.find(asked) if record.key is not None)
-
-    if slices:
-        await find(slices.popleft())  # alone: a host that can't be asked so is asked once
-    pool = Pool(
-        lambda: MOST_PAGES, lambda: partial(find, slices.popleft()) if slices else None, name="find rows"
-    )
-    await pool.run()
-    return keys
+    return max(1, int(math.log(missed) / -math.log(1.0 - share)))

@@ -62,14 +62,6 @@ class Tally:
         """How many different ids a pass saw."""
         return self._seen.get(pass_no, 0)
 
-    async def ids(self, pass_no: int) -> list[str]:
-        """Those whose last pass it was."""
-        return await self._run(
-            lambda database: [
-                row[0] for row in database.execute("SELECT id FROM seen WHERE pass = ?", (pass_no,))
-            ]
-        )
-
     async def size(self) -> int:
         """How many different ids all passes saw together."""
         return self._size

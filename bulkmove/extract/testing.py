@@ -5,13 +5,12 @@ from __future__ import annotations
 import bisect
 import random
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import anyio
 
-from bulkmove.errors import BadAnswerError
 from bulkmove.model import Listing, Page, PageQuery, Reading, Record
 
 T0 = 1_700_000_000
@@ -43,7 +42,7 @@ class Habits:
     moves: float = 0.0  # mean number of changes between two fetches
     moves_until: int = 10**9  # fetches after which nothing moves any more
     kinds: tuple[Move, ...] = get_args(Move)
-    ignores: frozenset[str] = frozenset()  # offset, after, before, sort, ids
+    ignores: frozenset[str] = frozenset()  # offset, after, before, sort
     drops: float = 0.0  # share of the rows of an answer that are left out of it
     filter_grain_s: int = 1  # of the lower bound
     shows_undated: bool = False  # whether rows without a key pass an upper bound
@@ -221,25 +220,6 @@ def make_rows(
         keys += [rng.choice(seconds)] * crowd
     keys.sort()
     return [Row(f"row-{number}", key) for number, key in enumerate(keys)]
-
-
-class FindingList(MovingList):
-    """One that can be asked for rows by their ids, too; `found` counts such requests."""
-
-    found: int = 0
-
-    @property
-    def find_at_once(self) -> int:
-        return self.habits.page_limit
-
-    async def find(self, ids: Sequence[str]) -> Sequence[Record]:
-        self.found += 1
-        await self._pass_time()
-        if "ids" in self.habits.ignores:
-            raise BadAnswerError("it brings other rows")
-        wanted = set(ids)
-        shown = [row for row in self.rows if row.id in wanted and not row.is_hidden]
-        return [Record(row.id, row.key, str(row.version), {"id": row.id}) for row in shown]
 
 
 class QuietList(MovingList):

@@ -92,7 +92,6 @@ class OrderSource:
             can_overlap=True,
             first_key=wanted.first_key,
             last_key=wanted.last_key,
-            is_filtered=bool(wanted.filters),
         )
 
     @property
