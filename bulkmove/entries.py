@@ -156,7 +156,7 @@ class RouteProgress:
 
     `cutoff`: keys after it belong to a later pass. `expected`: how many records the source told, None where it
     didn't. `is_read`: all of it was read. `sent_until`: no request of an earlier run was sent after it; `unsettled_at`:
-    when such a run last sent one that was settled by being sent again, so that the first may land yet (both in epoch
+    when an earlier run, of whatever route, last sent something that may land after its repetition did (both in epoch
     seconds of this machine, 0 where there was none).
     """
 

@@ -110,10 +110,11 @@ class ShopSource:
 
 
 class ShopTarget:
-    """Implements `Target` over a shop's rows. Rows are known by `id`, and found again by `key`."""
+    """Implements `Target` over a shop's rows. Rows are known by `id`, and found again by their natural key."""
 
-    def __init__(self, shop: Shop) -> None:
+    def __init__(self, shop: Shop, natural_key: str | None = None) -> None:
         self._shop = shop
+        self._natural_key = natural_key or "key"
 
     @property
     def id_field(self) -> str:
@@ -121,7 +122,7 @@ class ShopTarget:
 
     @property
     def natural_key(self) -> str:
-        return "key"
+        return self._natural_key
 
     @property
     def rules(self) -> Mapping[str, BatchRule]:
@@ -189,8 +190,8 @@ class ShopConnector:
         return ShopSource(self.shops[stream])
 
     def target(self, stream: str, transport: Transport, route: RouteSettings) -> Target:
-        del transport, route
-        return ShopTarget(self.shops[stream])
+        del transport
+        return ShopTarget(self.shops[stream], route.natural_key)
 
     def search(self, stream: str, transport: Transport) -> Search:
         """Rows whose `key` begins with the text."""

@@ -38,7 +38,7 @@ def put_aside(ledger: Path) -> Path:
 
 
 def may_land_since(ledger: Path) -> float:
-    """When a run of the ledger can have sent something last that nothing settled; 0 where none can.
+    """When a run of this machine can have sent something last that nothing settled; 0 where none can.
 
     Raises LedgerLockedError while a run is going.
     """

@@ -57,7 +57,7 @@ def _open_bodies(connection: sqlite3.Connection, route: int) -> Iterator[str]:
     tallied = tallies.bodies(connection, route)[State.PENDING]
     if kept != tallied:
         yield f"{tallied} bodies have no outcome, and {kept} are kept to be sent"
-    if tallied and questions.progress(connection, route).is_finished:
+    if tallied and questions.is_finished(connection, route):
         yield f"it is finished, and {tallied} bodies have no outcome"
 
 

@@ -95,6 +95,11 @@ def progress(connection: sqlite3.Connection, route: int, alive_margin_s: float =
     )
 
 
+def is_finished(connection: sqlite3.Connection, route: int) -> bool:
+    (found,) = connection.execute("SELECT is_finished FROM routes WHERE id = ?", (route,)).fetchone()
+    return bool(found)
+
+
 def may_land_since(connection: sqlite3.Connection, alive_margin_s: float) -> float:
     """When an earlier run can have sent something last that nothing settled; 0 where they settled all that they sent."""
     cut_off_at = _newest(connection, "r.alive_at + ?", f"{_CUT_OFF} AND r.id < m.id", alive_margin_s)
@@ -104,10 +109,13 @@ def may_land_since(connection: sqlite3.Connection, alive_margin_s: float) -> flo
 def may_land_here_since(
     connection: sqlite3.Connection, alive_margin_s: float, *, machine: str, up_since: float
 ) -> float:
-    """The same of a ledger that nobody goes on with, for all of its runs of this uptime, by this process's time."""
+    """The same of a ledger that nobody goes on with, for all runs of this machine, by this process's time.
+
+    When another machine's runs sent something can't be dated by this one's clock: they count for nothing here.
+    """
     (at,) = connection.execute(
         f"SELECT max(max(iif({_CUT_OFF}, r.alive_at + ?, 0.0), coalesce(r.unsettled_at, 0.0)) + ? - r.up_since)"  # noqa: S608  our own text
-        " FROM runs r WHERE r.machine = ?",
+        f" FROM runs r WHERE r.machine = ? AND ({_CUT_OFF} OR r.unsettled_at IS NOT NULL)",
         (alive_margin_s, up_since, machine),
     ).fetchone()
     return at or 0.0

@@ -40,7 +40,7 @@ Told = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Undivided:
-    """Changes that are to be divided, too many of them to be it on the event loop: see `Joiner`.
+    """Changes that are to be divided: in a thread, where they are too many for the event loop.
 
     Nothing else knows of them any more: `divide` may be called in another thread, and what it found goes to `batches`.
     """

@@ -19,6 +19,7 @@ from bulkmove.errors import (
 from bulkmove.load.batching import Batch, SizeLimit, Told, size_of, within
 from bulkmove.load.first import FirstAlone
 from bulkmove.load.gate import ListGate
+from bulkmove.load.held import HeldRows
 from bulkmove.model import BatchRule, Shape, State, Verdict, WriteItem, WriteResult
 from bulkmove.protocols import Ledger, Target
 from bulkmove.transport.attempts import Attempt, noted_attempts
@@ -30,7 +31,8 @@ class Lane:
 
     `is_atomic` asks what is known of the list by now; `on_settled` is told every outcome that an answer gave;
     `is_stopping` asks whether what is not on its way yet shall stay where it is; `settle_s` is how long the host
-    may still work on an attempt that it gave no answer to; `size` is what is known of the requests that it takes.
+    may still work on an attempt that it gave no answer to; `size` is what is known of the requests that it takes;
+    `held` are the rows that something may land on yet.
     `confirms`: changes of many rows at once are kept until each row was seen to hold its own. `keep_before` is handed
     items before they go anywhere, to keep the rows that they change. `on_joined`: see `batching.Told`.
     """
@@ -45,6 +47,7 @@ class Lane:
     is_stopping: Callable[[], bool] = lambda: False
     settle_s: float = 0.0
     size: SizeLimit = field(default_factory=SizeLimit)
+    held: HeldRows = field(default_factory=HeldRows)
     first: FirstAlone = field(default_factory=FirstAlone)
     confirms: bool = False
     keep_before: Callable[[Sequence[Item]], Awaitable[None]] | None = None

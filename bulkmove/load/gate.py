@@ -16,8 +16,6 @@ class ListGate:
 
     def __init__(self) -> None:
         self._changed: anyio.Event | None = None
-        # Rows with an attempt that nothing settled, whichever route of the list sent it: until when it may land, its body.
-        self.rows_held: dict[str, tuple[float, bytes]] = {}
         self._writers = 0
         self._readers = 0
 

@@ -18,8 +18,6 @@ from bulkmove.model import Action
 # More writers than this bring no more speed on one core, and each holds a batch.
 MAX_WRITERS = 16
 LOOK_UP_EVERY_S = 0.5
-# Rows with an attempt that nothing settled, remembered until it can't land any more.
-MOST_HELD = 10_000
 _ACTIONS: tuple[Action, ...] = ("create", "update")
 
 
@@ -51,15 +49,10 @@ class Loader:
         }
         self._rows_on_the_way: set[str] = set()
         self._rows_left_open: set[str] = set()
-        self._rows_held = lane.gate.rows_held
         self._first_held_until = self._second_held_until = 0.0
         self._outstanding = 0
         self._idle = anyio.Event()
         self._idle.set()
-        # How many are handing batches over, and whether none is: what they hold is neither waiting nor with the writers.
-        self._handing = 0
-        self._handed = anyio.Event()
-        self._handed.set()
 
     def begin_round(self) -> None:
         """What stayed open is about to be put again, first things first."""
@@ -76,7 +69,11 @@ class Loader:
             self._rows_left_open.add(item.target_id)
 
     async def put(self, items: Iterable[Item]) -> None:
-        """Returns when the items are with the writers or wait to be joined; waits where writers are behind."""
+        """Returns when the items are with the writers or wait to be joined; waits where writers are behind.
+
+        Pages take turns: not to be called while another call is under way. Cancelled, what was not handed over stays
+        pending, to be put again.
+        """
         if self._lane.keep_before is not None:
             items = list(items)
             await self._lane.keep_before(items)
@@ -90,7 +87,6 @@ class Loader:
         """Send what waits to be joined or filled up, and wait until every batch is settled or left open."""
         for batcher in self._batchers.values():
             await self._hand_over(batcher.flush())
-        await self._handed.wait()  # what another page's items completed is with the writers first
         await self.drain()
 
     async def drain(self) -> None:
@@ -117,44 +113,37 @@ class Loader:
                     self._idle.set()
 
     async def _may_go(self, target_id: str, encoded: bytes) -> bool:
-        while (
-            target_id in self._rows_on_the_way
-        ):  # another page that waited for it, too, may have put it first
+        if target_id in self._rows_on_the_way:
             await self.flush()
-        if not await self._outwait(target_id, encoded):
-            return False
-        if target_id in self._rows_left_open:
+        if not await self._outwait(target_id, encoded) or target_id in self._rows_left_open:
             return False
         self._rows_on_the_way.add(target_id)
         return True
 
     async def _outwait(self, target_id: str, encoded: bytes) -> bool:
         """Wait until an attempt that nothing settled can't land on top of another body; False where the run stops."""
-        held_until, held_body = self._rows_held.get(target_id, (self._first_held_until, b""))
-        while encoded != held_body and (rest_s := held_until - clock.now()) > 0:
+        held = self._lane.held  # asked anew each time: another route may send to the row meanwhile
+        while (rest_s := held.until(target_id, encoded, otherwise=self._first_held_until) - clock.now()) > 0:
             if self._lane.is_stopping():
                 return False
             await anyio.sleep(min(rest_s, LOOK_UP_EVERY_S))
-        if target_id not in self._rows_held and clock.now() < self._second_held_until:
+        if target_id not in held and clock.now() < self._second_held_until:
             # An earlier run may have sent this body, too.
-            self._rows_held[target_id] = (self._second_held_until, encoded)
+            held.hold(target_id, encoded, until=self._second_held_until)
         return True
 
     def _hold_rows(self, batch: Batch, unsettled_at: float | None) -> None:
         if unsettled_at is None:
             return
-        now = clock.now()
-        if len(self._rows_held) > MOST_HELD:
-            for row in [row for row, held in self._rows_held.items() if held[0] <= now]:
-                del self._rows_held[row]
         for item in batch.items:
             if item.target_id is not None:
                 # Of a piece its own: the whole body, which goes next, would be undone by it.
-                self._rows_held[item.target_id] = (unsettled_at + self._lane.settle_s, item.encoded)
+                self._lane.held.hold(item.target_id, item.encoded, until=unsettled_at + self._lane.settle_s)
 
-    def _give_up_rows(self, batch: Batch) -> None:
-        """The run stops: what was not sent stays open, and whatever is put for its rows."""
-        rows = {item.target_id for item in batch.items if item.target_id is not None}
+    def _give_up_rows(self, batch: Batch | Undivided) -> None:
+        """What is not sent any more stays open, and whatever is put for its rows."""
+        groups = [batch.items] if isinstance(batch, Batch) else batch.groups
+        rows = {item.target_id for items in groups for item in items if item.target_id is not None}
         self._rows_on_the_way -= rows
         self._rows_left_open |= rows
 
@@ -172,17 +161,15 @@ class Loader:
         first = next(batches, None)
         if first is None:
             return
-        if not self._handing:
-            self._handed = anyio.Event()
-        self._handing += 1
+        batch = first
         try:
-            await self._send_or_divide(first)
+            await self._send_or_divide(batch)
             for batch in batches:
                 await self._send_or_divide(batch)
-        finally:
-            self._handing -= 1
-            if not self._handing:
-                self._handed.set()
+        except BaseException:
+            for dropped in (batch, *batches):  # cut off, they stay pending: nothing may wait for their rows
+                self._give_up_rows(dropped)
+            raise
 
     async def _send_or_divide(self, batch: Batch | Undivided) -> None:
         if not isinstance(batch, Undivided):

@@ -197,8 +197,6 @@ async def retry_route(job: RouteJob, ledger: SqliteLedger, retrying: Retrying, s
     with single_error():
         async with list_open(job):
             async with loader_of(job) as loader:
-                progress = await ledger.progress(job.name)
-                loader.heed_earlier(sent_until=progress.sent_until, unsettled_at=progress.unsettled_at)
                 await finish_writing(job, loader)
             await note_finished(job)
     counts = await ledger.counts(job.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
@@ -17,6 +17,7 @@ from bulkmove.ledger import SqliteLedger
 from bulkmove.load.batching import SizeLimit
 from bulkmove.load.checking import BodyCheck
 from bulkmove.load.gate import ListGate
+from bulkmove.load.held import HeldRows
 from bulkmove.load.loader import Loader
 from bulkmove.load.matching import Body, Rules
 from bulkmove.load.verdicts import ATTEMPTS_OVER_S
@@ -40,11 +41,12 @@ Use = Literal["source", "target"]
 class TargetList:
     """One list that is written to, shared by all routes to it: its keys are read once, and creates pause for a reading.
 
-    `name` tells lists apart: the API and the host's address, the stream, and the natural key.
+    `name` tells lists apart: the API and the host's address, the stream, and the natural key. `held`: see `load/held.py`.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, held: HeldRows) -> None:
         self.name = name
+        self.held = held
         self.gate = ListGate()
         self.lock = anyio.Lock()
         # Held from looking a key up until it is claimed, so that two routes never claim one key.
@@ -266,6 +268,7 @@ class Run:
     stop: anyio.Event
     transports: dict[str, HostTransport] = field(default_factory=dict)
     lists: dict[str, TargetList] = field(default_factory=dict)
+    held: dict[str, HeldRows] = field(default_factory=lambda: defaultdict(HeldRows))
     lookups: Lookups = field(default_factory=Lookups)
     mask: Mask | None = None
     canaries: Canaries | None = None

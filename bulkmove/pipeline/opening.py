@@ -120,9 +120,10 @@ async def open_job(run: Run, route: RoutePlan) -> RouteJob:
     source, derive = masked(source, route.source.derive, run.mask, noting_in(run.ledger))
     sharing = _sharing(run, route, source)
     target_host = hosts[settings.target.host]
-    list_name = f"{place_of(target_host, hosts)} {settings.target.stream} {target.natural_key}"
+    rows = f"{place_of(target_host, hosts)} {settings.target.stream}"
+    list_name = f"{rows} {target.natural_key}"
     if list_name not in run.lists:
-        run.lists[list_name] = TargetList(list_name)
+        run.lists[list_name] = TargetList(list_name, run.held[rows])
     await run.ledger.save_list(list_name)
     is_own_list = is_self_route(settings, hosts)
     keeps_before = await _begin_keeping(run, settings.name, is_own_list=is_own_list)

@@ -291,7 +291,7 @@ def _so_far(plan: MigrationPlan) -> dict[str, LedgerSoFar]:
             if name not in numbers:
                 continue
             counts = tallies.counts(connection, numbers[name])
-            is_finished = questions.progress(connection, numbers[name]).is_finished
+            is_finished = questions.is_finished(connection, numbers[name])
             if counts.read or is_finished:
                 now = orjson.loads(orjson.dumps(route.fingerprint))
                 changed = tuple(changed_keys(orjson.loads(known[name]), now))

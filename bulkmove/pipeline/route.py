@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 
 import anyio
@@ -95,8 +95,6 @@ async def _work(job: RouteJob, *, is_read: bool) -> None:
     if job.is_self_route and not await _read_then_map(job, is_read=is_read) and job.stop.is_set():
         return
     async with loader_of(job) as loader:
-        progress = await job.ledger.progress(job.name)
-        loader.heed_earlier(sent_until=progress.sent_until, unsettled_at=progress.unsettled_at)
         read = None if job.is_self_route or is_read else partial(_stream, job, loader)
         if not await canary_first(job, loader, read):
             await loader.drain()
@@ -114,11 +112,18 @@ async def finish_writing(job: RouteJob, loader: Loader) -> None:
     await confirm(job, loader)
 
 
-def loader_of(job: RouteJob) -> AbstractAsyncContextManager[Loader]:
+@asynccontextmanager
+async def loader_of(job: RouteJob) -> AsyncIterator[Loader]:
+    """A loader that heeds what earlier runs sent."""
     writers, wanted = job.target_host.concurrency, job.writers
     if isinstance(job.target, StagedTarget):
         writers, wanted = min(writers, MOST_WRITERS_OF_A_FILE), None
-    return open_loader(_lane(job), batch_size=job.settings.batch_size, writers=writers, wanted=wanted)
+    progress = await job.ledger.progress(job.name)
+    async with open_loader(
+        _lane(job), batch_size=job.settings.batch_size, writers=writers, wanted=wanted
+    ) as loader:
+        loader.heed_earlier(sent_until=progress.sent_until, unsettled_at=progress.unsettled_at)
+        yield loader
 
 
 def _lane(job: RouteJob) -> Lane:
@@ -133,6 +138,7 @@ def _lane(job: RouteJob) -> Lane:
         is_stopping=job.stop.is_set,
         settle_s=job.target_host.settle_s,
         size=job.target_list.size,
+        held=job.target_list.held,
         keep_before=partial(keep_befores, job) if job.keeps_before else None,
         confirms=job.settings.confirm != "none" and not isinstance(job.target, RehearsedTarget),
         on_joined=partial(job.onlooker.joined, job.name) if isinstance(job.onlooker, SeesJoined) else None,

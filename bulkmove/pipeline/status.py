@@ -33,9 +33,7 @@ def status_of(settings: MigrationSettings) -> Summary:
             notes = [*_gone_notes(connection, settings.routes), *undone_notes(connection)]
             undone_ones = frozenset(undone.undone_routes(connection))
             counts = {name: tallies.counts(connection, number) for name, number in routes.items()}
-            finished = {
-                n for n, number in routes.items() if questions.progress(connection, number).is_finished
-            }
+            finished = {n for n, number in routes.items() if questions.is_finished(connection, number)}
             last_run = questions.last_run(connection)
             last_exit = last_run[1] if last_run is not None else None
             if last_run is not None and is_locked(settings.ledger):

@@ -54,7 +54,7 @@ class Ledger(Protocol):
     async def counts(self, route: str) -> Counts: ...
 
     async def written(self, route: str) -> int:
-        """How many bodies were written; a record may have become several."""
+        """How many bodies were written; a record may have become several. What it counts is durable when it returns."""
         ...
 
     async def check_balance(self, route: str, *, whole: bool) -> None:

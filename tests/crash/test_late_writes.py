@@ -151,6 +151,16 @@ async def an_undo_of_two_routes(server: ForkServer, folder: Path) -> None:
         assert await it.note() == first_order(it.made.stage)["customer_note"]
 
 
+async def a_fresh_run_after_an_undo(server: ForkServer, folder: Path) -> None:
+    async with trial(server, folder, _ONE, _OLDER, pace=BY_ITSELF) as it:
+        await it.run("run", _QUIET)
+        await it.is_late()
+        await it.run("undo", _YES)
+        it.write(_NEWER)
+        await it.run("run", _QUIET, "--fresh", _YES)
+        assert await it.note() == _NEWER
+
+
 async def a_fresh_run_after_a_kill(server: ForkServer, folder: Path) -> None:
     async with trial(server, folder, _ONE, _OLDER, faults=[late()]) as it:
         await it.struck("run", _QUIET, only="PATCH answered")
@@ -179,6 +189,7 @@ _SEQUENCES: tuple[Sequence, ...] = (
     an_undo_soon_after_a_kill,
     an_undo_instead_of_a_resume,
     an_undo_of_two_routes,
+    a_fresh_run_after_an_undo,
     a_fresh_run_after_a_kill,
     a_fresh_run_after_a_killed_create,
 )
@@ -250,7 +261,9 @@ def test_an_undo_of_two_routes_to_one_row_leaves_it_as_it_was_before_both(came_t
     _held(came_to, an_undo_of_two_routes)
 
 
-@pytest.mark.parametrize("sequence", [a_fresh_run_after_a_kill, a_fresh_run_after_a_killed_create])
+@pytest.mark.parametrize(
+    "sequence", [a_fresh_run_after_an_undo, a_fresh_run_after_a_kill, a_fresh_run_after_a_killed_create]
+)
 def test_a_fresh_run_waits_for_what_the_old_ledger_s_last_run_sent(
     came_to: CameTo, sequence: Sequence
 ) -> None:

@@ -95,20 +95,26 @@ def _batches(work: Work, rows: Sequence[PlannedRow]) -> Iterator[_Batch]:
 
 async def _outwait(work: Work, items: Sequence[WriteItem]) -> bool:
     """Wait until what another route sent for these rows can't land on top of this; False where the undo is to stop."""
-    held = work.job.target_list.gate.rows_held
+    held, stop = work.job.target_list.held, work.job.stop
     for item in items:
-        until, body = held.get(item.target_id or "", (0.0, b""))
-        if item.encoded != body and (rest_s := until - clock.now()) > 0:
+        while (
+            rest_s := held.until(item.target_id or "", item.encoded) - clock.now()
+        ) > 0 and not stop.is_set():
             with anyio.move_on_after(rest_s):
-                await work.job.stop.wait()
-    return not work.job.stop.is_set()
+                await stop.wait()
+    return not stop.is_set()
 
 
-def _hold(work: Work, items: Sequence[WriteItem], unsettled: Sequence[float]) -> None:
-    if unsettled:
-        until = max(unsettled) + work.job.target_host.settle_s
-        held = {item.target_id: (until, item.encoded) for item in items if item.target_id is not None}
-        work.job.target_list.gate.rows_held.update(held)
+async def _hold(work: Work, items: Sequence[WriteItem], unsettled: Sequence[float]) -> None:
+    """What nothing settled may land yet: on top of what another route sends for the row, or a later run."""
+    if not unsettled:
+        return
+    until = max(unsettled) + work.job.target_host.settle_s
+    for item in items:
+        if item.target_id is not None:
+            work.job.target_list.held.hold(item.target_id, item.encoded, until=until)
+    noted = partial(sending.note_unsettled, run=work.ledger.run, at=max(unsettled))
+    await work.ledger.writer.put(noted, wait=False)
 
 
 async def _send(work: Work, batch: _Batch, progress: Progress) -> None:
@@ -123,12 +129,14 @@ async def _send(work: Work, batch: _Batch, progress: Progress) -> None:
             results = await batch.target.write(items)
         except InDoubtError as error:
             progress.last_doubt = max(progress.last_doubt, error.sent_at)
-            return
+            results = ()
         except RequestFailedError:
-            return
+            results = ()
         finally:
             progress.requests += len(attempts)
-            _hold(work, items, [each.sent_at for each in attempts if each.is_unsettled])
+            await _hold(work, items, [each.sent_at for each in attempts if each.is_unsettled])
+    if not results:
+        return
     await _note(work, batch, results, attempts, progress)
     # Refused for another's sake, each is sent by itself.
     for row, result in zip(batch.rows, results, strict=True):

@@ -209,8 +209,6 @@ async def _work(going: Mending, run: Run, route: RoutePlan) -> bool:
     with single_error():
         async with list_open(job):
             async with loader_of(job) as loader:
-                progress = await ledger.progress(job.name)
-                loader.heed_earlier(sent_until=progress.sent_until, unsettled_at=progress.unsettled_at)
                 await finish_writing(job, loader)
             if going.wanted.deletions and not job.stop.is_set():
                 kinds = [kind for kind in REMOVED if kind in going.wanted.kinds]

@@ -86,10 +86,8 @@ def _second_of(zone: ZoneInfo | None) -> Callable[[str], int | None]:
 
 async def _finish_open(job: RouteJob, loader: Loader) -> None:
     """What an earlier run left open is written before anything is read on top of it."""
-    progress = await job.ledger.progress(job.name)
     if job.is_self_route:
         await map_all_stored(job)
-    loader.heed_earlier(sent_until=progress.sent_until, unsettled_at=progress.unsettled_at)
     await resend_open(job, loader)
     await finish_writing(job, loader)
 

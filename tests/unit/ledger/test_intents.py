@@ -239,7 +239,10 @@ async def test_what_a_run_that_was_cut_off_sent_may_land_after_the_next_run_sent
     async with opened() as ledger:
         progress = await ledger.progress("r")
     assert now - 10 <= progress.sent_until < now - 5
-    assert (now - 20 <= progress.unsettled_at < now - 15) is is_unsettled
+    if is_unsettled:
+        assert now - 20 <= progress.unsettled_at < now - 15
+    else:
+        assert progress.unsettled_at == 0.0
 
 
 async def test_a_run_of_an_earlier_uptime_counts_until_the_first_run_of_this_one(
@@ -258,6 +261,26 @@ async def test_a_run_of_an_earlier_uptime_counts_until_the_first_run_of_this_one
         assert (await ledger.progress("r")).unsettled_at == pytest.approx(now - 500)
 
 
+async def test_times_of_a_run_are_told_by_the_clock_of_the_one_that_asks(opened: Opened, path: Path) -> None:
+    """The time of day was set between the two: uptimes tell by how much."""
+    now = clock.now()
+    for each in "ab":
+        async with opened() as ledger:
+            await put_down(ledger, each)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE runs SET unsettled_at = NULL")
+        connection.execute(
+            "UPDATE runs SET up_since = up_since + 100, alive_at = ?, unsettled_at = ? WHERE id = 1",
+            (now + 60, now + 50),
+        )
+    ended(path, 2, alive_at=now - 10, exit_code=0)
+    async with opened() as ledger:
+        assert (await ledger.progress("r")).unsettled_at == pytest.approx(now - 38, abs=5)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE runs SET exit_code = 0, was_stopped = 0")
+    assert await _told_of_the_one_put_aside(path) == pytest.approx(now - 50)
+
+
 async def test_what_a_run_sent_again_may_land_yet_whatever_became_of_its_record_since(
     opened: Opened, path: Path
 ) -> None:
@@ -269,6 +292,7 @@ async def test_what_a_run_sent_again_may_land_yet_whatever_became_of_its_record_
         await ledger.settle("r", [Settled(member, State.WRITTEN)])
     ended(path, 1, alive_at=now - 10, exit_code=0)
     with closing(sqlite3.connect(path)) as connection, connection:
+        assert connection.execute("SELECT unsettled_at >= ? FROM runs", (now,)).fetchone() == (1,)
         connection.execute("UPDATE records SET attempts = 0, failed_at = NULL")
         connection.execute("UPDATE runs SET unsettled_at = ?", (now - 30,))
     for _ in range(2):
@@ -312,7 +336,7 @@ async def test_the_last_run_of_an_older_ledger_may_have_sent_what_lands_yet(
 
 
 async def _told_of_the_one_put_aside(path: Path) -> float:
-    """In a thread, since a command asks so before it has an event loop."""
+    """In a thread, as the command asks."""
     return await to_thread.run_sync(lambda: may_land_since(put_aside(path)))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 
 from bulkmove import clock
+from bulkmove.load.held import MOST_HELD, HeldRows
 from bulkmove.load.loader import Loader, open_loader
 from bulkmove.model import WriteItem, WriteResult
 from bulkmove.transport.attempts import Attempt, note_attempt
@@ -31,11 +32,12 @@ async def twice(shop: Shop, items: Sequence[WriteItem]) -> Sequence[WriteResult]
 async def loaders(it: Any, *, is_stopping: bool = False) -> AsyncIterator[tuple[Loader, Loader]]:
     """Of two routes to one list; the second may be of a run that stops."""
     lane = replace(it.lane(), settle_s=_SETTLE_S)
-    async with open_loader(lane, batch_size=None, writers=2) as first:  # noqa: SIM117  one after the other, as routes are opened
-        async with open_loader(
-            replace(lane, is_stopping=lambda: is_stopping), batch_size=None, writers=2
-        ) as second:
-            yield first, second
+    last = replace(lane, is_stopping=lambda: is_stopping)
+    async with (
+        open_loader(lane, batch_size=None, writers=2) as first,
+        open_loader(last, batch_size=None, writers=2) as second,
+    ):
+        yield first, second
 
 
 async def test_another_route_s_body_waits_until_what_was_sent_has_landed(bench: OpenBench) -> None:
@@ -97,3 +99,28 @@ async def test_what_an_earlier_run_sent_last_holds_only_the_second_body_of_a_row
             await second.put([newer])
         assert scope.cancelled_caught
         assert it.shop.rows["1"]["value"] == 1
+
+
+async def test_a_row_that_is_sent_to_again_meanwhile_is_waited_for_until_that_has_landed_too(
+    bench: OpenBench,
+) -> None:
+    async with bench(Shop.of([{"key": "x"}])) as it:
+        lane = it.lane()
+        began = clock.now()
+        lane.held.hold("1", b"older", until=began + 0.1)
+        async with (
+            open_loader(lane, batch_size=None, writers=2) as loader,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(loader.put, await it.put_down({"id": "1", "value": 2}))
+            await anyio.sleep(0.05)
+            lane.held.hold("1", b"older", until=began + 0.4)
+        assert clock.now() - began >= 0.4
+
+
+async def test_what_can_not_land_any_more_is_forgotten_where_much_is_held() -> None:
+    held = HeldRows()
+    for number in range(2 * MOST_HELD + 1):
+        held.hold(str(number), b"", until=clock.now() + (100.0 if number == 1 else -1.0))
+    assert "1" in held
+    assert sum(str(number) in held for number in range(2 * MOST_HELD)) < MOST_HELD

@@ -263,37 +263,6 @@ async def test_what_one_page_puts_while_another_flushes_keeps_its_order_too(benc
         assert [it.shop.rows[row]["tags"] for row in "123"] == ["second", "late", "late"]
 
 
-async def test_of_two_pages_that_wait_for_a_row_one_goes_after_the_other(bench: OpenBench) -> None:
-    begun, go = anyio.Event(), anyio.Event()
-    now, most = 0, 0
-
-    async def hold_first(shop: Shop, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
-        nonlocal now, most
-        begun.set()
-        await go.wait()
-        now += 1
-        most = max(most, now)
-        await anyio.sleep(0.01)
-        now -= 1
-        return await apply_all(shop, items)
-
-    async with bench(Shop.of([{"key": "x"}] * 3, rules=JOINED, answer=hold_first)) as it:
-        changes = [await _change(it, n, "1", f"tags {n}") for n in range(3)]
-        async with open_loader(it.lane(), batch_size=None, writers=4) as loader:
-            await loader.put(changes[:1])
-            async with anyio.create_task_group() as tasks:
-                for change in changes[1:]:
-                    tasks.start_soon(loader.put, [change])
-                await begun.wait()
-                for _ in range(20):
-                    await anyio.lowlevel.checkpoint()
-                go.set()
-            await loader.flush()
-        sent = [request[0].body["tags"] for request in it.shop.requests]
-        assert sent == ["tags 0", "tags 1", "tags 2"]
-        assert most == 1
-
-
 async def test_where_the_run_stops_nothing_waits_for_a_row_that_is_not_sent_any_more(
     bench: OpenBench,
 ) -> None:
@@ -306,3 +275,28 @@ async def test_where_the_run_stops_nothing_waits_for_a_row_that_is_not_sent_any_
                 await loader.flush()
         assert it.shop.requests == []
         assert await it.ledger.counts("r") == Counts(pending=3)
+
+
+@pytest.mark.parametrize("rules", [SINGLE, JOINED])
+async def test_rows_of_a_put_that_was_cut_off_are_not_waited_for(bench: OpenBench, rules: Any) -> None:
+    """They stay pending, and are put again."""
+    may_go = anyio.Event()
+
+    async def wait(shop: Shop, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
+        await may_go.wait()
+        return await apply_all(shop, items)
+
+    async with bench(Shop.of([{"key": "x"}] * 60, rules=rules, answer=wait)) as it:
+        items = await it.put_down(*({"id": str(n), "value": n} for n in range(1, 61)))
+        async with open_loader(it.lane(), batch_size=1, writers=3) as loader:
+            with anyio.move_on_after(0.05) as scope:
+                await loader.put(items)
+            assert scope.cancelled_caught
+            may_go.set()
+            await loader.flush()
+            loader.begin_round()
+            _, left = await it.ledger.next_pending("r", 0)
+            with anyio.fail_after(10):
+                await loader.put(left)
+                await loader.flush()
+        assert not await it.open_ids()

@@ -294,34 +294,6 @@ async def test_while_very_many_are_divided_the_event_loop_goes_on(
         assert await it.ledger.counts("r") == Counts(written=len(bodies))
 
 
-async def test_a_later_change_of_a_row_waits_while_the_first_is_divided(
-    bench: OpenBench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    is_put = threading.Event()
-
-    def divide_later(*args: Any, **others: Any) -> Divided:
-        assert is_put.wait(10)
-        return divide(*args, **others)
-
-    monkeypatch.setattr(batching, "divide", divide_later)
-    of, bodies = many()
-    async with bench(of) as it:
-        items = [_without_value(item) for item in await it.put_down(*bodies)]
-        (later,) = await it.put_down({"id": "1", "value": -1, "tags": "later"})
-        async with (
-            open_loader(it.lane(), batch_size=None, writers=4) as loader,
-            anyio.create_task_group() as tasks,
-        ):
-            await loader.put(items)
-            tasks.start_soon(loader.flush)
-            await anyio.lowlevel.checkpoint()
-            tasks.start_soon(send, loader, [later])
-            await anyio.sleep(0.1)  # long enough to be sent, if nothing held it
-            assert not it.shop.requests
-            is_put.set()
-        assert it.shop.rows["1"]["tags"] == "later"
-
-
 async def test_cut_off_while_very_many_are_divided_all_stay_open(
     bench: OpenBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

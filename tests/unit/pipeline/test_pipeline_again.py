@@ -593,6 +593,8 @@ async def test_a_retry_that_is_stopped_leaves_the_rest_as_it_was(tmp_path: Path)
     counts = summary.routes["rows"]
     assert counts.rejected > 0
     assert counts.read == 12
+    with closing(sqlite3.connect(trial.ledger)) as connection:
+        assert connection.execute("SELECT was_stopped FROM runs ORDER BY id").fetchall() == [(0,), (1,)]
     trial.shops["old"].on_fetch = None
     assert (await retry(trial)).exit_code == 0
     assert all_once(trial, 12)

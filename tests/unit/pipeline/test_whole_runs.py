@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from anyio import to_thread
 
+from bulkmove import clock
 from bulkmove.errors import HostUnavailableError, InDoubtError, LedgerRefusedError, RejectRecordError
 from bulkmove.events import Event, RecordsRead, RecordsSettled
+from bulkmove.ledger.file import migrations
 from bulkmove.model import JsonObject, Listing, PageQuery, Verdict, WriteItem, WriteResult
+from bulkmove.pipeline.status import status_of
 from bulkmove.protocols import MapContext
+from bulkmove.transport.attempts import Attempt, note_attempt
 from tests.doubles import ARRAY, JOINED, ONCE, SINGLE, Shop, Trap, apply_all
 from tests.trial import Trial, copy_key
 
@@ -74,6 +82,48 @@ async def test_a_limit_maps_exactly_so_many_in_each_run_and_no_record_twice(
     await trial.run()
     assert sorted(set(trial.mapped)) == sorted(trial.mapped)
     assert once_each(shops["new"], 24)
+
+
+@pytest.mark.parametrize("rules", [SINGLE, ONCE])
+@pytest.mark.parametrize("reading", ["passes", "keyset"])
+async def test_a_limit_ends_a_run_whose_writers_are_behind(tmp_path: Path, reading: Any, rules: Any) -> None:
+    async def slow(shop: Shop, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
+        await anyio.sleep(0.02)
+        return await apply_all(shop, items)
+
+    known = [{"key": f"k{n:03}", "value": 0} for n in range(1, 201)]
+    shops = {
+        "old": Shop.of(rows(200), listing=Listing(reading, 100)),
+        "new": Shop.of(known, rules=rules, answer=slow),
+    }
+    trial = Trial(tmp_path, shops).route(
+        mode="update", mapper=lambda record, _: {"id": record["id"], "value": -record["value"]}
+    )
+    with anyio.fail_after(20):
+        summary = await trial.run(limit=100)
+    assert summary.routes["rows"].written == 100
+
+
+async def test_rows_are_held_for_all_routes_of_a_list_whatever_keys_they_match_by(tmp_path: Path) -> None:
+    """What may land yet of one route's must not land on top of another's."""
+    sent_at: list[float] = []
+
+    async def twice(shop: Shop, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
+        sent_at.append(clock.now())
+        note_attempt(Attempt(clock.now(), "no answer within 60 s", is_unsettled=True))
+        return await apply_all(shop, items)
+
+    shops = {"old": Shop.of(rows(1)), "new": Shop.of([{"key": "k1", "value": 0}], answer=twice)}
+    trial = Trial(tmp_path, shops, settle_s=1.5)
+    trial.route("one", mode="update", mapper=lambda record, _: {"id": record["id"], "value": 1})
+    trial.route(
+        "other", mode="update", mapper=lambda record, _: {"id": record["id"], "value": 2}, after=("one",)
+    )
+    other = trial.routes["other"]
+    trial.routes["other"] = replace(other, settings=replace(other.settings, natural_key="value"))
+    assert (await trial.run()).exit_code == 0
+    assert len(sent_at) == 2
+    assert sent_at[1] - sent_at[0] >= 1.5, sent_at
 
 
 async def test_stopped_mid_way_nothing_is_mapped_twice_and_the_next_run_ends_it(tmp_path: Path) -> None:
@@ -628,3 +678,33 @@ async def test_what_is_told_adds_up_to_what_is_counted(tmp_path: Path) -> None:
     assert sum(e.records for e in trial.events if isinstance(e, RecordsRead)) == 25
     settled = [e for e in trial.events if isinstance(e, RecordsSettled)]
     assert sum(e.records for e in settled if e.outcome == "written") == 25
+
+
+async def test_the_status_of_a_ledger_of_an_earlier_version_is_told(tmp_path: Path) -> None:
+    """It is looked at as it is, and two runs of it need no column that came later."""
+    trial = Trial(tmp_path, old_and_new()).route()
+    await trial.run(limit=5)
+    await trial.run()
+    number, _ = migrations()[-1]
+    with closing(sqlite3.connect(trial.ledger)) as connection, connection:
+        for column in ("unsettled_at", "was_stopped"):
+            connection.execute(f"ALTER TABLE runs DROP COLUMN {column}")
+        connection.execute(f"PRAGMA user_version = {number - 1}")
+    told = await to_thread.run_sync(status_of, trial.settings)
+    assert told.finished == {"rows"}
+    assert told.routes["rows"].written == 25
+
+
+@pytest.mark.parametrize("is_stopped", [True, False])
+async def test_a_run_that_was_told_to_end_is_known_for_it(tmp_path: Path, *, is_stopped: bool) -> None:
+    """Its exit code says nothing of what was on its way."""
+    trial = Trial(tmp_path, old_and_new(60)).route()
+    stop = anyio.Event()
+
+    def stop_soon(event: Event) -> None:
+        if is_stopped and isinstance(event, RecordsSettled):
+            stop.set()
+
+    await trial.run(stop=stop, on_event=stop_soon)
+    with closing(sqlite3.connect(trial.ledger)) as connection:
+        assert connection.execute("SELECT was_stopped FROM runs").fetchall() == [(is_stopped,)]
