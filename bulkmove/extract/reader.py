@@ -18,7 +18,7 @@ from bulkmove.protocols import Source
 # Each span ends with a page that is not full. A rest shorter than this is read sooner than that page is worth …
 PAGES_WORTH_A_SPLIT = 6
 # … unless the host has nothing else to do: then the page is free. One of these is on its way already.
-PAGES_WORTH_A_FREE_SPLIT = 3
+PAGES_WORTH_A_FREE_SPLIT = 2
 
 
 @dataclass(frozen=True, slots=True)
