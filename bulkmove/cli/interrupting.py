@@ -65,7 +65,8 @@ class Interruption:
         tell(f"note: {self._time_is_over()}: finishing what is in flight")
 
     def notes(self, summary: Summary) -> Iterator[str]:
-        if self.ended_after_s is not None and set(summary.routes) - summary.finished:
+        is_done = summary.routes and summary.routes.keys() <= summary.finished
+        if self.ended_after_s is not None and not is_done:
             yield f"{self._time_is_over()}, and the migration is not finished: run again to go on"
 
     def _time_is_over(self) -> str:

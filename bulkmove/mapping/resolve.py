@@ -244,8 +244,9 @@ def fields_used_with(mapper: ResolvedMapper, options: Mapping[str, Any]) -> tupl
         said = f": {error}" if str(error) else ""
         raise ConfigError(f"{told} can't be called: {type(error).__name__}{said}") from error
     if fields is not None and not _are_names(fields):
-        kind = type(fields).__name__
-        raise ConfigError(f"{told} must return a tuple of names, or None where it may read any, not {kind}")
+        raise ConfigError(
+            f"{told} must return a tuple of names, or None where it may read any, not {fields!r:.80}"
+        )
     return fields if fields is None else tuple(fields)
 
 

@@ -155,12 +155,16 @@ def beyond_published(host: HostSettings, asked: JsonObject) -> str | None:
     if not isinstance(rates, list):
         return None
     windows = [parse_window(str(rate)) for rate in rates]
-    published = default_windows(connector(host.api))
+    api = connector(host.api)
+    published = default_windows(api)
     for limit in published:
         most = min(window.count * max(1.0, limit.period_s / window.period_s) for window in windows)
         if most > limit.count:
-            return (
-                f"{spelled(tuple(windows))} is more than {host.api} is known to allow ({spelled(tuple(published))}):"
-                f" {host.name} may answer 429, and is then paused"
+            most_known = spelled(tuple(published))
+            why = (
+                f"more than {host.api} is known to allow ({most_known})"
+                if api.windows
+                else f"more than {most_known}, which is taken where nothing is known of {host.api}"
             )
+            return f"{spelled(tuple(windows))} is {why}: {host.name} may answer 429, and is then paused"
     return None

@@ -25,12 +25,10 @@ class Comeback:
     def take(self) -> None:
         self._in_flight += 1
 
-    def give_back(self, *, is_resting: bool) -> None:
-        """One that was let out since the last pause came back. One that does while the host rests makes no room."""
-        if self._in_flight <= 0:
-            return
+    def give_back(self) -> None:
+        """One that was let out since the last pause came back."""
         self._in_flight -= 1
-        if self._room < self._most and not is_resting:
+        if self._room < self._most:
             self._room += 1
 
     def limit(self, most: int) -> None:

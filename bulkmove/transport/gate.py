@@ -125,8 +125,6 @@ class Gate:
 
     def let_go(self) -> float:
         """End what `hold_by_hand` began; how many seconds it held, 0 where it did not."""
-        if not self._pauses.is_held_by_hand:
-            return 0.0
         held_s = self._pauses.let_go(self._clock())
         self._first.rouse()
         return held_s
@@ -164,6 +162,7 @@ class Gate:
         self.is_spaced = any(window.period_s <= LONGEST_SPACED_S for window in windows)
         self._rate_per_s = rate_per_s(windows)
         self._pace, self._share = Pace(), 1.0
+        self._granted_before_whole = self.granted
         if self._knee is not None:
             self._knee.limit(concurrency)
             self.seeking = None if windows else self._knee
@@ -237,7 +236,7 @@ class Gate:
         self.sent(slot)
         self.in_flight -= 1
         if slot.pauses == self._pauses.begun:
-            self._comeback.give_back(is_resting=self._clock() < self._pauses.paused_until)
+            self._comeback.give_back()
         self._first.rouse()
 
     def _follow_pace(self, now: float) -> None:

@@ -97,7 +97,7 @@ MISTAKES: dict[str, tuple[Callable[[Job], None], tuple[str, ...]]] = {
     ),
     "mapper whose fields_used tells no names": (
         _mapper("def move(record, context): ...\nmove.fields_used = lambda options: 'id'\n"),
-        ("routes.orders.mapper", "mappers.py:move", "its fields_used must return a tuple of names", "not str"),
+        ("routes.orders.mapper", "mappers.py:move", "its fields_used must return a tuple of names", "not 'id'"),
     ),
     "mapper whose fields_used fails": (
         _mapper("def move(record, context): ...\nmove.fields_used = lambda options: options['missing']\n"),

@@ -559,6 +559,9 @@ def test_a_fresh_run_that_ends_while_it_waits_leaves_the_ledger_and_the_waiting_
         ended = going.end(number)
         assert ended.code == (130 if number == signal.SIGINT else -number)
         assert bulkmove("status", "--json").last["routes"] == before
+    done = bulkmove("run", "--json", "--fresh", "--yes", "--max-duration", "1s")
+    assert (done.code, done.last["routes"]) == (0, {})
+    assert "the migration is not finished" in done.err + done.out
     assert not list(Path().glob("x.ledger.db.2*"))
 
 

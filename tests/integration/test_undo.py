@@ -18,6 +18,7 @@ import anyio
 import pytest
 
 from bulkmove.ledger import open_ledger
+from bulkmove.model import State
 from tests.integration.moving import COMMAND, Ended, Job, Row, Stage, Stages, invoke, stage
 
 ORDERS, PRODUCTS = 24, 15
@@ -358,6 +359,26 @@ def test_an_undo_that_finds_nothing_to_undo_leaves_the_migration_as_it_was(job: 
     assert "undone" not in status
     assert job.run().code == 0  # and it is not refused
     assert lists(job.stage) == shown
+
+
+@pytest.mark.parametrize("how", ["--yes", "--dry-run"])
+def test_a_record_that_was_written_and_is_open_again_is_finished_before_an_undo_and_nobody_is_asked(
+    job: Job, how: str
+) -> None:
+    job.with_fitting()
+    assert job.run().code == 0
+    shown = lists(job.stage)
+    with closing(sqlite3.connect(job.ledger)) as connection, connection:
+        connection.execute(
+            "UPDATE records SET state = ? WHERE source_id = (SELECT min(source_id) FROM records)",
+            (State.PENDING,),
+        )
+        assert connection.execute("SELECT count(*) FROM written").fetchone()[0] > 0
+    refused = job.run(how, command="undo")
+    assert refused.code == 2, refused
+    assert "1 record was written before and is open again" in refused.stderr
+    assert lists(job.stage) == shown
+    assert "undone" not in invoke("status", str(job.file)).stdout
 
 
 def test_some_records_alone_are_undone_and_the_rest_goes_on(job: Job) -> None:

@@ -75,6 +75,8 @@ async def undo_migration(
         async with open_ledger(settings.ledger, synchronous=settings.synchronous) as ledger:
             chosen = await _chosen(plan, ledger)
             asked = Asked(await _known_ids(ledger, list(chosen.routes), ids), edited_too=edited_too)
+            if not asked.ids:
+                await _refuse_half_written(chosen, ledger)
             if not dry_run:
                 await _begin(chosen, ledger, is_whole=not asked.ids)
             options = RunOptions(is_dry=dry_run, has_budget=False)
@@ -93,8 +95,6 @@ async def _chosen(plan: MigrationPlan, ledger: SqliteLedger) -> MigrationPlan:
 
 async def _begin(plan: MigrationPlan, ledger: SqliteLedger, *, is_whole: bool) -> None:
     """From here on the routes are undone, as far as it goes, unless some of their records alone are."""
-    if is_whole:
-        await _refuse_half_written(plan, ledger)
     await ledger.begin_run(undone.UNDO)
     for name in plan.routes if is_whole else ():
         begun = partial(undone.note_begun, route=ledger.number_of(name), at=clock.now())

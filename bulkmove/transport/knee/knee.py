@@ -89,7 +89,7 @@ class Knee:
 
     def throttled(self, now: float) -> None:
         """The host answered 429: told once of those that meet one limit together."""
-        self._refusals += 1
+        self._refusals += self._room.is_full
         self._rate.throttled(now)
 
     def rest_until(self, now: float, moment: float) -> None:

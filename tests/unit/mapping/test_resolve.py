@@ -288,10 +288,10 @@ def test_what_wraps_a_mapper_may_read_more_than_the_mapper_does(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("told_by", "message"),
     [
-        ("'id'", "its fields_used must return a tuple of names, or None where it may read any, not str"),
+        ("'id'", "its fields_used must return a tuple of names, or None where it may read any, not 'id'"),
         (
             "['id', 3]",
-            "its fields_used must return a tuple of names, or None where it may read any, not list",
+            "its fields_used must return a tuple of names, or None where it may read any, not ['id', 3]",
         ),
         ("options['x']", "its fields_used can't be called: KeyError: 'x'"),
         ("exit(1)", "its fields_used can't be called: SystemExit: 1"),

@@ -147,6 +147,17 @@ def test_a_host_that_latency_holds_above_its_limit_is_told_with_its_429s(use: Us
     assert found.told_by != "429" or found.per_s <= 250 / 60
 
 
+def test_429s_of_a_limit_that_is_far_above_what_latency_allows_by_now_are_no_sign_of_a_lower_one(
+    use: Use,
+) -> None:
+    quick, slow = Capacity(allows=20, latency_s=0.05), Capacity(works_per_s=4, latency_s=0.05)
+    seen = use([(60, quick), (400, slow)])
+    found = seen.knee.found()
+    assert seen.host.refused
+    assert found is not None
+    assert (found.told_by, found.refusals) == ("latency", 0)
+
+
 def test_where_nothing_went_well_at_the_whole_rate_before_a_429_no_rate_of_nothing_is_told() -> None:
     """One after the other, a second each, its room full until the 429 and not after it."""
     knee, now = Knee(most_at_once=16), 0.0

@@ -152,6 +152,19 @@ def test_a_new_rate_holds_at_once_for_those_who_wait_and_is_used(
     run_virtually(scenario())
 
 
+def test_what_was_served_at_another_rate_does_not_make_a_429_a_matter_of_chance(
+    run_virtually: RunVirtually,
+) -> None:
+    async def scenario() -> None:
+        gate = gate_of(Window(10, 1.0))
+        assert len(await let_out(gate, 40)) > 300
+        gate.set_limits([Window(100, 1.0)], concurrency=16)
+        gate.lower()
+        assert gate.rate_per_s == pytest.approx(80)
+
+    run_virtually(scenario())
+
+
 def test_what_went_out_under_a_short_window_counts_for_a_long_one(run_virtually: RunVirtually) -> None:
     async def scenario() -> None:
         gate = gate_of(Window(2, 1.0))
