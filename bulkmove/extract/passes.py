@@ -212,7 +212,8 @@ class _Pass:
             page = page or await self._fetch(offset, walk.limit)
             walk.take(page)
             names = [_name(record) for record in page.records]
-            if is_head:
+            # Without an overlap no edge is ever noted, for which the head of each page of the list would be kept.
+            if is_head and self._overlap:
                 self._note_head(number, frozenset(names))
             elif tail is not None and offset < tail[0] and tail[1] not in names:
                 self.has_moved = True

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import anyio
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from bulkmove.errors import BadAnswerError, RequestFailedError, UnprovenError
 from bulkmove.extract import PassesResult, Tally, read_passes
 from bulkmove.extract.testing import T0, Habits, MovingList, Row
-from bulkmove.model import Page, PageQuery, Record
+from bulkmove.model import Listing, Page, PageQuery, Record
 
 habits_of_hosts = st.builds(
     Habits,
@@ -217,3 +218,38 @@ class _FailingList(MovingList):
 async def test_an_error_of_the_source_is_raised_as_it_is() -> None:
     with pytest.raises(RequestFailedError, match="500"):
         await _read(_FailingList(Habits(reading="passes", latency_s=0.001), _rows(200)))
+
+
+@dataclass(frozen=True, slots=True)
+class _MadeUpList:
+    """Its rows are made as they are asked for, so that whoever reads it is alone to keep any of them."""
+
+    rows: int
+    can_overlap: bool
+
+    @property
+    def listing(self) -> Listing:
+        return Listing("passes", 200, can_overlap=self.can_overlap)
+
+    async def fetch(self, query: PageQuery) -> Page:
+        numbers = range(query.offset, min(query.offset + query.limit, self.rows))
+        return Page([Record(f"row-{number}", T0, None, {}) for number in numbers], self.rows, None)
+
+
+async def _most_bytes_held(source: _MadeUpList) -> int:
+    async def sink(_records: Sequence[Record]) -> None:
+        """Nothing is kept of them."""
+
+    async with Tally() as tally:
+        tracemalloc.start()
+        await read_passes(source, limit=200, concurrency=lambda: 3, sink=sink, tally=tally)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    return peak
+
+
+@pytest.mark.parametrize("can_overlap", [True, False], ids=["offsets", "numbered"])
+async def test_what_is_held_of_a_list_does_not_grow_with_it(can_overlap: bool) -> None:  # noqa: FBT001
+    few = await _most_bytes_held(_MadeUpList(4_000, can_overlap))
+    many = await _most_bytes_held(_MadeUpList(24_000, can_overlap))
+    assert many < 2 * few
