@@ -36,8 +36,7 @@ class LedgerBefores:
         await self._put(partial(keeping.drop_rows, list_id=self._list))
 
     async def note_list(self, rows: Sequence[tuple[str, JsonObject]]) -> None:
-        change = partial(keeping.keep_rows, list_id=self._list, rows=_encoded(rows))
-        await self._route.writer.put(change, wait=False)
+        await self._put(partial(keeping.keep_rows, list_id=self._list, rows=_encoded(rows)))
 
     async def end_list(self) -> None:
         await self._put(partial(keeping.close_rows, list_id=self._list))

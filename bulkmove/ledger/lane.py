@@ -19,7 +19,8 @@ from bulkmove.ledger.file import explained
 T = TypeVar("T")
 Change = Callable[[sqlite3.Connection], Any]
 
-# Changes handed over and not yet durable. More only piles up memory: a commit takes them all at once.
+# Changes handed over and not yet durable. More only piles up memory: a commit takes them all at once. Pages of a list
+# that is read beside a route are waited for, one by one: so many of a thousand rows each would be half a million rows.
 MAX_WAITING = 512
 
 

@@ -30,7 +30,7 @@ class LedgerLists:
 
     async def add_keys(self, target_list: str, keys: Sequence[TargetKey]) -> None:
         number = self._store.lists[target_list]
-        await self._store.writer.put(lambda c: claiming.add_keys(c, list_id=number, keys=keys), wait=False)
+        await self._store.writer.put(lambda c: claiming.add_keys(c, list_id=number, keys=keys), wait=True)
 
     async def drop_keys(self, target_list: str) -> None:
         """Forget a reading of the list that did not come to its end; nothing was written to it yet."""

@@ -58,7 +58,7 @@ class LedgerSweep:
     async def note(self, rows: Sequence[tuple[str, str]]) -> None:
         route = self._route
         change = partial(sweeping.note, route=route.number, list_id=self._list, name=route.name, rows=rows)
-        await route.writer.put(change, wait=False)
+        await self._put(change)
 
     async def end(self, key_field: str) -> Counter[str]:
         route = self._route
@@ -103,11 +103,11 @@ class LedgerUnconfirmed:
 
     async def confirm(self, target_ids: Sequence[str]) -> None:
         change = partial(confirming.confirm, route=self._route.number, target_ids=target_ids)
-        await self._route.writer.put(change, wait=False)
+        await self._route.writer.put(change, wait=True)
 
     async def note_shown(self, shown: Sequence[tuple[str, str]]) -> None:
         change = partial(confirming.note_shown, route=self._route.number, shown=shown)
-        await self._route.writer.put(change, wait=False)
+        await self._route.writer.put(change, wait=True)
 
     async def following(self, after: str) -> Sequence[Unconfirmed]:
         await self._route.handed_over()

@@ -31,10 +31,10 @@ class Ledger(Protocol):
     """The durable record of what happened to every record of a migration.
 
     Changes take effect in the order in which they are handed over, each in one transaction. Those that
-    return at once (`add_page`, `add_keys`, `settle`, `park`, `count_attempt`) are durable before any later
-    change is; `open_intent` is durable when it returns. Look-ups see what was handed over, but for `items`, `target_ids`
-    and the keys of `add_keys`, which see what is durable. Every method raises LedgerError where the store fails; nothing
-    may be sent after that.
+    return at once (`add_page`, `settle`, `park`, `count_attempt`) are durable before any later change is;
+    `open_intent` and `add_keys` are durable when they return. Look-ups see what was handed over, but for `items` and
+    `target_ids`, which see what is durable. Every method raises LedgerError where the store fails; nothing may be sent
+    after that.
     """
 
     async def progress(self, route: str) -> RouteProgress: ...

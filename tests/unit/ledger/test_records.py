@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, closing
 from pathlib import Path
 from typing import Any
@@ -468,3 +468,35 @@ async def test_an_unfinished_reading_is_forgotten_as_a_whole(opened: Opened) -> 
         await ledger.drop_seen("r")
         assert await ledger.known("r", ["a", "b", "c"]) == {"c"}
         assert await ledger.next_raw("r", 0) is None
+
+
+@pytest.mark.parametrize(
+    "put_down",
+    [
+        lambda ledger: ledger.add_keys("l", [row_of("K", "1")]),
+        lambda ledger: ledger.befores("r", "l").note_list([("1", {"v": 1})]),
+        lambda ledger: ledger.sweep("r", "l").note([("K", "1")]),
+        lambda ledger: ledger.unconfirmed("r").confirm(["1"]),
+        lambda ledger: ledger.unconfirmed("r").note_shown([("1", "v")]),
+    ],
+    ids=["keys", "rows before", "sweep", "confirmed", "shown"],
+)
+async def test_pages_of_a_list_that_is_read_do_not_pile_up_before_a_slow_disk(
+    opened: Opened, put_down: Callable[[SqliteLedger], Awaitable[None]]
+) -> None:
+    done = anyio.Event()
+
+    async def put(ledger: SqliteLedger) -> None:
+        await put_down(ledger)
+        done.set()
+
+    with single_error():
+        async with opened() as ledger, anyio.create_task_group() as tasks:
+            go = threading.Event()
+            await ledger.writer.put(lambda _: go.wait(20), wait=False)
+            tasks.start_soon(put, ledger)
+            await anyio.wait_all_tasks_blocked()
+            was_done = done.is_set()
+            go.set()
+            await done.wait()
+    assert not was_done
