@@ -12,19 +12,20 @@ EVERY_DATED_ROW = 0  # a bound that every row with a date meets
 
 
 async def count_undated(source: Source) -> int:
-    """How many rows have no date, by the host's own counts, in four requests of one row.
+    """How many rows have no date, by the host's own counts, in two requests of one row, and two more where there are any.
 
     0 where the host does not count, where the user's own filter by date leaves such rows out anyway, and where the
     counts moved while they were taken.
     """
     if source.listing.first_key is not None or source.listing.last_key is not None:
         return 0
-    counts = [await _difference(source) for _ in range(2)]
-    first, second = counts
-    return max(0, first[0] - first[1]) if first is not None and first == second else 0
+    first = await _counted(source)
+    if first is None or first[0] <= first[1] or await _counted(source) != first:
+        return 0
+    return first[0] - first[1]
 
 
-async def _difference(source: Source) -> tuple[int, int] | None:
+async def _counted(source: Source) -> tuple[int, int] | None:
     """How many rows are counted with and without a date, and with one: asked for side by side."""
     totals: dict[int | None, int | None] = {}
 

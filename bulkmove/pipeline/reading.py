@@ -41,20 +41,19 @@ async def read_sorted(job: RouteJob, take: Take, *, readers: Callable[[], int]) 
     fetch at a time.
     """
     naming = _Naming(job)
+    with naming.reading():
+        spans = await _spans(job)
     async with DatedIds() as read:
+        result = await _read_spans(job, spans, take, readers=readers, naming=naming, read=read)
+        _tell(job, result)
         with single_error():
             async with anyio.create_task_group() as tasks:
-                # Now, when the host has little else to do, and not when all else is read.
                 tasks.start_soon(_name_undated, job, name=f"{job.name} counting undated rows")
-                with naming.reading():
-                    spans = await _spans(job)
-                result = await _read_spans(job, spans, take, readers=readers, naming=naming, read=read)
-        _tell(job, result)
-        # Rows that are made of others, or kept to be mapped later, are not held against the list.
-        if result.is_count_honest and job.derive is None and not job.is_self_route:
-            cutoff = (await job.reading_notes.progress(job.name)).cutoff
-            if cutoff is not None:
-                await compare(job, read, stretches(spans, cutoff=cutoff), take)
+                # Rows that are made of others, or kept to be mapped later, are not held against the list.
+                if result.is_count_honest and job.derive is None and not job.is_self_route:
+                    cutoff = (await job.reading_notes.progress(job.name)).cutoff
+                    if cutoff is not None:
+                        await compare(job, read, stretches(spans, cutoff=cutoff), take)
 
 
 async def _read_spans(
