@@ -64,6 +64,7 @@ class WriteLane:
         self._waiting: list[_Waiting] = []
         self._wake = anyio.Event()
         self._room = anyio.Event()
+        self._is_committing = False
         self._is_closing = False
         self._failure: LedgerError | None = None
         self.run_id: int | None = None
@@ -94,6 +95,13 @@ class WriteLane:
             await entry.done.wait()
             self._check()
 
+    async def flush(self) -> None:
+        """Return when all that was handed over is durable: at once where that is so, without a commit of nothing."""
+        if self._waiting or self._is_committing:
+            await self.put(lambda _: None, wait=True)
+        else:
+            self._check()
+
     async def serve(self) -> None:
         """Commit what waits, until `close`. Raises LedgerError where a commit failed."""
         try:
@@ -122,6 +130,7 @@ class WriteLane:
         self._wake.set()
 
     async def _commit(self, group: list[_Waiting]) -> None:
+        self._is_committing = True
         try:
             await to_thread.run_sync(self._apply, [entry.change for entry in group], limiter=self._limiter)
         except LedgerError as error:
@@ -131,6 +140,7 @@ class WriteLane:
                 f"{self._path}: a change could not be noted ({error!r}); this is a defect"
             )
             self._failure.__cause__ = error
+        self._is_committing = False
         for entry in group:
             if self._failure is None and entry.after is not None:
                 entry.after()

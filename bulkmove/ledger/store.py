@@ -42,7 +42,7 @@ class Store:
 
     async def ask(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
         """What the ledger says, with all that was handed over."""
-        await self.writer.put(lambda _: None, wait=True)
+        await self.writer.flush()
         return await self.reader.run(question)
 
 

@@ -122,6 +122,31 @@ async def test_many_changes_share_few_commits(opened: Opened) -> None:
         assert len(commits) <= MAX_WAITING // 10
 
 
+async def test_a_question_commits_nothing_where_nothing_waits(opened: Opened) -> None:
+    async with opened() as ledger:
+        await add(ledger, pending("a"))
+        assert (await ledger.counts("r")).pending == 1
+        commits: list[str] = []
+        ledger.writer._connection.set_trace_callback(commits.append)
+        assert (await ledger.counts("r")).pending == 1
+        assert commits == []
+
+
+async def test_a_question_waits_for_what_is_being_committed(opened: Opened) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def change(connection: sqlite3.Connection) -> None:
+        connection.execute("UPDATE routes SET expected = 7")
+        begun.set()
+        go.wait(20)
+
+    async with opened() as ledger, anyio.create_task_group() as tasks:
+        await ledger.writer.put(change, wait=False)
+        await anyio.to_thread.run_sync(begun.wait)
+        tasks.start_soon(anyio.to_thread.run_sync, go.set)
+        assert await ledger.ask(lambda c: c.execute("SELECT expected FROM routes").fetchone()) == (7,)
+
+
 async def test_what_waits_for_the_writer_is_bounded(opened: Opened) -> None:
     async with opened() as ledger:
         most = 0
