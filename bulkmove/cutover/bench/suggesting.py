@@ -58,7 +58,7 @@ def suggest(found: HostSteps) -> Suggestion:
 
 def windows_with(found: HostSteps, suggestion: Suggestion) -> tuple[Window, ...]:
     """The windows that hold where the suggestion is taken."""
-    return found.windows if suggestion.rate is None or found.safe is None else _lowered(found)
+    return found.windows if suggestion.rate is None else _lowered(found)
 
 
 def window_of(per_s: float) -> Window:
