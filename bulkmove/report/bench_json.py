@@ -42,13 +42,10 @@ def bench_lines(bench: Bench) -> Iterator[Line]:
         yield {"type": "note", "text": note}
 
 
-def summary_line(code: int, bench: Bench | None) -> Line:
+def summary_line(code: int, bench: Bench) -> Line:
     """How it ended; `prediction` null where nothing could be foretold."""
-    line: Line = {"type": "bench-summary", "exit": code, "hosts": {}, "prediction": None}
-    if bench is None:
-        return line
     by_name: Mapping[str, Suggestion] = {each.host: each for each in bench.suggestions}
-    line["hosts"] = {
+    hosts = {
         host.host: {
             "safe_per_s": None if host.safe is None else _rounded(host.safe.offered),
             "rate": list(by_name[host.host].rate or by_name[host.host].configured_rate),
@@ -56,9 +53,8 @@ def summary_line(code: int, bench: Bench | None) -> Line:
         }
         for host in bench.hosts
     }
-    if bench.prediction is not None:
-        line["prediction"] = _prediction(bench.prediction)
-    return line
+    prediction = None if bench.prediction is None else _prediction(bench.prediction)
+    return {"type": "bench-summary", "exit": code, "hosts": hosts, "prediction": prediction}
 
 
 def _host(host: HostSteps) -> Line:
