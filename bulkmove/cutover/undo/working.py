@@ -90,12 +90,11 @@ async def _take_for_written(work: Work) -> None:
     job, chunk = work.job, 0
     while (found := await job.ledger.next_pending(job.name, chunk)) is not None:
         chunk, items = found
-        changes = [item for item in items if item.target_id is not None]
-        ids = [item.target_id for item in changes if item.target_id is not None]
+        ids = [item.target_id for item in items if item.target_id is not None]
         kept = await work.ledger.ask(partial(keeping.befores, route=work.route, target_ids=ids))
         settled = [
             Settled(item.member, State.WRITTEN, target_id=item.target_id, encoded=item.encoded)
-            for item in changes
+            for item in items
             if item.target_id in kept
         ]
         await job.ledger.settle(job.name, settled)
