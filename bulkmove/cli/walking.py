@@ -163,7 +163,7 @@ class Sequence:
             from bulkmove.connectors.discover import connector
             from bulkmove.cutover.sequence import forecast_freeze, foreseen
             from bulkmove.pipeline.migration import Migration
-            from bulkmove.pipeline.opening import default_windows
+            from bulkmove.pipeline.opening import windows_of
             from bulkmove.report.cutover import tell_cutover_json, tell_gate
 
         if place.gate is None:
@@ -176,10 +176,7 @@ class Sequence:
         )
         deltas = [each.seconds for each in facts.done if each.step == "delta" and each.ended_at is not None]
         hosts = {name: (route.source.host, route.target.host) for name, route in self.settings.routes.items()}
-        windows = {
-            name: host.windows or default_windows(connector(host.api))
-            for name, host in self.settings.hosts.items()
-        }
+        windows = {name: windows_of(host, connector(host.api)) for name, host in self.settings.hosts.items()}
         forecast = forecast_freeze(
             delta_s=deltas[-1], verify_s=facts.verify_s, requests=facts.requests(hosts), windows=windows
         )

@@ -10,7 +10,7 @@ from bulkmove.model import Counts, Listing
 from bulkmove.pipeline.confirming import MOST_SAMPLED_PAGES
 from bulkmove.pipeline.counting import RouteTally, WriteTally
 from bulkmove.pipeline.forecast import Forecast, HostLimits, Load, forecast
-from bulkmove.pipeline.opening import DEFAULT_WINDOWS
+from bulkmove.pipeline.opening import windows_of
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan
 from bulkmove.pipeline.sharing import sharings
 from bulkmove.pipeline.witness import Witness
@@ -168,6 +168,6 @@ def _limits(plan: MigrationPlan, witness: Witness) -> list[HostLimits]:
     for name, transport in witness.transports.items():
         connector, host = plan.connectors[name], plan.settings.hosts[name]
         if not connector.is_local:
-            windows = host.windows if host.windows is not None else connector.windows or DEFAULT_WINDOWS
+            windows = windows_of(host, connector)
             found.append(HostLimits(name, windows, host.burst, host.concurrency, transport.latency_s))
     return found

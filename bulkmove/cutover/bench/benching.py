@@ -12,7 +12,7 @@ from bulkmove.cutover.bench.sizing import at_found_rates, without_limits
 from bulkmove.cutover.bench.suggesting import suggest, windows_with
 from bulkmove.cutover.bench.wishes import Conditions, Found, OpenStage, Teller, Wishes
 from bulkmove.pipeline.forecast import HostLimits
-from bulkmove.pipeline.opening import DEFAULT_WINDOWS
+from bulkmove.pipeline.opening import windows_of
 from bulkmove.pipeline.plan import MigrationPlan, plan_migration
 from bulkmove.settings import HostSettings, MigrationSettings, Window
 
@@ -84,7 +84,7 @@ def _hosts(plan: MigrationPlan) -> dict[str, tuple[Window, ...]]:
     for name in sorted({stream.host for stream in streams}):
         host, connector = plan.settings.hosts[name], plan.connectors[name]
         if not connector.is_local:
-            found[name] = host.windows if host.windows is not None else connector.windows or DEFAULT_WINDOWS
+            found[name] = windows_of(host, connector)
     return found
 
 

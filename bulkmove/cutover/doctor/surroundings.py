@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from bulkmove.connectors.asking import paths_of
 from bulkmove.cutover.doctor.finding import Findings
 from bulkmove.cutover.doctor.witness import WitnessedTransport
-from bulkmove.pipeline.opening import DEFAULT_WINDOWS
+from bulkmove.pipeline.opening import windows_of
 from bulkmove.protocols import Connector
 from bulkmove.settings import HostSettings
 
@@ -41,7 +41,7 @@ def judge_latency(transport: WitnessedTransport, findings: Findings) -> None:
 
 def judge_rate(host: HostSettings, connector: Connector, findings: Findings) -> None:
     """Which windows hold, and who says so; the default where nobody does."""
-    windows = host.windows if host.windows is not None else connector.windows or DEFAULT_WINDOWS
+    windows = windows_of(host, connector)
     told = ", ".join(map(str, windows))
     if host.windows is not None:
         findings.good("rate", f"{told} (yours)")
