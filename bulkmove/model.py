@@ -285,3 +285,8 @@ class Summary:
     notes: tuple[str, ...] = ()
     finished: frozenset[str] = frozenset()
     undone: frozenset[str] = frozenset()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it went through its routes, with rejections or without."""
+        return self.exit_code in {0, 3}

@@ -14,9 +14,6 @@ from bulkmove.cli.exits import exits, tell
 from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, migration_file, output_options, routes_option
 
-# A plan that ends so, with rejections or without, may be of all records.
-_WHOLE = frozenset({0, 3})
-
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
@@ -132,7 +129,7 @@ def _plan(request: PlanRequest, ending: Ending) -> int:
         tell_preview_text(preview, told=errors, quiet=output.quiet)
     code = interruption.exit_code or preview.summary.exit_code or 0
     if request.save is not None:
-        if code not in _WHOLE:
+        if interruption.exit_code or not preview.summary.is_complete:
             tell(f"error: {request.save}: was not saved, since not all could be planned")
             return code
         save_plan(request.save, preview, settings)

@@ -53,10 +53,6 @@ __all__ = [
 _LOG_SIZE = 1000 * 4096
 
 
-# What a plan ends with that went through its routes, with rejections or without.
-_COMPLETE = frozenset({0, 3})
-
-
 class Cause(NamedTuple):
     """Why records would be rejected or unknown: how many, and one of them with what was said of it."""
 
@@ -181,7 +177,7 @@ async def preview_migration(
     for lookups in opened:
         unresolved, written_to = await put_down_unresolved(plan, lookups, is_whole=is_whole)
     told = None
-    if summary.exit_code in _COMPLETE:  # of less nothing can be foretold
+    if summary.is_complete:  # of less nothing can be foretold
         told = foretell(plan, witness, summary.routes, is_sample=sample is not None, read_s=read_s)
     order = list(plan.routes)
     return Preview(

@@ -23,8 +23,6 @@ from bulkmove.report.telling import stdout_console
 
 _COUNTS_OF_ALL = "the counts say what a run would do"
 _COUNTS_OF_SOME = "not all could be planned: the counts are of what was read"
-# A plan that ends so, with rejections or without, went through its routes.
-_COMPLETE = frozenset({0, 3})
 _WIDEST = 140
 _MOST_UNRESOLVED = 50
 _MOST_NAMES = 30
@@ -44,7 +42,7 @@ def tell_preview_text(preview: Preview, *, told: Sequence[str] = (), quiet: bool
 
 def preview_parts(preview: Preview, notes: Sequence[str], *, quiet: bool) -> Iterator[RenderableType]:
     """All that there is to say, in order; with `quiet`, and where not all could be planned, without hints."""
-    is_complete = _is_complete(preview)
+    is_complete = preview.summary.is_complete
     if preview.samples:
         for sample in preview.samples:
             yield from beside(sample, preview.routes[sample.route].readings)
@@ -69,13 +67,10 @@ def preview_parts(preview: Preview, notes: Sequence[str], *, quiet: bool) -> Ite
     yield Text(nothing_written(preview), "bold")
 
 
-def _is_complete(preview: Preview) -> bool:
-    return preview.summary.exit_code in _COMPLETE
-
-
 def nothing_written(preview: Preview) -> str:
     """The last sentence: that nothing was written, and what the counts are of."""
-    return f"nothing was written to any host; {_COUNTS_OF_ALL if _is_complete(preview) else _COUNTS_OF_SOME}"
+    counts = _COUNTS_OF_ALL if preview.summary.is_complete else _COUNTS_OF_SOME
+    return f"nothing was written to any host; {counts}"
 
 
 def _troubles_of(routes: Mapping[str, RoutePreview]) -> Iterator[RenderableType]:

@@ -20,9 +20,6 @@ from bulkmove.pipeline.plan import plan_migration
 from bulkmove.pipeline.runner import run_migration
 from bulkmove.settings import MigrationSettings
 
-# With rejected records, too: those of a sandbox are not those of the shop.
-_COMPLETE = frozenset({0, 3})
-
 
 class RehearsalError(BulkmoveError):
     """A rehearsal did not come to its end, so that nothing can be foretold by it."""
@@ -59,7 +56,8 @@ async def rehearse(settings: MigrationSettings, records: int) -> Rehearsal:
             began_at = anyio.current_time()
             summary = await run_migration(plan, ledger, options=options, observer=None, stop=anyio.Event())
             seconds = anyio.current_time() - began_at
-    if summary.exit_code not in _COMPLETE or summary.finished < plan.routes.keys():
+    # Rejected records are no reason: those of a sandbox are not those of the shop.
+    if not summary.is_complete or summary.finished < plan.routes.keys():
         why = "; ".join(summary.notes) or f"it ended with {summary.exit_code}"
         raise RehearsalError(f"the rehearsal on the sandbox did not come to its end: {why}")
     loads = watch.loads()
