@@ -16,7 +16,7 @@ from bulkmove.cli.exits import exits, tell
 from bulkmove.cli.going import Going, going_options
 from bulkmove.cli.guarding import execute_option, is_held_back, refuse_both
 from bulkmove.cli.loading import loading
-from bulkmove.cli.options import Output, ledger_option, migration_file, output_options, told_of
+from bulkmove.cli.options import Output, ledger_option, migration_file, output_options, routes_option, told_of
 from bulkmove.errors import BulkmoveError, ConfigError
 
 if TYPE_CHECKING:
@@ -29,9 +29,7 @@ _Result = TypeVar("_Result")
 
 @click.command("delta", cls=EndingCommand)
 @migration_file
-@click.option(
-    "--route", "routes", metavar="NAME", multiple=True, help="Of this route alone; may be repeated."
-)
+@routes_option
 @click.option(
     "--new-only", is_flag=True, help="Look for new records alone, by their dates where they have some."
 )

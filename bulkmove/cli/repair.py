@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bulkmove.cli.completing import complete_routes
 from bulkmove.cli.ending import Ending, EndingCommand, last_line
 from bulkmove.cli.exits import exits, tell
 from bulkmove.cli.guarding import execute_option, is_held_back, refuse_both
 from bulkmove.cli.loading import loading
-from bulkmove.cli.options import Output, ledger_option, migration_file, output_options
+from bulkmove.cli.options import Output, ledger_option, migration_file, output_options, routes_option
 
 if TYPE_CHECKING:
     from bulkmove.settings import MigrationSettings
@@ -25,14 +24,7 @@ _KINDS = ("missing", "different", "doubled", "extra")
 
 @click.command("repair", cls=EndingCommand)
 @migration_file
-@click.option(
-    "--route",
-    "routes",
-    metavar="NAME",
-    multiple=True,
-    shell_complete=complete_routes,
-    help="Of this route alone; may be repeated.",
-)
+@routes_option
 @click.option(
     "--only", "kinds", type=click.Choice(_KINDS), multiple=True, help="Of this kind alone; may be repeated."
 )

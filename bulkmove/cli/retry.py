@@ -8,25 +8,17 @@ from pathlib import Path
 import click
 
 from bulkmove.cli.choosing import cause_option, ids_option
-from bulkmove.cli.completing import complete_routes
 from bulkmove.cli.ending import EndingCommand, RetryRequest, RunRequest, last_line
 from bulkmove.cli.exits import exits
 from bulkmove.cli.going import Going, going_options
 from bulkmove.cli.guarding import execute_option
 from bulkmove.cli.loading import loading
-from bulkmove.cli.options import Output, ledger_option, migration_file, output_options
+from bulkmove.cli.options import Output, ledger_option, migration_file, output_options, routes_option
 
 
 @click.command("retry", cls=EndingCommand)
 @migration_file
-@click.option(
-    "--route",
-    "routes",
-    metavar="NAME",
-    multiple=True,
-    shell_complete=complete_routes,
-    help="Of this route alone; may be repeated.",
-)
+@routes_option
 @cause_option
 @ids_option
 @click.option("--remap", is_flag=True, help="Map anew what was rejected, also where its body is kept.")

@@ -7,26 +7,18 @@ from typing import Any
 
 import click
 
-from bulkmove.cli.completing import complete_routes
 from bulkmove.cli.ending import EndingCommand, RunRequest, last_line
 from bulkmove.cli.exits import exits
 from bulkmove.cli.going import going_options
 from bulkmove.cli.guarding import execute_option
 from bulkmove.cli.held import held_options
 from bulkmove.cli.loading import loading
-from bulkmove.cli.options import Output, ledger_option, migration_file, output_options
+from bulkmove.cli.options import Output, ledger_option, migration_file, output_options, routes_option
 
 
 @click.command("run", cls=EndingCommand)
 @migration_file
-@click.option(
-    "--route",
-    "routes",
-    metavar="NAME",
-    multiple=True,
-    shell_complete=complete_routes,
-    help="This route alone; may be repeated.",
-)
+@routes_option
 @click.option(
     "--limit",
     metavar="N",

@@ -16,7 +16,7 @@ from bulkmove.cli.ending import Ending, EndingCommand, last_line
 from bulkmove.cli.exits import exits, tell
 from bulkmove.cli.guarding import execute_option, is_held_back, refuse_both
 from bulkmove.cli.loading import loading
-from bulkmove.cli.options import Output, ledger_option, migration_file, output_options
+from bulkmove.cli.options import Output, ledger_option, migration_file, output_options, routes_option
 from bulkmove.errors import BulkmoveError, ConfigError
 
 if TYPE_CHECKING:
@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 
 @click.command("undo", cls=EndingCommand)
 @migration_file
-@click.option(
-    "--route", "routes", metavar="NAME", multiple=True, help="Of this route alone; may be repeated."
-)
+@routes_option
 @ids_option
 @click.option(
     "--edited-too",

@@ -12,11 +12,10 @@ from typing import Any
 import click
 import orjson
 
-from bulkmove.cli.completing import complete_routes
 from bulkmove.cli.ending import EndingCommand, end_on_sigterm
 from bulkmove.cli.exits import UNEXPECTED, exits, tell
 from bulkmove.cli.loading import loading
-from bulkmove.cli.options import Output, ledger_option, migration_file, output_options
+from bulkmove.cli.options import Output, ledger_option, migration_file, output_options, routes_option
 from bulkmove.errors import INTERRUPTED
 
 _NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
@@ -28,14 +27,7 @@ class _VerifyCommand(EndingCommand):
 
 @click.command("verify", cls=_VerifyCommand)
 @migration_file
-@click.option(
-    "--route",
-    "routes",
-    metavar="NAME",
-    multiple=True,
-    shell_complete=complete_routes,
-    help="This route alone; may be repeated.",
-)
+@routes_option
 @click.option(
     "--sample",
     metavar="N|P%",

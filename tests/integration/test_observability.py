@@ -254,6 +254,8 @@ def completed(folder: Path, line: str) -> list[str]:
         ("bulkmove ru", ["run"]),
         ("bulkmove run --max", ["--max-duration"]),
         ("bulkmove run --route ", ["orders", "fitting"]),
+        ("bulkmove delta --route ", ["orders", "fitting"]),
+        ("bulkmove undo --route ", ["orders", "fitting"]),
         ("bulkmove pause ", ["old", "new", "sizing"]),
         ("bulkmove set n", ["new"]),
     ],
