@@ -20,8 +20,6 @@ from bulkmove.cli.options import Output, ledger_option, migration_file, output_o
 from bulkmove.errors import BulkmoveError, ConfigError
 
 if TYPE_CHECKING:
-    import anyio
-
     from bulkmove.cli.interrupting import Interruption
     from bulkmove.cutover.undo import Undo
     from bulkmove.report.standing import Standing
@@ -86,16 +84,6 @@ class _Asked:
     execute: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Stop:
-    """What the first signal sets."""
-
-    event: anyio.Event
-
-    def stop(self) -> None:
-        self.event.set()
-
-
 def _perform(asked: _Asked, ending: Ending) -> int:
     """Show what would be undone and ask; then undo it, and tell what came of it."""
     with loading():
@@ -155,12 +143,12 @@ def _undo(
     with loading():
         import anyio
 
-        from bulkmove.cli.interrupting import ended_by_itself, run_interruptible
+        from bulkmove.cli.interrupting import Stopping, ended_by_itself, run_interruptible
         from bulkmove.cli.showing import shown, style_of
         from bulkmove.cutover.undo import undo_migration
         from bulkmove.report.standing import Standing
 
-    event, standing = anyio.Event(), Standing()
+    stop, standing = Stopping(anyio.Event()), Standing()
     with ended_by_itself(ending), shown(standing, style_of(asked.output), sys.stderr) as observer:
 
         async def work() -> Undo:
@@ -172,10 +160,10 @@ def _undo(
                 edited_too=asked.edited_too,
                 dry_run=dry_run,
                 execute=True,
-                stop=event,
+                stop=stop.event,
             )
 
-        return run_interruptible(work, _Stop(event), interruption), standing
+        return run_interruptible(work, stop, interruption), standing
 
 
 def _told(undo: Undo, standing: Standing, asked: _Asked, ending: Ending) -> int:
