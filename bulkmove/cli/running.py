@@ -58,38 +58,16 @@ def perform(request: RunRequest, ending: Ending) -> int:
     if request.fresh:
         ask_anew(settings, request)
         old = OldLedger(settings)
-    standing, stopping, interruption = Standing(), Stopping(anyio.Event()), Interruption()
-    tune()
-    try:
-        with (
-            ended_by_itself(ending),
-            libraries_logged(request.output),
-            shown(standing, style_of(request.output), sys.stderr) as shows,
-            observed(request.going, shows) as observer,
-        ):
-            watch = _watch(settings, request, standing)
-            work = partial(
-                _run,
-                settings,
-                request,
-                observer,
-                watch=watch,
-                held_to=held_to,
-                stop=stopping.event,
-                old=old,
-            )
-            summary = run_interruptible(
-                work, stopping, interruption, max_duration_s=request.going.max_duration_s
-            )
-        if summary is None:
-            summary = _from_ledger(settings, request, old)
-    except (ConfigError, LedgerLockedError):
-        if old is not None:
-            old.take_back()
-        raise  # no ledger was opened
-    except BaseException:
-        ending.routes = _as_json(_from_ledger(settings, request, old))
-        raise
+    standing, interruption = Standing(), Interruption()
+    summary = _move(
+        settings,
+        request,
+        standing=standing,
+        interruption=interruption,
+        held_to=held_to,
+        old=old,
+        ending=ending,
+    )
     if interruption.exit_code is not None:
         summary = replace(summary, exit_code=interruption.exit_code)
     ending.routes = _as_json(summary)
@@ -100,6 +78,47 @@ def perform(request: RunRequest, ending: Ending) -> int:
     if old is not None and summary.exit_code == ConfigError.exit_code:
         old.take_back()
     return summary.exit_code or 0
+
+
+def _move(
+    settings: MigrationSettings,
+    request: RunRequest,
+    *,
+    standing: Standing,
+    interruption: Interruption,
+    held_to: HeldTo | None,
+    old: OldLedger | None,
+    ending: Ending,
+) -> Summary:
+    """The run, shown while it goes on; where a second signal cancelled it, what the ledger knows.
+
+    Where it raises, `ending` gets that; but where no ledger was opened, the old one is taken back.
+    """
+    stopping = Stopping(anyio.Event())
+    tune()
+    try:
+        with (
+            ended_by_itself(ending),
+            libraries_logged(request.output),
+            shown(standing, style_of(request.output), sys.stderr) as shows,
+            observed(request.going, shows) as observer,
+        ):
+            watch, stop = _watch(settings, request, standing), stopping.event
+            work = partial(
+                _run, settings, request, observer, watch=watch, held_to=held_to, stop=stop, old=old
+            )
+            most_s = request.going.max_duration_s
+            summary = run_interruptible(work, stopping, interruption, max_duration_s=most_s)
+        if summary is None:
+            summary = _from_ledger(settings, request, old)
+    except (ConfigError, LedgerLockedError):
+        if old is not None:
+            old.take_back()
+        raise  # no ledger was opened
+    except BaseException:
+        ending.routes = _as_json(_from_ledger(settings, request, old))
+        raise
+    return summary
 
 
 def _guarded(settings: MigrationSettings, request: RunRequest) -> RunRequest:
