@@ -146,14 +146,9 @@ def _plan_route(
     settings: MigrationSettings, route: RouteSettings, hosts: Mapping[str, Connector], decisions: Decisions
 ) -> RoutePlan:
     where = f"{_file(settings)}: routes.{route.name}"
-    source = hosts[route.source.host].streams[route.source.stream]
-    target = hosts[route.target.host].streams[route.target.stream]
+    ends = (hosts[route.source.host], hosts[route.target.host])
+    source, target = ends[0].streams[route.source.stream], ends[1].streams[route.target.stream]
     mapper = _mapper(where, settings, route)
-    if mapper.check_options is not None:
-        try:
-            mapper.check_options(route.options)
-        except ConfigError as error:
-            raise ConfigError(f"{where}.options: {error}") from error
     check_mask(
         _file(settings),
         settings.mask,
@@ -163,14 +158,7 @@ def _plan_route(
         readings=mapper.readings,
     )
     lookups = lookups_of(where, settings, route, mapper)
-    cautions = foresee(
-        where,
-        route,
-        mapper,
-        source=source,
-        target=target,
-        hosts=[hosts[name.host] for name in (route.source, route.target)],
-    )
+    cautions = foresee(where, route, mapper, source=source, target=target, hosts=ends)
     return RoutePlan(
         settings=replace(route, fields_used=_fields_used(settings, route, source, mapper)),
         source=source,
@@ -215,9 +203,15 @@ def _mapper(where: str, settings: MigrationSettings, route: RouteSettings) -> Re
             file=settings.file or Path(settings.name),
         )
     try:
-        return resolve_mapper(route.mapper, settings.directory)
+        mapper = resolve_mapper(route.mapper, settings.directory)
     except ConfigError as error:
         raise ConfigError(f"{where}.mapper: {error}") from error
+    if mapper.check_options is not None:
+        try:
+            mapper.check_options(route.options)
+        except ConfigError as error:
+            raise ConfigError(f"{where}.options: {error}") from error
+    return mapper
 
 
 def _tables(
