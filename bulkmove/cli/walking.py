@@ -16,7 +16,7 @@ from bulkmove.cli.options import Output
 from bulkmove.cli.steps import DIFFERS, NO_GO, perform_step
 
 if TYPE_CHECKING:
-    from bulkmove.cutover.sequence import Limits, Place
+    from bulkmove.cutover.sequence import FreezeForecast, Limits, Place
     from bulkmove.cutover.sequence.facts import Facts
     from bulkmove.settings import MigrationSettings
 
@@ -160,10 +160,8 @@ class Sequence:
 
     def _tell_gate(self, place: Place, facts: Facts) -> None:
         with loading():
-            from bulkmove.connectors.discover import connector
-            from bulkmove.cutover.sequence import forecast_freeze, foreseen
+            from bulkmove.cutover.sequence import foreseen
             from bulkmove.pipeline.migration import Migration
-            from bulkmove.pipeline.opening import windows_of
             from bulkmove.report.cutover import tell_cutover_json, tell_gate
 
         if place.gate is None:
@@ -174,12 +172,7 @@ class Sequence:
             gone=facts.gone,
             undone=facts.undone,
         )
-        deltas = [each.seconds for each in facts.done if each.step == "delta" and each.ended_at is not None]
-        hosts = {name: (route.source.host, route.target.host) for name, route in self.settings.routes.items()}
-        windows = {name: windows_of(host, connector(host.api)) for name, host in self.settings.hosts.items()}
-        forecast = forecast_freeze(
-            delta_s=deltas[-1], verify_s=facts.verify_s, requests=facts.requests(hosts), windows=windows
-        )
+        forecast = self._forecast(facts)
         if self.output.as_json:
             tell_cutover_json(
                 "gate",
@@ -197,6 +190,19 @@ class Sequence:
             forecast=forecast,
             command=f"bulkmove cutover{self.where}",
             against=against,
+        )
+
+    def _forecast(self, facts: Facts) -> FreezeForecast:
+        with loading():
+            from bulkmove.connectors.discover import connector
+            from bulkmove.cutover.sequence import forecast_freeze
+            from bulkmove.pipeline.opening import windows_of
+
+        deltas = [each.seconds for each in facts.done if each.step == "delta" and each.ended_at is not None]
+        hosts = {name: (route.source.host, route.target.host) for name, route in self.settings.routes.items()}
+        windows = {name: windows_of(host, connector(host.api)) for name, host in self.settings.hosts.items()}
+        return forecast_freeze(
+            delta_s=deltas[-1], verify_s=facts.verify_s, requests=facts.requests(hosts), windows=windows
         )
 
     def _is_frozen_by_now(self, place: Place, facts: Facts) -> bool:
