@@ -2,30 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
+from bulkmove.config import load_migration
 from bulkmove.cutover.bench.sizing import without_limits
 from bulkmove.cutover.bench.wishes import Conditions, Staged
+from bulkmove.settings import MigrationSettings
+
+# A row from directory to directory, which takes no time; and the host whose conditions are named.
+MIGRATION = """
+name = "job"
+
+[hosts.here]
+api = "files"
+url = "here"
+
+[hosts.there]
+api = "files"
+url = "there"
+
+[hosts.old]
+api = "merchantpro"
+url = "http://127.0.0.1:9"
+credentials = { key = "demo-key", secret = "demo-secret" }
+
+[routes.copy]
+source = "here.orders"
+target = "there.orders"
+mapper = "as-it-is"
+"""
 
 
-class OpenedError(Exception):
-    """A stage is asked for: of how many records is all that matters."""
+@dataclass(frozen=True)
+class Directories:
+    """Implements Staged by directories, in place of a sandbox."""
+
+    settings: MigrationSettings
+    empty: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
 
 
-@pytest.mark.parametrize(("most", "first"), [(70, 70), (5_001, 5_001), (9_999, 9_999), (10_000, 5_000)])
-async def test_a_second_size_is_taken_only_where_it_is_twice_the_first(most: int, first: int) -> None:
-    sizes: list[int] = []
+@pytest.fixture
+def stages(tmp_path: Path) -> Iterator[Directories]:
+    """A few, each new."""
+    made = []
+    for number in range(3):
+        folder = tmp_path / str(number)
+        (folder / "here").mkdir(parents=True)
+        (folder / "here" / "orders.jsonl").write_text('{"id":1}\n')
+        (folder / "migration.toml").write_text(MIGRATION)
+        made.append(Directories(load_migration(folder / "migration.toml")))
+    return iter(made)
+
+
+@pytest.mark.parametrize(
+    ("most", "expected"),
+    [(70, [70]), (5_001, [5_001]), (9_999, [9_999]), (10_000, [5_000, 10_000])],
+)
+async def test_a_second_size_is_taken_only_where_it_is_twice_the_first(
+    stages: Iterator[Directories], most: int, expected: list[int]
+) -> None:
+    opened: list[int] = []
 
     @asynccontextmanager
     async def open_stage(records: int, conditions: Mapping[str, Conditions]) -> AsyncIterator[Staged]:
         assert list(conditions) == ["old"]
-        sizes.append(records)
-        raise OpenedError
-        yield
+        opened.append(records)
+        yield next(stages)
 
-    with pytest.raises(OpenedError):
-        await without_limits(open_stage, {"old": Conditions()}, most=most)
-    assert sizes == [first]
+    made = await without_limits(open_stage, {"old": Conditions()}, most=most)
+    assert opened == [each.records for each in made] == expected
