@@ -12,10 +12,6 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from bulkmove.cutover.bench import climbing
-from bulkmove.cutover.bench.probing import Ended as Ending
-from bulkmove.cutover.bench.samples import Spread
-from bulkmove.cutover.bench.steps import Step
 from bulkmove.sandbox.conditions import RateWindow
 from tests.integration.moving import COMMAND, CREDENTIALS, Ended, Job, Stages, invoke, stage
 
@@ -235,18 +231,13 @@ def test_a_file_that_is_no_saved_bench_is_refused_before_anything_begins(job: Jo
 
 
 @pytest.mark.parametrize("rate", [None, "10/s"])
-def test_a_rate_that_nobody_set_is_told_as_such(
-    job: Job, monkeypatch: pytest.MonkeyPatch, rate: str | None
+def test_a_rate_that_nobody_set_is_told_as_such_also_where_it_was_not_tried(
+    job: Job, rate: str | None
 ) -> None:
-    async def climb(*_: object) -> tuple[list[Step], Ending]:
-        return [step], Ending("configuration", "served all that its rate lets out")
-
-    step = Step(9.9, 1.0, 20, 9.9, 9.9, 0, 0, 1, Spread(p50=0.02, max=0.03))
-    monkeypatch.setattr(climbing, "climb", climb)
     orders_of(job).routes["staged"]["source"] = "new.orders"
     job.hosts["new"].pop("rate", None)
     job.hosts["new"] |= {} if rate is None else {"rate": rate, "burst": 1}
-    ended = bench(job, "--live-read", "--records", "5")
+    ended = bench(job, "--live-read", "--budget", "10", "--records", "5")
     assert ended.code == 0, ended.told
     (told,) = (line["to_do"] for line in ended.lines if line["type"] == "suggestion")
     assert (told is not None and "no rate is set; tried at 10/s" in told) == (rate is None)

@@ -226,6 +226,18 @@ def test_a_ladder_that_was_cut_short_says_nothing_of_the_rates_above() -> None:
     assert "was not tried: bench again with more --budget" in nothing
 
 
+@pytest.mark.parametrize("is_rate_known", [True, False])
+def test_a_rate_that_was_served_whole_is_right_where_somebody_set_it_and_stays_to_be_set_where_nobody_did(
+    *, is_rate_known: bool
+) -> None:
+    served = found("configuration", steps(None), windows=(Window(10, 1.0),), is_rate_known=is_rate_known)
+    told = suggest(served)
+    assert told.rate is None
+    assert ("no rate is set; tried at 10/s" in (told.to_do or "")) == (not is_rate_known)
+    assert (told.to_do is None) == is_rate_known
+    assert any("no rate is set" in note for note in doubts([served])) == (not is_rate_known)
+
+
 def test_a_rate_that_nobody_set_is_not_kept_but_one_that_was_refused_is_lowered() -> None:
     assumed = found("configuration", steps(None), windows=(Window(10, 1.0),), is_rate_known=False)
     assert "no rate is set; tried at 10/s" in suggestion_text(suggest(assumed))
