@@ -15,7 +15,7 @@ import anyio.abc
 import click
 import orjson
 
-from bulkmove.cli.loading import deliver
+from bulkmove.cli.loading import deliver, hold
 from bulkmove.errors import ConfigError
 from bulkmove.sandbox.server import Sandbox
 from bulkmove.sandbox.settings import SandboxSettings, option_name
@@ -77,17 +77,21 @@ def command(parent_pid: int | None, **options: Any) -> None:
     Prints one JSON line when it accepts connections. What was written to it, and what was counted, is shown under
     /_sandbox/.
     """
-    deliver()  # from here on a signal is listened for by the event loop
+    deliver()  # what waited while this was loaded ends it here
+    hold()  # until `_serve` listens: an interrupt that is raised while a loop starts leaves one that can't be closed
     try:
         settings = SandboxSettings(**options)
         anyio.run(_serve, settings, parent_pid, backend_options={"use_uvloop": _has_uvloop()})
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
+    finally:
+        deliver()
 
 
 async def _serve(settings: SandboxSettings, parent_pid: int | None) -> None:
     # Signals are listened for before the ready line is out: whoever reads it may send one at once.
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        deliver()
         async with Sandbox(settings) as sandbox, anyio.create_task_group() as tasks:
             _settle_memory()
             if parent_pid is not None:

@@ -108,6 +108,16 @@ def test_whoever_ends_services_or_closes_terminals_gets_the_last_line_too(
     assert orjson.loads(done.stdout.splitlines()[-1])["exit"] == code
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_loop_of_the_sandbox_starts_ends_it_as_one_that_comes_later(
+    tmp_path: Path, number: int
+) -> None:
+    done = _struck(tmp_path, "sandbox", "anyio._core._signals", number)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == b"loaded True\n"
+    assert orjson.loads(done.stdout)["type"] == "sandbox"
+
+
 def _interrupted_after(seconds: float, job: Job, *arguments: str) -> tuple[int, bytes, bytes]:
     process = subprocess.Popen(
         [sys.executable, "-c", _READY, *arguments, "--json", "--progress", "never"],
