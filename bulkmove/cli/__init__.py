@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from bulkmove.cli.loading import end_interrupted, loading
+from collections.abc import Sequence
+
+from bulkmove.cli.loading import hold
 
 __all__ = ["main"]
 
-try:
-    with loading():
-        from bulkmove.cli.group import main
-except KeyboardInterrupt:
-    end_interrupted()
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Do what the command line says, or these arguments, and exit.
+
+    From its first line on signals wait until the command's body has begun, which ends in order.
+    """
+    hold()
+    from bulkmove.cli.group import main as group
+
+    group(arguments)

@@ -48,7 +48,7 @@ _YOUNG_OBJECTS = 150_000
 
 class _LazyGroup(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """From here on signals wait until the command's body has begun, where `exits` knows how to end."""
+        """Signals wait, here at the latest, until the command's body has begun, where `exits` knows how to end."""
         hold()
         try:
             try:

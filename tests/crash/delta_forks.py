@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 import orjson
 
-from bulkmove.cli import main
+from bulkmove.cli.group import main
 from bulkmove.config.schema import Migration
 from bulkmove.installed import installed
 from tests.crash.boundaries import Boundaries, Deed, open_trace

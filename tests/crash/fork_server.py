@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import orjson
 
-from bulkmove.cli import main
+from bulkmove.cli.group import main
 from bulkmove.config.schema import Migration
 from bulkmove.installed import installed
 from tests.crash import vfs

@@ -16,7 +16,7 @@ import orjson
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from click.testing import CliRunner
 
-from bulkmove.cli import main
+from bulkmove.cli.group import main
 from bulkmove.demo.check import Check, check_rows, ledger_outcomes
 from bulkmove.demo.expected import ExternalOrders, RobosizeOrders, RobosizeProducts, Rules
 from bulkmove.sandbox.process import SandboxRecord, sandbox_process

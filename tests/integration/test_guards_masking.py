@@ -14,7 +14,7 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from bulkmove.cli import main
+from bulkmove.cli.group import main
 from tests.integration.moving import Ended, Job, Stages, invoke
 
 PERSONAL = [

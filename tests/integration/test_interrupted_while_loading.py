@@ -1,4 +1,7 @@
-"""A signal while a command still loads its modules: it ends as at any other moment, with its code and its last line."""
+"""A signal while a command still loads its modules: it ends as at any other moment, with its code and its last line.
+
+That holds from the first line of the command line's `main` on: before it, only the package and what holds signals are loaded.
+"""
 
 from __future__ import annotations
 
@@ -56,6 +59,9 @@ def _struck(
 @pytest.mark.parametrize(
     ("command", "module"),
     [
+        ("run --json", "bulkmove.cli.group"),
+        ("run --json", "click.core"),
+        ("bench --json", "gettext"),
         ("run --json", "bulkmove.cli.run"),
         ("run --json", "bulkmove.cli.running"),
         ("retry --json", "aiohttp"),

@@ -8,7 +8,7 @@ import tomllib
 import pytest
 from click.testing import CliRunner
 
-from bulkmove.cli import main
+from bulkmove.cli.group import main
 from bulkmove.pipeline.migration import open_migration
 from tests.integration.moving import Ended, Job, Row, invoke
 

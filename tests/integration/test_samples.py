@@ -21,7 +21,7 @@ import click
 import orjson
 import pytest
 
-from bulkmove.cli import main
+from bulkmove.cli.group import main
 from bulkmove.config import load_migration
 from bulkmove.config.lookup_tables import Lookup
 from bulkmove.config.schema import Host, Migration, Route

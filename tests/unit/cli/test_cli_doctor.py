@@ -11,7 +11,7 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
-from bulkmove.cli import main
+from bulkmove.cli.group import main
 from bulkmove.model import Finding
 from bulkmove.report.doctor import host_block
 

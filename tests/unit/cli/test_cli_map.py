@@ -10,7 +10,7 @@ import anyio
 import pytest
 from click.testing import CliRunner, Result
 
-from bulkmove.cli import main
+from bulkmove.cli.group import main
 from bulkmove.entries import Entry, Member, Settled
 from bulkmove.ledger import open_ledger
 from bulkmove.model import State

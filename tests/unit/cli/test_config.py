@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from bulkmove.cli import main
+from bulkmove.cli.group import main
 
 TEXT = """
 name = "x"

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bulkmove import RejectRecordError
-from bulkmove.cli import main
+from bulkmove.cli.group import main
 from bulkmove.config import load_migration, warnings_of
 from bulkmove.errors import ConfigError
 from bulkmove.mapping.builtin.external_order import order_to_external_order

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from bulkmove.cli import main
+from bulkmove.cli.group import main
 
 NOTHING = {"type": "summary", "exit": 2, "routes": {}}
 TEXT = """
