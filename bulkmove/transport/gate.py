@@ -23,6 +23,10 @@ from bulkmove.transport.wire import Wire
 USUAL_DELAY_WEIGHT = 0.1
 
 
+# Of windows that hold few.
+LEAST_MANY = 40
+
+
 class Gate:
     """Windows, concurrency, pace and pauses as one decision, first come first served.
 
@@ -68,6 +72,7 @@ class Gate:
         self.peak = 0  # most in flight since somebody set it back
         self.is_spaced = any(window.period_s <= LONGEST_SPACED_S for window in windows)
         self._rate_per_s = rate_per_s(windows)
+        self._few, self._many = _few_and_many(windows)
 
     @property
     def rate_per_s(self) -> float | None:
@@ -161,6 +166,7 @@ class Gate:
         self._has_line = False
         self.is_spaced = any(window.period_s <= LONGEST_SPACED_S for window in windows)
         self._rate_per_s = rate_per_s(windows)
+        self._few, self._many = _few_and_many(windows)
         self._pace, self._share = Pace(), 1.0
         self._granted_before_whole = self.granted
         if self._knee is not None:
@@ -176,13 +182,15 @@ class Gate:
         if self.seeking is not None:
             self.seeking.throttled(now)
             return
+        is_new_to_gaps = self._wire.refused()
         in_use = 1.0 if self.is_spaced else (self.in_flight + 1) / self._concurrency
         self._follow_pace(now)
         served = self.granted - self._granted_before_whole if self._share == 1.0 else 0
-        self._pace.lower(now, used=in_use, served=served)
+        if is_new_to_gaps and 1 < served <= self._few:
+            return  # no rate is too high so soon: two came too close
+        self._pace.lower(now, used=in_use, is_rare=served >= self._many)
         self._granted_before_whole = self.granted
         self._follow_pace(now)
-        self._wire.refused()
 
     async def acquire(self) -> Slot:
         """Wait for a slot and take it; to be given back by `release`. Cancelled, it leaves none taken.
@@ -279,3 +287,12 @@ class Gate:
         if self.seeking is not None:
             self.seeking.take(now, in_flight=self.in_flight)
         return Slot(self._pauses.begun, now, tuple(entry for entry in taken if entry))
+
+
+def _few_and_many(windows: Sequence[Window]) -> tuple[int, int]:
+    """After how few at the whole rate no rate can be too high yet, and after how many a 429 is a rare one.
+
+    A rate that is too high is refused within a window: not in its first half, as a rule, and not after two.
+    """
+    counts = [window.count for window in windows if window.period_s <= LONGEST_SPACED_S]
+    return min(counts, default=0) // 2, max(LEAST_MANY, 2 * max(counts, default=0))

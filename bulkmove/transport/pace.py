@@ -1,9 +1,9 @@
 """How much of its rate a host gets: a 429 lowers it, and it creeps back while none comes. Pure: told of the time.
 
 Additive increase, multiplicative decrease. One 429 may be chance, a request that overtook another on its way: it takes
-a fifth, which is back within half a minute, and a twentieth, back within seconds, where hundreds were served at the
-whole rate since the last: a rate that is too high is refused sooner. A second one on the way back is none: it takes half of what there was, and
-the way back is then quick to nine tenths of the place where it came, slow past that place, which is where the next one
+a fifth, which is back within half a minute, and a twentieth, back within seconds, where two whole windows were served at
+the whole rate since the last: a rate that is too high is refused sooner. A second one on the way back is none: it takes half of
+what there was, and the way back is then quick to nine tenths of the place where it came, slow past that place, which is where the next one
 is to be expected, and quick again once none came there.
 """
 
@@ -13,8 +13,6 @@ import math
 
 LOWERED_TO = 0.8
 RARELY_LOWERED_TO = 0.95
-# So many served at the whole rate, and then a 429.
-RARE_AFTER = 200
 LOWERED_AGAIN_TO = 0.5
 # A host that is configured with ten times what it allows is held by its pauses.
 LEAST_SHARE = 0.1
@@ -35,14 +33,14 @@ class Pace:
         self._ceiling = 1.0
         self._since = -math.inf
 
-    def lower(self, now: float, *, used: float = 1.0, served: int = 0) -> None:
+    def lower(self, now: float, *, used: float = 1.0, is_rare: bool = False) -> None:
         """The host asked for less. `used`: the share that was in use, where it was less than the share allowed.
 
-        `served`: how many were let out at the whole rate before.
+        `is_rare`: many were served at the whole rate before.
         """
         was_whole = self._exact(now) == 1.0
         self._ceiling = max(min(self._exact(now), used), LEAST_SHARE)
-        first = RARELY_LOWERED_TO if served >= RARE_AFTER else LOWERED_TO
+        first = RARELY_LOWERED_TO if is_rare else LOWERED_TO
         self._from = max(LEAST_SHARE, self._ceiling * (first if was_whole else LOWERED_AGAIN_TO))
         self._near = self._ceiling if was_whole else max(self._from, NEAR * self._ceiling)
         self._since = now

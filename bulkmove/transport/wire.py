@@ -73,11 +73,16 @@ class Wire:
         self._share = share
         self._reckon()
 
-    def refused(self) -> None:
-        """The host refused something: from now on no two go closer than a gap, whatever the rate, and a little more."""
-        self._guard, self._refused_at = min(MOST_GUARD, 2 * self._guard), self._clock()
-        self._is_strict = True
+    def refused(self) -> bool:
+        """The host refused something: from now on no two go closer than a gap, whatever the rate. Whether that is new.
+
+        Where it is not, gaps get a little longer.
+        """
+        was_kept = self._gap_s > 0
+        self._guard = min(MOST_GUARD, 2 * self._guard) if was_kept else self._guard
+        self._refused_at, self._is_strict = self._clock(), True
         self._reckon()
+        return self._gap_s > 0 and not was_kept
 
     def wait_s(self, now: float) -> float:
         """Seconds until the next one may set out."""

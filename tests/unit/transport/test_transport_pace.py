@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkmove.transport.pace import CREEP_PER_S, LEAST_SHARE, PASSED_OVER_S, RARE_AFTER, Pace
+from bulkmove.transport.pace import CREEP_PER_S, LEAST_SHARE, PASSED_OVER_S, Pace
 
 
 def test_all_of_the_rate_until_a_429_takes_a_fifth_for_half_a_minute() -> None:
@@ -19,14 +19,14 @@ def test_all_of_the_rate_until_a_429_takes_a_fifth_for_half_a_minute() -> None:
     assert pace.share(1e9) == 1.0
 
 
-def test_a_429_after_hundreds_at_the_whole_rate_takes_a_twentieth_for_seconds() -> None:
+def test_a_rare_429_takes_a_twentieth_for_seconds() -> None:
     pace = Pace()
-    pace.lower(0.0, served=RARE_AFTER)
+    pace.lower(0.0, is_rare=True)
     assert pace.share(0.0) == 0.95
     assert pace.share(6.3) == 1.0
-    pace.lower(7.0, served=RARE_AFTER - 1)
+    pace.lower(7.0)
     assert pace.share(7.0) == 0.8
-    pace.lower(8.0, served=RARE_AFTER)
+    pace.lower(8.0, is_rare=True)
     assert pace.share(8.0) < 0.5, "on its way back no 429 is chance"
 
 
