@@ -33,7 +33,7 @@ def note_begun(connection: sqlite3.Connection, *, route: int, at: float) -> None
 
 
 def take_back_begun(connection: sqlite3.Connection, *, route: int) -> None:
-    """An undo that found nothing to undo leaves the route as it was, unless an earlier one undid records of it."""
+    """An undo that undid nothing leaves the route as it was, unless an earlier one undid records of it."""
     connection.execute(
         "UPDATE routes SET undone_at = NULL WHERE id = ?"
         " AND NOT EXISTS (SELECT 1 FROM records WHERE route = routes.id AND cause = ?)",

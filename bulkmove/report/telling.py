@@ -48,7 +48,8 @@ def stdout_console() -> Console:
 def tell_text(told: Told, *, quiet: bool) -> None:
     """The table, the notes, and what to do next; with `quiet` the table alone."""
     console = stdout_console()
-    console.print(summary_table(told.summary, finished=None if told.is_dry else told.finished))
+    if told.summary.routes:
+        console.print(summary_table(told.summary, finished=None if told.is_dry else told.finished))
     if quiet:
         return
     width = width_of(sys.stdout)

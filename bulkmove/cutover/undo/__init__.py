@@ -168,8 +168,8 @@ async def _work(run: Run, asked: Asked, open_host: OpenHost) -> Undo:
         found[name] = await found_of(work, progress)
         if not found[name].open:
             await run.ledger.change(partial(undoing.forget, route=work.route))
-        if found[name].is_nothing and not asked.ids:
-            await run.ledger.change(partial(undone.take_back_begun, route=work.route))
+            if not found[name].undone and not asked.ids:
+                await run.ledger.change(partial(undone.take_back_begun, route=work.route))
         return True
 
     mapping = [] if asked.edited_too else await _not_kept(run)

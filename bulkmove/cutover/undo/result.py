@@ -42,11 +42,6 @@ class RouteUndo:
         return sum(self.left.get(step, 0) for step in LEFT)
 
     @property
-    def is_nothing(self) -> bool:
-        """Whether the route wrote no row, as far as anybody knows."""
-        return not self.undone and self.is_whole
-
-    @property
     def is_whole(self) -> bool:
         """Whether nothing of it is left."""
         return not (self.refused or self.open or self.partly or self.unknown)
