@@ -267,7 +267,7 @@ def test_a_signal_half_way_ends_in_order_and_the_next_run_goes_on(
 def test_a_second_signal_cancels_what_is_in_flight(shop: Shop, start: Callable[..., Going]) -> None:
     shop.call("POST", "faults", {"name": "slow", "api": "external-order", "methods": ["POST"]})
     going = start("run", "--json")
-    until(lambda: shop.requests() > 8)
+    until(lambda: shop.requests() > 5)
     until(lambda: Path("x.ledger.db").exists())
     until(lambda: json.loads(bulkmove("status", "--json").out)["routes"]["orders"]["pending"] > 0)
     going.process.send_signal(signal.SIGINT)
