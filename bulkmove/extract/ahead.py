@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 
 import anyio
 from anyio.abc import TaskGroup
@@ -34,10 +35,11 @@ class Ahead:
     An expectation that does not come true costs its requests, of which ten at most are under way, and nothing else.
     """
 
-    def __init__(self, source: Source, tasks: TaskGroup) -> None:
+    def __init__(self, source: Source, tasks: TaskGroup, *, at_once: int) -> None:
         self._source = source
         self._tasks = tasks
-        self._expected: deque[PageQuery] = deque()
+        self._at_once = at_once
+        self._expected: Iterator[PageQuery] = iter(())
         self._asked: deque[_Asked] = deque()
 
     @property
@@ -45,8 +47,8 @@ class Ahead:
         return bool(self._asked)
 
     def expect(self, queries: Iterable[PageQuery]) -> None:
-        """These are wanted next, after those that were expected before."""
-        self._expected.extend(queries)
+        """These are wanted next, after those that were expected before. They are gone through as they are asked for."""
+        self._expected = chain(self._expected, queries)
         self._ask()
 
     async def fetch(self, query: PageQuery) -> Page:
@@ -64,13 +66,13 @@ class Ahead:
 
     def drop(self) -> None:
         """What is expected is not wanted any more."""
-        self._expected.clear()
+        self._expected = iter(())
         while self._asked:
             self._asked.popleft().scope.cancel()
 
     def _ask(self) -> None:
-        while self._expected and len(self._asked) < _most_at_once(self._expected[0]):
-            asked = _Asked(self._expected.popleft())
+        while len(self._asked) < self._at_once and (query := next(self._expected, None)) is not None:
+            asked = _Asked(query)
             self._asked.append(asked)
             self._tasks.start_soon(self._answer, asked, name="read ahead")
 
@@ -84,14 +86,11 @@ class Ahead:
 
 
 @asynccontextmanager
-async def reading_ahead(source: Source) -> AsyncIterator[Ahead]:
-    """What reads the list ahead, until the block ends."""
+async def reading_ahead(source: Source, *, limit: int) -> AsyncIterator[Ahead]:
+    """What reads the list ahead, in pages of so many rows, until the block ends."""
+    at_once = max(1, min(MOST_PAGES, MOST_ROWS // limit))
     with single_error():
         async with anyio.create_task_group() as tasks:
-            ahead = Ahead(source, tasks)
+            ahead = Ahead(source, tasks, at_once=at_once)
             yield ahead
             ahead.drop()
-
-
-def _most_at_once(query: PageQuery) -> int:
-    return max(1, min(MOST_PAGES, MOST_ROWS // query.limit))

@@ -34,7 +34,7 @@ async def read_second(source: Source, second: int, *, limit: int, facts: ListFac
     places: int | None = None
     share = 0.0  # of all rows, what one pass shows
     union = 1  # the number of the union that is being gathered
-    async with Tally() as tally, reading_ahead(source) as ahead:
+    async with Tally() as tally, reading_ahead(source, limit=limit) as ahead:
         for _ in range(TRIES):
             one = _Pass(source, second, facts=facts, tally=tally, ahead=ahead)
             await one.read(union, limit=limit, hand_on=hand_on)
@@ -50,8 +50,9 @@ async def read_second(source: Source, second: int, *, limit: int, facts: ListFac
                 if await tally.agree(union):
                     return one.rows
                 union, seen = union + 1, 0
+                ahead.drop()  # it may show what stood before: one union begins when the other has ended
             if not ahead.is_expecting:
-                ahead.expect(one.asked * _passes_left(places - seen, share))
+                ahead.expect(one.asked * passes_left(places - seen, share))
     raise UnprovenError(
         f"second {second} (since 1970) holds a page of rows or more, and {TRIES} passes over it did not agree"
     )
@@ -90,7 +91,8 @@ class _Pass:
             walk.take(page)
             if query.offset == 0 and not self.ahead.is_expecting and self.facts.is_total_honest:
                 self.ahead.expect(
-                    replace(query, offset=offset) for offset in _rest(page, is_numbered=not can_overlap)
+                    replace(query, offset=offset, limit=walk.limit)
+                    for offset in _rest(page, is_numbered=not can_overlap)
                 )
             totals.add(page.total)
             nameless += sum(record.id is None for record in page.records)
@@ -125,8 +127,8 @@ def _rest(first: Page, *, is_numbered: bool) -> Iterator[int]:
         yield offset
 
 
-def _passes_left(missed: int, share: float) -> int:
+def passes_left(missed: int, share: float) -> int:
     """How many more passes probably show the rest, where each shows this share of it."""
     if missed <= 1 or not 0.0 < share < 1.0:
         return 1
-    return max(1, int(math.log(missed) / -math.log(1.0 - share)))
+    return int(max(1.0, min(TRIES, math.log(missed) / -math.log1p(-share))))

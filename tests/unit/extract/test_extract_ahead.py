@@ -22,7 +22,7 @@ def source_of() -> QuietList:
 
 async def test_expected_pages_come_side_by_side_and_in_order() -> None:
     source, shown = source_of(), []
-    async with reading_ahead(source) as ahead:
+    async with reading_ahead(source, limit=10) as ahead:
         ahead.expect(QUERIES)
         for query in QUERIES:
             shown += [record.id for record in (await ahead.fetch(query)).records]
@@ -33,7 +33,7 @@ async def test_expected_pages_come_side_by_side_and_in_order() -> None:
 @pytest.mark.parametrize(("limit", "most"), [(100, MOST_PAGES), (1000, MOST_ROWS // 1000), (10_000, 1)])
 async def test_of_long_pages_fewer_are_asked_for_at_once(limit: int, most: int) -> None:
     source = source_of()
-    async with reading_ahead(source) as ahead:
+    async with reading_ahead(source, limit=limit) as ahead:
         queries = [PageQuery(limit=limit, offset=number * limit) for number in range(12)]
         ahead.expect(queries)
         for query in queries:
@@ -43,7 +43,7 @@ async def test_of_long_pages_fewer_are_asked_for_at_once(limit: int, most: int) 
 
 async def test_where_another_page_is_wanted_no_more_of_the_expected_ones_are_asked_for() -> None:
     source = source_of()
-    async with reading_ahead(source) as ahead:
+    async with reading_ahead(source, limit=10) as ahead:
         ahead.expect(QUERIES)
         await ahead.fetch(QUERIES[0])
         other = await ahead.fetch(replace(FIRST, offset=395))
@@ -65,7 +65,7 @@ async def test_what_fails_ahead_is_raised_where_it_is_wanted() -> None:
 
     async def read() -> None:
         nonlocal shown
-        async with reading_ahead(source) as ahead:
+        async with reading_ahead(source, limit=10) as ahead:
             ahead.expect(QUERIES)
             for query in QUERIES:
                 shown += len((await ahead.fetch(query)).records)
