@@ -13,7 +13,7 @@ from bulkmove.transport.knee import Knee
 from bulkmove.transport.lately import Lately
 from bulkmove.transport.leaving import Leaving
 from bulkmove.transport.meters import LONGEST_SPACED_S, Meter, meters_of, rate_per_s
-from bulkmove.transport.pace import Pace
+from bulkmove.transport.pace import RARE_S, Pace, few_and_many
 from bulkmove.transport.pauses import Pauses
 from bulkmove.transport.rests import RestLog
 from bulkmove.transport.slot import Slot
@@ -21,10 +21,6 @@ from bulkmove.transport.waking import Sleeper
 from bulkmove.transport.wire import Wire
 
 USUAL_DELAY_WEIGHT = 0.1
-
-
-# Of windows that hold few.
-LEAST_MANY = 40
 
 
 class Gate:
@@ -59,6 +55,7 @@ class Gate:
         self._lately = Lately()
         self._pace = Pace()
         self._share = 1.0
+        self._refused_at = -math.inf
         self._turn = anyio.Lock(fast_acquire=True)
         self._waiting = 0
         self._has_line = False
@@ -72,7 +69,7 @@ class Gate:
         self.peak = 0  # most in flight since somebody set it back
         self.is_spaced = any(window.period_s <= LONGEST_SPACED_S for window in windows)
         self._rate_per_s = rate_per_s(windows)
-        self._few, self._many = _few_and_many(windows)
+        self._few, self._many = few_and_many(windows)
 
     @property
     def rate_per_s(self) -> float | None:
@@ -166,7 +163,7 @@ class Gate:
         self._has_line = False
         self.is_spaced = any(window.period_s <= LONGEST_SPACED_S for window in windows)
         self._rate_per_s = rate_per_s(windows)
-        self._few, self._many = _few_and_many(windows)
+        self._few, self._many = few_and_many(windows)
         self._pace, self._share = Pace(), 1.0
         self._granted_before_whole = self.granted
         if self._knee is not None:
@@ -188,7 +185,9 @@ class Gate:
         served = self.granted - self._granted_before_whole if self._share == 1.0 else 0
         if is_new_to_gaps and 1 < served <= self._few:
             return  # no rate is too high so soon: two came too close
-        self._pace.lower(now, used=in_use, is_rare=served >= self._many)
+        is_rare = served >= self._many and now - self._refused_at > RARE_S
+        self._refused_at = now
+        self._pace.lower(now, used=in_use, is_rare=is_rare)
         self._granted_before_whole = self.granted
         self._follow_pace(now)
 
@@ -287,12 +286,3 @@ class Gate:
         if self.seeking is not None:
             self.seeking.take(now, in_flight=self.in_flight)
         return Slot(self._pauses.begun, now, tuple(entry for entry in taken if entry))
-
-
-def _few_and_many(windows: Sequence[Window]) -> tuple[int, int]:
-    """After how few at the whole rate no rate can be too high yet, and after how many a 429 is a rare one.
-
-    A rate that is too high is refused within a window: not in its first half, as a rule, and not after two.
-    """
-    counts = [window.count for window in windows if window.period_s <= LONGEST_SPACED_S]
-    return min(counts, default=0) // 2, max(LEAST_MANY, 2 * max(counts, default=0))

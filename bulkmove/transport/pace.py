@@ -10,10 +10,16 @@ is to be expected, and quick again once none came there.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+
+from bulkmove.settings import Window
+from bulkmove.transport.meters import LONGEST_SPACED_S
 
 LOWERED_TO = 0.8
 RARELY_LOWERED_TO = 0.95
 LOWERED_AGAIN_TO = 0.5
+# Of windows that hold few. And what comes each minute is no chance: a limit by the minute is the cause.
+LEAST_MANY, RARE_S = 40, 180.0
 # A host that is configured with ten times what it allows is held by its pauses.
 LEAST_SHARE = 0.1
 CREEP_PER_S = 0.008
@@ -65,3 +71,12 @@ class Pace:
         if left_s < slow_s:
             return self._near + (self._ceiling - self._near) * left_s / slow_s
         return min(1.0, self._ceiling + CREEP_PER_S * (left_s - slow_s))
+
+
+def few_and_many(windows: Sequence[Window]) -> tuple[int, int]:
+    """After how few at the whole rate no rate can be too high yet, and after how many a 429 is a rare one.
+
+    A rate that is too high is refused within a window: not in its first half, as a rule, and not after two.
+    """
+    counts = [window.count for window in windows if window.period_s <= LONGEST_SPACED_S]
+    return min(counts, default=0) // 2, max(LEAST_MANY, 2 * max(counts, default=0))

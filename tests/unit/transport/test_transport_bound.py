@@ -15,6 +15,7 @@ import pytest
 from bulkmove.settings import Window
 from bulkmove.transport.gate import Gate
 from bulkmove.transport.meters import SHORTEST_EXACT_S
+from bulkmove.transport.pace import RARE_S
 from bulkmove.transport.wire import GUARD_KEPT_S
 
 RunVirtually = Callable[[Coroutine[Any, Any, None]], None]
@@ -208,6 +209,19 @@ def test_a_429_in_the_first_half_of_a_window_tells_that_gaps_are_counted_and_not
             gate.release(await gate.acquire())
         gate.lower()
         assert gate.rate_per_s == pytest.approx(rate)
+
+    run_virtually(scenario())
+
+
+def test_429s_that_come_each_minute_are_no_chance(run_virtually: RunVirtually) -> None:
+    async def scenario() -> None:
+        gate = Gate((Window(20, 1.0),), burst=1, concurrency=50, clock=asyncio.get_running_loop().time)
+        for seconds, rate in ((0.0, 19), (60.0, 16), (120.0, 16), (RARE_S + 30, 19)):
+            await anyio.sleep(seconds)
+            for _ in range(100):
+                gate.release(await gate.acquire())
+            gate.lower()
+            assert gate.rate_per_s == pytest.approx(rate)
 
     run_virtually(scenario())
 
