@@ -42,7 +42,8 @@ def may_land_since(ledger: Path) -> float:
 
     Raises LedgerLockedError while a run is going.
     """
-    with locked(ledger), looked_at(ledger, is_newest=True) as connection:
+    # In this order: an older program's ledger is brought up to date under the lock, too.
+    with looked_at(ledger, is_newest=True) as connection, locked(ledger):
         if connection is None:
             return 0.0
         return questions.may_land_here_since(

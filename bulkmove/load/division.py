@@ -47,6 +47,11 @@ class Division:
             (left_out if is_over else going_on).append(item)
         return going_on, left_out
 
+    def wholes(self, pieces: Iterable[Item]) -> list[Item]:
+        """The bodies of those pieces that are to be sent."""
+        going_on, _ = self.going_on(pieces)
+        return [self._whole[item.member] for item in going_on]
+
     def note(self, pieces: Sequence[Item], settled: Iterable[Settled], sent: Sent) -> None:
         """What an answer told of pieces of one change."""
         names = _names(pieces[0])

@@ -24,6 +24,9 @@ class HeldRows:
             now = clock.now()
             self._rows = {row: held for row, held in self._rows.items() if held[0] > now}
             self._most = max(MOST_HELD, 2 * len(self._rows))
+        known, other = self._rows.get(target_id, (0.0, body))
+        if known > clock.now():  # that may land, too: on top of this body as of any other
+            until, body = max(until, known), body if other == body else b""
         self._rows[target_id] = (until, body)
 
     def until(self, target_id: str, body: bytes, *, otherwise: float = 0.0) -> float:

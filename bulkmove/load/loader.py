@@ -98,7 +98,7 @@ class Loader:
         async with batches:
             async for batch in batches:
                 self._room.release()
-                if not self._lane.is_stopping():
+                if await self._may_go_now(batch):
                     if batch.division is None:
                         done = await deliver(batch, self._lane)
                     else:
@@ -122,14 +122,30 @@ class Loader:
 
     async def _outwait(self, target_id: str, encoded: bytes) -> bool:
         """Wait until an attempt that nothing settled can't land on top of another body; False where the run stops."""
-        held = self._lane.held  # asked anew each time: another route may send to the row meanwhile
-        while (rest_s := held.until(target_id, encoded, otherwise=self._first_held_until) - clock.now()) > 0:
-            if self._lane.is_stopping():
-                return False
-            await anyio.sleep(min(rest_s, LOOK_UP_EVERY_S))
+        if not await self._outwait_held(target_id, encoded, otherwise=self._first_held_until):
+            return False
+        held = self._lane.held
         if target_id not in held and clock.now() < self._second_held_until:
             # An earlier run may have sent this body, too.
             held.hold(target_id, encoded, until=self._second_held_until)
+        return True
+
+    async def _may_go_now(self, batch: Batch) -> bool:
+        """While it waited to be joined, or for a writer, another route may have sent to its rows what can land yet."""
+        items = batch.items
+        if batch.division is not None:
+            items = batch.division.wholes(items)
+        for item in items:
+            if item.target_id is not None and not await self._outwait_held(item.target_id, item.encoded):
+                return False
+        return not self._lane.is_stopping()
+
+    async def _outwait_held(self, target_id: str, encoded: bytes, *, otherwise: float = 0.0) -> bool:
+        held = self._lane.held  # asked anew each time: another route may send to the row meanwhile
+        while (rest_s := held.until(target_id, encoded, otherwise=otherwise) - clock.now()) > 0:
+            if self._lane.is_stopping():
+                return False
+            await anyio.sleep(min(rest_s, LOOK_UP_EVERY_S))
         return True
 
     def _hold_rows(self, batch: Batch, unsettled_at: float | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import anyio
@@ -80,6 +81,7 @@ async def _send_first(job: RouteJob, loader: Loader, read: Read | None, canary: 
         job.limit = allowed = wanted if limit is None else min(wanted, limit)
         job.enough = anyio.Event()
         await read()
+        await settle_all(job, loader)  # a page that was cut off is older than the next one
         if limit is not None:
             limit -= allowed - job.limit
         wanted *= 2
@@ -133,12 +135,17 @@ async def _refuse_purged(job: RouteJob, canary: Canary) -> None:
 async def _compared(job: RouteJob, bodies: Sequence[SentBody]) -> Checked:
     is_delete = job.rules.mode == "delete"
     rows = await _rows_of(job, [body for body in bodies if body.state in {State.WRITTEN, State.UNCHANGED}])
+    records = [
+        (checked_body(job.target, body, rows.get((body.source_id, body.part)), is_delete=is_delete), body)
+        for body in bodies
+    ]
+    # A row that several of them changed stands as the last one left it.
+    stand = {body.target_id for record, body in records if record.outcome == "stands"} - {None}
     return Checked(
         route=job.name,
         target=str(job.settings.target),
         records=tuple(
-            checked_body(job.target, body, rows.get((body.source_id, body.part)), is_delete=is_delete)
-            for body in bodies
+            record for record, body in records if record.outcome != "differs" or body.target_id not in stand
         ),
         is_delete=is_delete,
     )
@@ -153,17 +160,21 @@ async def _rows_of(job: RouteJob, bodies: Sequence[SentBody]) -> Mapping[_Name, 
     except ConfigError as error:
         job.emit(Note(f"route {job.name}: the first records can't be read back: {error}", route=job.name))
         return {}
-    by_id = {body.target_id: (body.source_id, body.part) for body in bodies if body.target_id is not None}
-    by_key = {b.key: (b.source_id, b.part) for b in bodies if b.target_id is None and b.key is not None}
+    by_id, by_key = defaultdict[str, list[_Name]](list), defaultdict[str, list[_Name]](list)
+    for body in bodies:
+        if body.target_id is not None:
+            by_id[body.target_id].append((body.source_id, body.part))
+        elif body.key is not None:
+            by_key[body.key].append((body.source_id, body.part))
     found: dict[_Name, JsonObject] = {}
 
     def note(records: Sequence[Record]) -> bool:
         """Whether all are found."""
         for record in records:
-            name = by_id.get(as_text(record.data.get(job.rules.id_field)) or "") or by_key.get(
-                as_text(record.data.get(job.rules.natural_key)) or ""
+            names = by_id.get(as_text(record.data.get(job.rules.id_field)) or "") or by_key.get(
+                as_text(record.data.get(job.rules.natural_key)) or "", []
             )
-            if name is not None:
+            for name in names:
                 found.setdefault(name, record.data)
         return len(found) == len(bodies)
 

@@ -120,7 +120,11 @@ async def open_job(run: Run, route: RoutePlan) -> RouteJob:
     source, derive = masked(source, route.source.derive, run.mask, noting_in(run.ledger))
     sharing = _sharing(run, route, source)
     target_host = hosts[settings.target.host]
-    rows = f"{place_of(target_host, hosts)} {settings.target.stream}"
+    place = place_of(target_host, hosts)
+    # What a route sent by another name of the host may land as late as that name says.
+    settle_s = max(each.settle_s for each in hosts.values() if place_of(each, hosts) == place)
+    target_host = replace(target_host, settle_s=settle_s)
+    rows = f"{place} {settings.target.stream}"
     list_name = f"{rows} {target.natural_key}"
     if list_name not in run.lists:
         run.lists[list_name] = TargetList(list_name, run.held[rows])

@@ -12,8 +12,8 @@ import pytest
 from bulkmove.entries import Entry
 from bulkmove.errors import LedgerLockedError
 from bulkmove.ledger import open_ledger
-from bulkmove.ledger.aside import put_aside
-from bulkmove.ledger.file import locked
+from bulkmove.ledger.aside import may_land_since, put_aside
+from bulkmove.ledger.file import connect, locked, migrations
 from bulkmove.model import State
 
 
@@ -61,3 +61,12 @@ async def test_a_ledger_that_is_held_is_not_put_aside(tmp_path: Path) -> None:
     with locked(path), pytest.raises(LedgerLockedError):
         put_aside(path)
     assert path.exists()
+
+
+def test_when_something_may_land_is_asked_of_an_older_program_s_ledger_too(tmp_path: Path) -> None:
+    path = tmp_path / "a.ledger.db"
+    *older, _ = migrations()
+    with closing(connect(path)) as connection:
+        scripts = "\n".join(script for _, script in older)
+        connection.executescript(f"BEGIN;\n{scripts}\nPRAGMA user_version = {older[-1][0]};\nCOMMIT;")
+    assert may_land_since(path) == 0.0

@@ -10,11 +10,12 @@ from typing import Any
 import anyio
 
 from bulkmove import clock
+from bulkmove.errors import RequestFailedError
 from bulkmove.load.held import MOST_HELD, HeldRows
 from bulkmove.load.loader import Loader, open_loader
 from bulkmove.model import WriteItem, WriteResult
 from bulkmove.transport.attempts import Attempt, note_attempt
-from tests.doubles import Shop, apply_all
+from tests.doubles import JOINED, Shop, apply_all
 
 OpenBench = Callable[[Shop], AbstractAsyncContextManager[Any]]
 # Longer than any test: what waits for it is seen to wait, and never to end.
@@ -124,3 +125,47 @@ async def test_what_can_not_land_any_more_is_forgotten_where_much_is_held() -> N
         held.hold(str(number), b"", until=clock.now() + (100.0 if number == 1 else -1.0))
     assert "1" in held
     assert sum(str(number) in held for number in range(2 * MOST_HELD)) < MOST_HELD
+
+
+async def test_of_two_routes_bodies_that_may_both_land_neither_goes_again_on_top_of_the_other(
+    bench: OpenBench,
+) -> None:
+    """Both are on their way at once, and neither first attempt gets an answer; the second of one settles it."""
+    late: list[WriteItem] = []
+
+    async def answer(shop: Shop, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
+        if items[0].body["value"] == 1:
+            late.extend(items)
+            return await twice(shop, items)
+        note_attempt(Attempt(clock.now(), "no answer within 60 s", is_unsettled=True))
+        if len(shop.requests) < 3:
+            raise RequestFailedError("it kept failing")
+        return await apply_all(shop, items)
+
+    async with bench(Shop.of([{"key": "x"}], answer=answer)) as it, loaders(it) as (first, second):
+        older, newer = await it.put_down({"id": "1", "value": 1}, {"id": "1", "value": 2})
+        await first.put([older])
+        await second.put([newer])
+        for each in (first, second):
+            await each.flush()
+        second.begin_round()
+        with anyio.move_on_after(_SEEN_TO_WAIT_S):
+            await second.put([newer])
+            await second.flush()
+        for item in late:  # within its time
+            it.shop.apply(item)
+        assert await it.open_ids() == ["2"] or it.shop.rows["1"]["value"] == 2
+
+
+async def test_what_waited_to_be_joined_waits_for_what_another_route_sent_meanwhile(bench: OpenBench) -> None:
+    shop = Shop.of([{"key": "x"}], rules=JOINED, answer=twice)
+    async with bench(shop) as it:
+        with anyio.move_on_after(_SEEN_TO_WAIT_S) as scope:
+            async with loaders(it) as (first, second):
+                older, newer = await it.put_down({"id": "1", "value": 1}, {"id": "1", "value": 2})
+                await second.put([newer])  # waits for others that are equal
+                await first.put([older])
+                await first.flush()
+                await second.flush()
+        assert scope.cancelled_caught
+        assert it.shop.rows["1"]["value"] == 1

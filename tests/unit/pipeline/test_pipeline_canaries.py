@@ -11,10 +11,10 @@ import pytest
 
 from bulkmove.events import Event, Note
 from bulkmove.ledger.canaries import SentBody
-from bulkmove.model import BatchRule, Listing, State
+from bulkmove.model import BatchRule, JsonObject, Listing, State, WriteItem, WriteResult
 from bulkmove.pipeline.canaries import Canaries
 from bulkmove.pipeline.checked import Checked, CheckedRecord, checked_body
-from tests.doubles import Shop, ShopTarget, Trap
+from tests.doubles import Shop, ShopTarget, Trap, apply_all
 from tests.trial import Trial
 
 
@@ -255,3 +255,46 @@ async def test_after_a_yes_nobody_is_asked_again(tmp_path: Path) -> None:
     trial.watch = None
     assert (await trial.run()).exit_code == 0
     assert written(trial) == MANY
+
+
+async def test_what_a_limit_cut_off_goes_before_what_is_read_next(tmp_path: Path) -> None:
+    """Of five records that are read first three are skipped: more are read, and their rows are those of the first."""
+    rows = {4: "1", 5: "2", 6: "1", 7: "2", 8: "3"}
+
+    def to_row(record: JsonObject, _: object) -> JsonObject | None:
+        row = rows.get(int(record["id"]))
+        return None if row is None else {"id": row, "key": f"r{row}", "value": int(record["id"])}
+
+    shops = {
+        "old": Shop.of([{"key": f"k{n}"} for n in range(1, 9)], listing=Listing("passes", 100)),
+        "new": Shop.of([{"key": f"r{n}", "value": 0} for n in range(1, 4)], rules=SINGLE),
+    }
+    trial = Trial(tmp_path, shops).route(mapper=to_row, mode="update")
+    route = trial.routes["rows"]
+    trial.routes["rows"] = replace(route, settings=replace(route.settings, canary=5))
+    trial.watch = Watch()
+    await trial.run()
+    assert [row["value"] for row in shops["new"].rows.values()] == [6, 7, 8]
+
+
+@pytest.mark.parametrize("last", ["as it was sent", "lost"])
+async def test_a_row_that_several_first_records_change_stands_as_the_last_of_them(
+    tmp_path: Path, last: str
+) -> None:
+    async def answer(shop: Shop, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
+        results = await apply_all(shop, items)
+        if last == "lost":
+            shop.rows["1"]["value"] = 0
+        return results
+
+    shops = {
+        "old": Shop.of([{"key": f"k{n}"} for n in (1, 2)], listing=Listing("passes", 100)),
+        "new": Shop.of([{"key": "x", "value": 0}], rules=SINGLE, answer=answer),
+    }
+    trial = Trial(tmp_path, shops, settle_s=0.1).route(
+        mapper=lambda record, _: {"id": "1", "key": "x", "value": int(record["id"])}, mode="update"
+    )
+    route = trial.routes["rows"]
+    trial.routes["rows"] = replace(route, settings=replace(route.settings, canary=2))
+    trial.watch = Watch()
+    assert (await trial.run()).exit_code == (0 if last == "as it was sent" else 4)
