@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 import anyio
@@ -13,7 +14,7 @@ from bulkmove.transport.knee import Knee
 from bulkmove.transport.lately import Lately
 from bulkmove.transport.leaving import Leaving
 from bulkmove.transport.meters import LONGEST_SPACED_S, Meter, meters_of, rate_per_s
-from bulkmove.transport.pace import RARE_S, Pace, few_and_many
+from bulkmove.transport.pace import MOST_RARE, RARE_S, Pace, few_and_many
 from bulkmove.transport.pauses import Pauses
 from bulkmove.transport.rests import RestLog
 from bulkmove.transport.slot import Slot
@@ -55,7 +56,7 @@ class Gate:
         self._lately = Lately()
         self._pace = Pace()
         self._share = 1.0
-        self._refused_at = -math.inf
+        self._refused = deque[float](maxlen=MOST_RARE)
         self._turn = anyio.Lock(fast_acquire=True)
         self._waiting = 0
         self._has_line = False
@@ -185,8 +186,8 @@ class Gate:
         served = self.granted - self._granted_before_whole if self._share == 1.0 else 0
         if is_new_to_gaps and 1 < served <= self._few:
             return  # no rate is too high so soon: two came too close
-        is_rare = served >= self._many and now - self._refused_at > RARE_S
-        self._refused_at = now
+        is_rare = served >= self._many and (len(self._refused) < MOST_RARE or now - self._refused[0] > RARE_S)
+        self._refused.append(now)
         self._pace.lower(now, used=in_use, is_rare=is_rare)
         self._granted_before_whole = self.granted
         self._follow_pace(now)

@@ -18,8 +18,8 @@ from bulkmove.transport.meters import LONGEST_SPACED_S
 LOWERED_TO = 0.8
 RARELY_LOWERED_TO = 0.95
 LOWERED_AGAIN_TO = 0.5
-# Of windows that hold few. And what comes each minute is no chance: a limit by the minute is the cause.
-LEAST_MANY, RARE_S = 40, 180.0
+# Of windows that hold few. And what comes minute after minute is no chance: a limit by the minute is the cause.
+LEAST_MANY, MOST_RARE, RARE_S = 40, 3, 600.0
 # A host that is configured with ten times what it allows is held by its pauses.
 LEAST_SHARE = 0.1
 CREEP_PER_S = 0.008
