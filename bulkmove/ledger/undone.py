@@ -32,15 +32,6 @@ def note_begun(connection: sqlite3.Connection, *, route: int, at: float) -> None
     connection.execute("UPDATE routes SET undone_at = coalesce(undone_at, ?) WHERE id = ?", (at, route))
 
 
-def take_back_begun(connection: sqlite3.Connection, *, route: int) -> None:
-    """An undo that undid nothing leaves the route as it was, unless an earlier one undid records of it."""
-    connection.execute(
-        "UPDATE routes SET undone_at = NULL WHERE id = ?"
-        " AND NOT EXISTS (SELECT 1 FROM records WHERE route = routes.id AND cause = ?)",
-        (route, CAUSE),
-    )
-
-
 def undone_routes(connection: sqlite3.Connection) -> dict[str, float]:
     """Routes that were undone as a whole, and when that began; none in a ledger of an older schema."""
     if schema_version(connection) < _SINCE:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import anyio
 import orjson
 
+from bulkmove.errors import ConfigError
 from bulkmove.model import State
 from bulkmove.sandbox.conditions import Fault
 from tests.crash.boundaries import Deed
@@ -53,6 +54,11 @@ class Trial:
         ended = await self._run(arguments)
         assert ended.code in _PLAIN_END, ended
         return ended
+
+    async def refused(self, *arguments: str) -> None:
+        """One that does not begin."""
+        ended = await self._run(arguments)
+        assert ended.code == ConfigError.exit_code, ended
 
     async def struck(self, *arguments: str, only: str, number: int = 1, deed: Deed = "kill") -> None:
         """One that is killed, or told to end, at a boundary of this name."""

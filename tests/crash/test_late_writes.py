@@ -143,6 +143,18 @@ async def an_undo_instead_of_a_resume(server: ForkServer, folder: Path) -> None:
         ]
 
 
+async def an_undo_that_leaves_an_edited_row(server: ForkServer, folder: Path) -> None:
+    """The change was taken for written, so that its row is looked at: no run may believe that afterwards."""
+    async with trial(server, folder, _ONE, _OLDER, faults=[late()]) as it:
+        await it.struck("run", _QUIET, only="PATCH answered")
+        await it.note()  # it has landed
+        row = str(first_order(it.made.stage)["id"])
+        await it.made.record.change_source({"list": "orders", "update": {row: {"customer_note": "edited"}}})
+        await it.run("undo", _YES)
+        assert await it.note() == "edited"
+        await it.refused("run", _QUIET)
+
+
 async def an_undo_of_two_routes(server: ForkServer, folder: Path) -> None:
     async with trial(server, folder, _TWO, _OLDER, more=[_NEWER], pace=BY_ITSELF) as it:
         await it.run("run", _QUIET)
@@ -188,6 +200,7 @@ _SEQUENCES: tuple[Sequence, ...] = (
     an_undo_soon_after_a_run,
     an_undo_soon_after_a_kill,
     an_undo_instead_of_a_resume,
+    an_undo_that_leaves_an_edited_row,
     an_undo_of_two_routes,
     a_fresh_run_after_an_undo,
     a_fresh_run_after_a_kill,
@@ -255,6 +268,10 @@ def test_an_undo_waits_for_what_the_runs_before_it_sent(came_to: CameTo, sequenc
 
 def test_an_undo_after_a_kill_forgets_no_row_that_was_on_its_way(came_to: CameTo) -> None:
     _held(came_to, an_undo_instead_of_a_resume)
+
+
+def test_a_route_whose_changes_an_undo_took_for_written_is_not_run_again(came_to: CameTo) -> None:
+    _held(came_to, an_undo_that_leaves_an_edited_row)
 
 
 def test_an_undo_of_two_routes_to_one_row_leaves_it_as_it_was_before_both(came_to: CameTo) -> None:

@@ -500,6 +500,27 @@ def test_an_undo_that_is_killed_goes_on_where_it_was(job: Job) -> None:
     assert lists(job.stage) == before
 
 
+def test_an_undo_that_is_interrupted_while_it_waits_leaves_the_migration_as_it_was(job: Job) -> None:
+    job.with_fitting()
+    assert job.run().code == 0
+    for host in job.hosts.values():
+        host["settle_s"] = 60
+    job.write()
+    with closing(sqlite3.connect(job.ledger)) as connection, connection:
+        connection.execute("UPDATE runs SET exit_code = NULL, ended_at = NULL")  # as a killed one leaves it
+    with subprocess.Popen(
+        [*COMMAND, "undo", str(job.file), "--yes"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert any("until changes in doubt have settled" in line for line in process.stderr)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "undone" not in invoke("status", str(job.file)).stdout
+    assert job.run().code == 0  # and it is not refused
+    assert len(rows(job.stage, "robosize-orders")) == ORDERS
+
+
 def test_a_run_that_was_killed_is_undone_with_what_it_left_in_doubt(job: Job) -> None:
     with_shop(job).with_fitting()
     before = lists(job.stage)

@@ -14,7 +14,6 @@ from functools import partial
 import anyio
 import orjson
 
-from bulkmove import clock
 from bulkmove.cutover.undo.result import RouteUndo, Undo
 from bulkmove.cutover.undo.sending import Progress
 from bulkmove.cutover.undo.surveying import Asked, Work
@@ -78,7 +77,7 @@ async def undo_migration(
             if not asked.ids:
                 await _refuse_half_written(chosen, ledger)
             if not dry_run:
-                await _begin(chosen, ledger, is_whole=not asked.ids)
+                await ledger.begin_run(undone.UNDO)
             options = RunOptions(is_dry=dry_run, has_budget=False)
             run = Run(chosen, ledger, options, observer, stop or anyio.Event())
             return await _work(run, asked, open_host)
@@ -91,14 +90,6 @@ async def _chosen(plan: MigrationPlan, ledger: SqliteLedger) -> MigrationPlan:
     for name, route in chosen.items():
         _refuse_other_target(name, known[name], route)
     return replace(plan, routes=chosen)
-
-
-async def _begin(plan: MigrationPlan, ledger: SqliteLedger, *, is_whole: bool) -> None:
-    """From here on the routes are undone, as far as it goes, unless some of their records alone are."""
-    await ledger.begin_run(undone.UNDO)
-    for name in plan.routes if is_whole else ():
-        begun = partial(undone.note_begun, route=ledger.number_of(name), at=clock.now())
-        await ledger.change(begun)
 
 
 async def _refuse_half_written(plan: MigrationPlan, ledger: SqliteLedger) -> None:
@@ -168,8 +159,6 @@ async def _work(run: Run, asked: Asked, open_host: OpenHost) -> Undo:
         found[name] = await found_of(work, progress)
         if not found[name].open:
             await run.ledger.change(partial(undoing.forget, route=work.route))
-            if not found[name].undone and not asked.ids:
-                await run.ledger.change(partial(undone.take_back_begun, route=work.route))
         return True
 
     mapping = [] if asked.edited_too else await _not_kept(run)

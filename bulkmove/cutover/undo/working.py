@@ -23,7 +23,7 @@ from bulkmove.cutover.undo.surveying import (
 from bulkmove.entries import Settled
 from bulkmove.errors import RequestFailedError
 from bulkmove.events import Phase
-from bulkmove.ledger import keeping, undoing
+from bulkmove.ledger import keeping, undoing, undone
 from bulkmove.model import State
 from bulkmove.pipeline.settling import settle_doubts
 
@@ -69,6 +69,15 @@ async def undo_route(work: Work, progress: Progress) -> None:
         )
 
 
+async def _begin(work: Work) -> None:
+    """From here on nothing is written by the route any more, unless some of its records alone are undone.
+
+    Not before: an undo that comes to nothing, or is interrupted while it waits, leaves the route as it was.
+    """
+    if not work.asked.ids:
+        await work.ledger.change(partial(undone.note_begun, route=work.route, at=clock.now()))
+
+
 async def _settle_before(work: Work) -> None:
     """What a run left in doubt may be at the target: it is looked for, so that its rows are known.
 
@@ -97,7 +106,9 @@ async def _take_for_written(work: Work) -> None:
             for item in items
             if item.target_id in kept
         ]
-        await job.ledger.settle(job.name, settled)
+        if settled:
+            await _begin(work)  # a run would believe that they were written
+            await job.ledger.settle(job.name, settled)
 
 
 async def _wait_for(work: Work, sent_at: float) -> None:
@@ -127,6 +138,7 @@ async def _work_judged(work: Work, progress: Progress, *, after: int = 0, until:
         rows = [row for row in rows if until is None or row.place <= until]
         if not rows:
             return
+        await _begin(work)
         after = rows[-1].place
         if settled := [row for row in rows if row.step in SETTLED]:
             await note_done(work, settled, progress)
