@@ -119,26 +119,18 @@ async def open_job(run: Run, route: RoutePlan) -> RouteJob:
         run.mask = await mask_of(run.plan.settings, run.ledger)
     source, derive = masked(source, route.source.derive, run.mask, noting_in(run.ledger))
     sharing = _sharing(run, route, source)
-    target_host = hosts[settings.target.host]
-    place = place_of(target_host, hosts)
-    # What a route sent by another name of the host may land as late as that name says.
-    settle_s = max(each.settle_s for each in hosts.values() if place_of(each, hosts) == place)
-    target_host = replace(target_host, settle_s=settle_s)
-    rows = f"{place} {settings.target.stream}"
-    list_name = f"{rows} {target.natural_key}"
-    if list_name not in run.lists:
-        run.lists[list_name] = TargetList(list_name, run.held[rows])
-    await run.ledger.save_list(list_name)
+    target_host, target_list = _target_of(run, settings, target.natural_key)
+    await run.ledger.save_list(target_list.name)
     is_own_list = is_self_route(settings, hosts)
     keeps_before = await _begin_keeping(run, settings.name, is_own_list=is_own_list)
     if keeps_before and isinstance(target, LooksFirst):
-        target.keep_before = run.ledger.befores(settings.name, list_name).keep
+        target.keep_before = run.ledger.befores(settings.name, target_list.name).keep
     return RouteJob(
         settings=settings,
         source=source,
         target=target,
         target_host=target_host,
-        target_list=run.lists[list_name],
+        target_list=target_list,
         rules=Rules(
             route=settings.name,
             mode=settings.mode,
@@ -178,6 +170,20 @@ async def open_job(run: Run, route: RoutePlan) -> RouteJob:
             run.options.most_rejected(settings.name) if run.options.most_rejected else None,
         ),
     )
+
+
+def _target_of(run: Run, settings: RouteSettings, natural_key: str) -> tuple[HostSettings, TargetList]:
+    """The host that a route writes to, and the list there, which it shares with others."""
+    hosts = run.plan.settings.hosts
+    host = hosts[settings.target.host]
+    place = place_of(host, hosts)
+    # What a route sent by another name of the host may land as late as that name says.
+    settle_s = max(each.settle_s for each in hosts.values() if place_of(each, hosts) == place)
+    rows = f"{place} {settings.target.stream}"
+    name = f"{rows} {natural_key}"
+    if name not in run.lists:
+        run.lists[name] = TargetList(name, run.held[rows])
+    return replace(host, settle_s=settle_s), run.lists[name]
 
 
 def _sharing(run: Run, route: RoutePlan, source: Source) -> ReadsTogether | None:

@@ -177,8 +177,9 @@ async def test_progress_is_handed_on_in_order_for_each_span() -> None:
 @pytest.mark.parametrize("is_inclusive", [True, False], ids=["inclusive", "exclusive"])
 @pytest.mark.parametrize("can_overlap", [True, False], ids=["offsets", "numbered"])
 async def test_hundreds_of_rows_in_one_second_are_read_on_evidence(
-    is_inclusive: bool,  # noqa: FBT001
-    can_overlap: bool,  # noqa: FBT001
+    *,
+    is_inclusive: bool,
+    can_overlap: bool,
 ) -> None:
     rows = make_rows(1, groups=20, crowds=(300,))
     habits = Habits(
@@ -209,8 +210,9 @@ class _Rounds(MovingList):
 @pytest.mark.parametrize("can_overlap", [True, False], ids=["offsets", "numbered"])
 @pytest.mark.parametrize("has_stable_ties", [True, False], ids=["in order", "shuffled"])
 async def test_pages_of_a_full_second_are_asked_for_side_by_side(
-    can_overlap: bool,  # noqa: FBT001
-    has_stable_ties: bool,  # noqa: FBT001
+    *,
+    can_overlap: bool,
+    has_stable_ties: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Few answers are waited for in turn, and that takes hardly more requests than one at a time."""

@@ -140,7 +140,7 @@ async def test_many_pages_that_come_at_once_are_not_taken_for_one_that_comes_aga
 
 
 @pytest.mark.parametrize("can_overlap", [True, False], ids=["offsets", "numbered"])
-async def test_a_silent_clamp_is_followed(can_overlap: bool) -> None:  # noqa: FBT001
+async def test_a_silent_clamp_is_followed(*, can_overlap: bool) -> None:
     habits = Habits(reading="passes", page_limit=1000, clamp=25, can_overlap=can_overlap)
     source = MovingList(habits, _rows(500))
     result, handed, _ = await _read(source)
@@ -249,7 +249,7 @@ async def _most_bytes_held(source: _MadeUpList) -> int:
 
 
 @pytest.mark.parametrize("can_overlap", [True, False], ids=["offsets", "numbered"])
-async def test_what_is_held_of_a_list_does_not_grow_with_it(can_overlap: bool) -> None:  # noqa: FBT001
+async def test_what_is_held_of_a_list_does_not_grow_with_it(*, can_overlap: bool) -> None:
     few = await _most_bytes_held(_MadeUpList(4_000, can_overlap))
     many = await _most_bytes_held(_MadeUpList(24_000, can_overlap))
     assert many < 2 * few

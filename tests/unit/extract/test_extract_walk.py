@@ -100,7 +100,7 @@ def test_numbered_pages_are_asked_for_at_multiples_of_one_limit() -> None:
 
 
 @pytest.mark.parametrize("has_next", [False, None])
-def test_an_empty_page_is_the_end(has_next: bool | None) -> None:  # noqa: FBT001
+def test_an_empty_page_is_the_end(*, has_next: bool | None) -> None:
     walk = _walk(reached=5)
     assert _take(walk, has_next=has_next)
     assert walk.span.is_done
