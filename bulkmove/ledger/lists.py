@@ -50,7 +50,7 @@ class LedgerLists:
         """What is known of these natural keys: the rows that held them, and who claims them."""
         owners = self._store.handed_over.owners(target_list, keys)
         number = self._store.lists[target_list]
-        found = await self._store.reader.run(partial(questions.keys, list_id=number, wanted=keys))
+        found = await self._store.near.run(partial(questions.keys, list_id=number, wanted=keys))
         for key, owner in owners.items():
             old = found.get(key)
             found[key] = TargetKey(

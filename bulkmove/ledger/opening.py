@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 import anyio
 
 from bulkmove.ledger.file import connect, locked, migrate, refuse_other_files
 from bulkmove.ledger.sqlite import SqliteLedger
+from bulkmove.ledger.store import Connections
 
 _CLOSE_WITHIN_S = 60.0
 
@@ -25,8 +25,8 @@ async def open_ledger(path: Path, *, synchronous: str = "full") -> AsyncIterator
     """
     if os.access(path, os.R_OK):  # what is not there, or not to be read, is told of where it is written
         refuse_other_files(path)  # first: no lock is left beside what is another program's
-    with locked(path), _connections(path, synchronous) as (write, read, look):
-        ledger = SqliteLedger(path, write, read, look)
+    with locked(path), _connections(path, synchronous) as connections:
+        ledger = SqliteLedger(path, connections)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_serve, ledger, name="ledger writer")
             try:
@@ -44,10 +44,9 @@ async def _serve(ledger: SqliteLedger) -> None:
 
 
 @contextmanager
-def _connections(
-    path: Path, synchronous: str
-) -> Iterator[tuple[sqlite3.Connection, sqlite3.Connection, sqlite3.Connection]]:
-    with closing(connect(path, synchronous=synchronous)) as write:
+def _connections(path: Path, synchronous: str) -> Iterator[Connections]:
+    with ExitStack() as stack:
+        write = stack.enter_context(closing(connect(path, synchronous=synchronous)))
         migrate(write, path)
-        with closing(connect(path, read_only=True)) as read, closing(connect(path, read_only=True)) as look:
-            yield write, read, look
+        read, near, look = (stack.enter_context(closing(connect(path, read_only=True))) for _ in range(3))
+        yield Connections(write, read, near, look)

@@ -30,7 +30,7 @@ class LedgerReading:
         asked = [each for each in ids if each not in found]
         if asked:
             number = self._store.routes[route]
-            found |= await self._store.reader.run(partial(questions.known, route=number, ids=asked))
+            found |= await self._store.near.run(partial(questions.known, route=number, ids=asked))
         return found
 
     async def add_page(

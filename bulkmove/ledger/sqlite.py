@@ -21,7 +21,7 @@ from bulkmove.ledger.loading import LedgerLoading
 from bulkmove.ledger.looking_back import LedgerSweep, LedgerUnconfirmed, RouteInLedger
 from bulkmove.ledger.reading import LedgerReading
 from bulkmove.ledger.runs import ALIVE_MARGIN_S, LedgerRuns
-from bulkmove.ledger.store import Store
+from bulkmove.ledger.store import Connections, Store
 from bulkmove.model import Counts, State
 
 _T = TypeVar("_T")
@@ -30,13 +30,11 @@ _T = TypeVar("_T")
 class SqliteLedger:
     """Implements `bulkmove.protocols.Ledger`. Made by `open_ledger`, which owns its lanes and its lock."""
 
-    def __init__(
-        self, path: Path, write: sqlite3.Connection, read: sqlite3.Connection, look: sqlite3.Connection
-    ) -> None:
-        self._store = store = Store(path, write, read)
+    def __init__(self, path: Path, connections: Connections) -> None:
+        self._store = store = Store(path, connections)
         self.path = path
         self.writer = store.writer
-        self._look = look
+        self._look = connections.look
 
         # What the parts do is bound here once: a call of it goes straight to its part, and is told of there alone.
         runs = LedgerRuns(store)

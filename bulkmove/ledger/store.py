@@ -5,22 +5,33 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from bulkmove.ledger import questions
 from bulkmove.ledger.handed_over import HandedOver
-from bulkmove.ledger.lane import ReadLane, WriteLane
+from bulkmove.ledger.lane import NearLane, ReadLane, WriteLane
 
 _T = TypeVar("_T")
+
+
+class Connections(NamedTuple):
+    """To one ledger, by who uses them: a thread that writes and one that reads, the event loop, and whoever maps."""
+
+    write: sqlite3.Connection
+    read: sqlite3.Connection
+    near: sqlite3.Connection
+    look: sqlite3.Connection
 
 
 class Store:
     """`run` is 0 until one is begun; `routes` and `lists` are the numbers of those that are saved, by name."""
 
-    def __init__(self, path: Path, write: sqlite3.Connection, read: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connections: Connections) -> None:
+        write = connections.write
         self.path = path
         self.writer = WriteLane(write, path)
-        self.reader = ReadLane(read, path)
+        self.reader = ReadLane(connections.read, path)
+        self.near = NearLane(connections.near, self.reader)
         self.handed_over = HandedOver()
         self.run = 0
         self.routes = questions.routes(write)

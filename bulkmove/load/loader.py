@@ -15,8 +15,9 @@ from bulkmove.load.delivery import Lane, deliver
 from bulkmove.load.pieces import deliver_piece
 from bulkmove.model import Action
 
-# More writers than this bring no more speed on one core, and each holds a batch.
-MAX_WRITERS = 16
+# A host whose answers take half a second is kept at 200/s by a hundred. What they hold stays in memory: so many bodies
+# at most, or as many as the first few hold where batches are large.
+MOST_WRITERS, FIRST_WRITERS, MOST_BODIES = 128, 16, 12_800
 LOOK_UP_EVERY_S = 0.5
 _ACTIONS: tuple[Action, ...] = ("create", "update")
 
@@ -210,6 +211,13 @@ class Loader:
         self._queue.send_nowait(batch)
 
 
+def most_writers(lane: Lane, batch_size: int | None) -> int:
+    """How many writers there may be at most, by what a batch of theirs holds."""
+    items = max(lane.target.rules[action].max_items for action in _ACTIONS)
+    items = items if batch_size is None else min(items, batch_size)
+    return max(FIRST_WRITERS, min(MOST_WRITERS, MOST_BODIES // items))
+
+
 @asynccontextmanager
 async def open_loader(
     lane: Lane, *, batch_size: int | None, writers: int, wanted: Callable[[], int] | None = None
@@ -218,19 +226,22 @@ async def open_loader(
 
     `wanted` is asked how many writers there should be by now; more are added, none is taken away. Raises, at the next await, what ended a delivery.
     """
-    count = max(1, min(writers, MAX_WRITERS))
-    queue, batches = anyio.create_memory_object_stream[Batch](max_buffer_size=count)
+    most = most_writers(lane, batch_size)
+    count = max(1, min(writers, most))
+    # Handed over, and not yet with a writer.
+    ahead = min(count, FIRST_WRITERS)
+    queue, batches = anyio.create_memory_object_stream[Batch](max_buffer_size=ahead)
     async with anyio.create_task_group() as tasks, queue:
         started = 0
 
         def grow() -> None:
             nonlocal started
-            for number in range(started, min(count if wanted is None else max(count, wanted()), MAX_WRITERS)):
+            for number in range(started, min(count if wanted is None else max(count, wanted()), most)):
                 tasks.start_soon(loader.work, batches.clone(), name=f"{lane.route} writer {number}")
                 started = number + 1
 
         loader = Loader(
-            lane, queue, room=anyio.Semaphore(count, fast_acquire=True), batch_size=batch_size, grow=grow
+            lane, queue, room=anyio.Semaphore(ahead, fast_acquire=True), batch_size=batch_size, grow=grow
         )
         async with batches:
             grow()

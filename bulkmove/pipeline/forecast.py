@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from bulkmove.load.loader import MAX_WRITERS
+from bulkmove.load.loader import MOST_WRITERS
 from bulkmove.settings import Window
 from bulkmove.transport.meters import LONGEST_SPACED_S
 
@@ -189,6 +189,6 @@ def _window_s(host: HostLimits, window: Window, requests: int) -> float:
 
 def _written_s(host: HostLimits, requests: int) -> float:
     """The seconds that so many writes take where each takes its time."""
-    at_once = min(host.concurrency, MAX_WRITERS)
+    at_once = min(host.concurrency, MOST_WRITERS)
     slow_s = requests * (host.latency_s or 0.0) * WRITES_SLOWER / at_once
     return max(least_s(host, requests)[0], slow_s)

@@ -186,6 +186,10 @@ class RouteJob:
     sharing: ReadsTogether | None = None
     notes_for_all: ReadingNotes | None = None
     enough: anyio.Event = field(default_factory=anyio.Event)
+    witness: SeesMapping | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.witness = witness_in(self.onlooker)
 
     @property
     def is_ending(self) -> bool:
@@ -196,10 +200,6 @@ class RouteJob:
     def reading_notes(self) -> ReadingNotes:
         """Where the progress of its reading is noted."""
         return self.ledger if self.notes_for_all is None else self.notes_for_all
-
-    @property
-    def witness(self) -> SeesMapping | None:
-        return witness_in(self.onlooker)
 
     async def admitted(self, items: Sequence[Item]) -> Sequence[Item]:
         """Those of the items that may be sent by now: all, unless the first records are still to be looked at."""

@@ -14,7 +14,7 @@ import pytest
 from bulkmove.entries import Item
 from bulkmove.errors import HostUnavailableError, InDoubtError, RequestFailedError, single_error
 from bulkmove.load.batching import MAX_BATCH_BYTES
-from bulkmove.load.loader import MAX_WRITERS, open_loader
+from bulkmove.load.loader import FIRST_WRITERS, MOST_WRITERS, most_writers, open_loader
 from bulkmove.load.rehearsal import RehearsedTarget
 from bulkmove.model import Counts, WriteItem, WriteResult
 from tests.doubles import ARRAY, JOINED, ONCE, SINGLE, Shop, ShopTarget, apply_all
@@ -48,13 +48,31 @@ async def test_several_requests_are_on_their_way_but_no_more_than_writers(bench:
         now -= 1
         return await apply_all(shop, items)
 
-    for writers, allowed in ((3, 3), (100, MAX_WRITERS)):
+    for writers, allowed in ((3, 3), (60, 60)):
         async with bench(Shop(answer=count)) as it:
             most = 0
             async with open_loader(it.lane(), batch_size=None, writers=writers) as loader:
                 await loader.put(await it.put_down(*creates(80, first=writers * 1000)))
                 await loader.flush()
             assert most == allowed
+
+
+@pytest.mark.parametrize(
+    ("max_items", "batch_size", "most"),
+    [
+        (1, None, MOST_WRITERS),
+        (1000, 100, MOST_WRITERS),
+        (1000, 200, MOST_WRITERS // 2),
+        (1000, None, FIRST_WRITERS),
+    ],
+)
+async def test_the_more_a_batch_holds_the_fewer_go_out_at_once(
+    bench: OpenBench, max_items: int, batch_size: int | None, most: int
+) -> None:
+    """A slow host that takes 200/s is asked by a hundred at once; what they hold is in memory."""
+    rules = {action: replace(rule, max_items=max_items) for action, rule in ARRAY.items()}
+    async with bench(Shop(rules=rules)) as it:
+        assert most_writers(it.lane(), batch_size) == most
 
 
 async def test_put_waits_for_writers_that_are_behind(bench: OpenBench) -> None:
