@@ -33,8 +33,8 @@ OpenHost = Callable[[HostSettings, Connector], AbstractAsyncContextManager[HostT
 # Where neither the user nor the connector knows a limit: what a run begins with, and what a forecast reckons with.
 DEFAULT_WINDOWS = (Window(int(START_PER_S), 1.0),)
 
-# Twice as many readers as the rate lets in at once keep the host busy when some wait for slow answers.
-READERS_PER_SLOT = 2
+# Twice as many as the rate lets in at once keep the host busy when some wait for slow answers.
+ASKED_PER_SLOT = 2
 FEWEST_READERS = 3
 MAX_READERS_UNLIMITED = 6
 
@@ -152,7 +152,7 @@ async def open_job(run: Run, route: RoutePlan) -> RouteJob:
         stop=run.stop,
         readers=readers_of(source_transport),
         listers=readers_of(target_transport),
-        writers=lambda: target_transport.concurrency,
+        writers=writers_of(target_transport),
         is_self_route=is_own_list,
         keeps_before=keeps_before and settings.mode != "delete",
         attempts_over_s=run.options.attempts_over_s,
@@ -251,14 +251,31 @@ def place_of(host: HostSettings, hosts: Mapping[str, HostSettings]) -> str:
 
 
 def readers_of(transport: HostTransport) -> Callable[[], int]:
-    """How many pages to fetch at a time: what the rate and the measured latency ask for, twice."""
+    """How many pages to fetch at a time."""
 
     def count() -> int:
-        rate, latency_s = transport.rate_per_s, transport.latency_s
-        if rate is None or latency_s is None:
-            wanted = MAX_READERS_UNLIMITED if rate is None else FEWEST_READERS
-        else:
-            wanted = max(FEWEST_READERS, math.ceil(READERS_PER_SLOT * rate * latency_s))
-        return min(wanted, transport.concurrency)
+        if transport.rate_per_s is None:
+            return min(MAX_READERS_UNLIMITED, transport.concurrency)
+        return min(max(FEWEST_READERS, _slots(transport)), transport.concurrency)
 
     return count
+
+
+def writers_of(transport: HostTransport) -> Callable[[], int]:
+    """How many requests to have ready or on their way.
+
+    Each has its intent down before it goes, and is in doubt where the run is killed: no more than are of use.
+    """
+
+    def count() -> int:
+        if transport.rate_per_s is None:
+            return transport.concurrency
+        return min(_slots(transport), transport.concurrency)
+
+    return count
+
+
+def _slots(transport: HostTransport) -> int:
+    """Twice as many as the rate lets in while one is answered; 0 where nothing was asked yet."""
+    rate, latency_s = transport.rate_per_s or 0.0, transport.latency_s or 0.0
+    return math.ceil(ASKED_PER_SLOT * rate * latency_s)

@@ -13,7 +13,7 @@ from bulkmove.errors import FatalError, RetryableError, single_error
 from bulkmove.events import Phase, RouteFinished, RouteStarted
 from bulkmove.extract.tally import Tally
 from bulkmove.load.delivery import Lane
-from bulkmove.load.loader import Loader, open_loader
+from bulkmove.load.loader import FIRST_WRITERS, Loader, open_loader
 from bulkmove.load.rehearsal import RehearsedTarget
 from bulkmove.model import Record
 from bulkmove.pipeline.backlog import Backlog
@@ -115,7 +115,7 @@ async def finish_writing(job: RouteJob, loader: Loader) -> None:
 @asynccontextmanager
 async def loader_of(job: RouteJob) -> AsyncIterator[Loader]:
     """A loader that heeds what earlier runs sent."""
-    writers, wanted = job.target_host.concurrency, job.writers
+    writers, wanted = min(job.target_host.concurrency, FIRST_WRITERS), job.writers
     if isinstance(job.target, StagedTarget):
         writers, wanted = min(writers, MOST_WRITERS_OF_A_FILE), None
     progress = await job.ledger.progress(job.name)

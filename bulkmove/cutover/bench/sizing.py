@@ -10,7 +10,7 @@ from types import MappingProxyType
 from bulkmove.cutover.bench.predicting import Terms, is_held_by_limits, records_within
 from bulkmove.cutover.bench.rehearsing import Rehearsal, rehearse
 from bulkmove.cutover.bench.wishes import Conditions, OpenStage
-from bulkmove.pipeline.opening import FEWEST_READERS, MAX_READERS_UNLIMITED, READERS_PER_SLOT
+from bulkmove.pipeline.opening import ASKED_PER_SLOT, FEWEST_READERS, MAX_READERS_UNLIMITED
 from bulkmove.settings import MigrationSettings, Window
 from bulkmove.transport.meters import rate_per_s
 
@@ -53,7 +53,7 @@ def _readers(conditions: Conditions) -> int:
     if rate is None:
         return MAX_READERS_UNLIMITED
     latency_s = (conditions.low_s + conditions.high_s) / 2
-    return max(FEWEST_READERS, math.ceil(READERS_PER_SLOT * rate * latency_s))
+    return max(FEWEST_READERS, math.ceil(ASKED_PER_SLOT * rate * latency_s))
 
 
 def _freed(settings: MigrationSettings, readers: Mapping[str, int]) -> MigrationSettings:
