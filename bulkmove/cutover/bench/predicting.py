@@ -6,7 +6,8 @@ bound      every host at its full rate, all side by side, routes that come after
 expected   the bound at the pace at which the rehearsal at the found rates asked the host that held it up, and what that
            rehearsal took beyond: start, first answers, end; where no limit holds it up but latency or this machine, at
            the pace that each further record was moved
-range      from the bound, to as many requests more as retries may take
+range      from the bound, to as many requests more as retries may take; of few records, from the fewest to the most
+           requests that rehearsals took to read them
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ def predict(sizes: Sizes, terms: Terms, records: Mapping[str, int]) -> Predictio
     """For so many records a route."""
     loads = loads_at(sizes.free, records)
     at_gate = _at_gate(terms)
-    low = _bound(loads, terms)
+    fewest, most = (_reading_times(loads, share) for share in sizes.free[-1].reading_varies)
+    low = _bound(fewest, terms)
     last = sizes.limited[-1]
     own = _bound(last.loads, at_gate)
     share = _share_used(last, own, at_gate)
@@ -88,7 +90,7 @@ def predict(sizes: Sizes, terms: Terms, records: Mapping[str, int]) -> Predictio
         if len(sizes.limited) > 1:
             expected_s = max(expected_s, _at_its_pace(sizes.limited, max(records.values(), default=0)))
         spread, low_s = FREE_SPREAD, max(low_s, (1 - FREE_SPREAD) * expected_s)
-    retried = [load._replace(requests=math.ceil(load.requests * (1 + RETRIES))) for load in loads]
+    retried = [load._replace(requests=math.ceil(load.requests * (1 + RETRIES))) for load in most]
     more_s = max(spread * expected_s, _bound(retried, at_gate).low_s / share - bound_s)
     requests: dict[str, int] = {}
     for load in loads:
@@ -138,6 +140,14 @@ def loads_at(free: Sequence[Rehearsal], records: Mapping[str, int]) -> list[Load
             wanted = _if_all_were(wanted, missing, large.arrays.get(route), records.get(route, most))
         loads.append(Load(route, host, step, max(math.ceil(wanted - 1e-6), 0), 0))
     return loads
+
+
+def _reading_times(loads: Sequence[Load], share: float) -> list[Load]:
+    """The same, with so many times the requests that read."""
+    return [
+        load._replace(requests=math.ceil(load.requests * share - 1e-6)) if load.step == "reading" else load
+        for load in loads
+    ]
 
 
 def _if_all_were(requests: float, missing: float, array: int | None, records: int) -> float:

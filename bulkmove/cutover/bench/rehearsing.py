@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,7 +28,8 @@ class RehearsalError(BulkmoveError):
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
     """What a run of so many records a source made. `probes`: some of its requests, by host; `page_limits`, `arrays`, `targets`: by route;
-    `paces`: requests a second that each host was asked in its midst.
+    `paces`: requests a second that each host was asked in its midst. `reading_varies`: what the fewest and the most of
+    rehearsals like it made to read, as shares of what it made itself.
     """
 
     records: int
@@ -40,6 +41,26 @@ class Rehearsal:
     arrays: Mapping[str, int]
     targets: Mapping[str, str]
     paces: Mapping[str, float]
+    reading_varies: tuple[float, float] = (1.0, 1.0)
+
+    @property
+    def reading(self) -> int:
+        """How many requests it made to read."""
+        return sum(load.requests for load in self.loads if load.step == "reading")
+
+    @property
+    def written(self) -> int:
+        return sum(counts.written for counts in self.counts.values())
+
+
+def middle_of(rehearsals: Sequence[Rehearsal]) -> Rehearsal:
+    """Of rehearsals alike, the one that took the middle number of requests to read: rows in no order are read until they agree."""
+    by_reading = sorted(rehearsals, key=lambda each: each.reading)
+    middle = by_reading[len(by_reading) // 2]
+    if not middle.reading:
+        return middle
+    varies = (by_reading[0].reading / middle.reading, by_reading[-1].reading / middle.reading)
+    return replace(middle, reading_varies=varies)
 
 
 async def rehearse(settings: MigrationSettings, records: int) -> Rehearsal:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from bulkmove.cutover.bench.predicting import Terms, is_held_by_limits, records_within
-from bulkmove.cutover.bench.rehearsing import Rehearsal, rehearse
+from bulkmove.cutover.bench.rehearsing import Rehearsal, middle_of, rehearse
 from bulkmove.cutover.bench.wishes import Conditions, OpenStage
 from bulkmove.pipeline.opening import ASKED_PER_SLOT, FEWEST_READERS, MAX_READERS_UNLIMITED
 from bulkmove.settings import MigrationSettings, Window
@@ -16,6 +16,8 @@ from bulkmove.transport.meters import rate_per_s
 
 # Without limits, where there are twice as many as the first: the second is no larger than that where it would take longer than so.
 SMALL, LARGE, LONGEST_S = 5000, 20_000, 10.0
+# A few records are rehearsed so often: how many requests it takes to read rows in no stable order is chance.
+TIMES = 5
 # At the found rates: so many steps long, and of so many records at most.
 STEPS_LONG, MOST_LIMITED = 5.0, 40_000
 # A window that lets everything through: with a rate, a run follows it.
@@ -27,7 +29,8 @@ PART = 3
 async def without_limits(
     open_stage: OpenStage, conditions: Mapping[str, Conditions], *, most: int
 ) -> list[Rehearsal]:
-    """One of as many records as there are, where they are few; else two sizes, which tell what each further one costs.
+    """One of as many records as there are, where they are few, the middle one of several; else two sizes, which tell what
+    each further one costs.
 
     The second is at least twice the first: what two of about one size differ by is chance.
 
@@ -36,12 +39,19 @@ async def without_limits(
     free = dict.fromkeys(conditions, Conditions())
     readers = {name: _readers(each) for name, each in conditions.items()}
 
-    async def of(records: int) -> Rehearsal:
+    async def of(records: int, *, times: int = 1) -> Rehearsal:
         async with open_stage(records, free) as staged:
-            return await rehearse(_freed(staged.settings, readers), records)
+            made = [await rehearse(_freed(staged.settings, readers), records)]
+            targets = {route.target.host for route in staged.settings.routes.values()}
+            for _ in range(1, times if targets <= staged.empty.keys() else 1):
+                for empty in staged.empty.values():
+                    await empty()
+                made.append(await rehearse(_freed(staged.settings, readers), records))
+        # Rows that were there before stay as the first one left them, and the next ones find nothing to do.
+        return middle_of([each for each in made if each.written == made[0].written])
 
     if most < 2 * SMALL:
-        return [await of(most)]
+        return [await of(most, times=TIMES)]
     small = await of(SMALL)
     large = LARGE if small.seconds * LARGE / SMALL <= LONGEST_S else 2 * SMALL
     return [small, await of(min(most, large))]

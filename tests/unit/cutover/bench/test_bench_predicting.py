@@ -13,7 +13,7 @@ from bulkmove.cutover.bench.benching import doubts, untried
 from bulkmove.cutover.bench.comparing import compare_benches, notes_of
 from bulkmove.cutover.bench.predicting import Sizes, Terms, loads_at, predict, records_within
 from bulkmove.cutover.bench.probing import Ended, HostSteps
-from bulkmove.cutover.bench.rehearsing import Rehearsal
+from bulkmove.cutover.bench.rehearsing import Rehearsal, middle_of
 from bulkmove.cutover.bench.result import FORMAT, Bench, load_bench, save_bench
 from bulkmove.cutover.bench.samples import Spread
 from bulkmove.cutover.bench.steps import Fault, Step
@@ -321,6 +321,21 @@ def test_two_benches_whose_latencies_are_of_different_kinds_are_told_so() -> Non
         if isinstance(part, Text)
     ]
     assert f"note: {notes[0]}" in said
+
+
+def test_the_range_goes_from_the_fewest_to_the_most_requests_that_reading_took() -> None:
+    """Rows of one second in no stable order are read until passes agree: sooner or later, by chance."""
+    rehearsals = [rehearsal(5000, reading, 50) for reading in (96, 90, 110)]
+    middle = middle_of(rehearsals)
+    assert middle.reading == 96
+    limited = rehearsal(5000, 96, 50, seconds=96 * 1.01 / 20, paces={"old": 20 / 1.01})
+    sure = predict(Sizes([rehearsals[0]], [limited]), terms(), {"orders": 5000})
+    told = predict(Sizes([middle], [limited]), terms(), {"orders": 5000})
+    assert told.expected_s == sure.expected_s
+    assert told.low_s == pytest.approx(89 / 20)
+    assert told.high_s - sure.high_s == pytest.approx(15 * 1.01 / 20, rel=0.1), (
+        "14 requests, and their retries"
+    )
 
 
 def test_a_window_of_a_minute_holds_a_run_up_as_evenly_as_the_gate_keeps_it() -> None:

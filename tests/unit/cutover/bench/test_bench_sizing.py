@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from bulkmove.config import load_migration
-from bulkmove.cutover.bench.sizing import without_limits
+from bulkmove.cutover.bench.sizing import TIMES, without_limits
 from bulkmove.cutover.bench.wishes import Conditions, Staged
 from bulkmove.settings import MigrationSettings
 
@@ -76,3 +76,25 @@ async def test_a_second_size_is_taken_only_where_it_is_twice_the_first(
 
     made = await without_limits(open_stage, {"old": Conditions()}, most=most)
     assert opened == [each.records for each in made] == expected
+
+
+async def test_a_few_records_are_rehearsed_several_times_where_what_was_written_can_be_taken_away(
+    stages: Iterator[Directories],
+) -> None:
+    emptied = 0
+    stage = next(stages)
+    written = Path(stage.settings.hosts["there"].url) / "orders.jsonl"
+
+    async def empty() -> None:
+        nonlocal emptied
+        emptied += 1
+        written.unlink()
+
+    @asynccontextmanager
+    async def open_stage(records: int, conditions: Mapping[str, Conditions]) -> AsyncIterator[Staged]:
+        del records, conditions
+        yield replace(stage, empty={"there": empty})
+
+    [made] = await without_limits(open_stage, {"old": Conditions()}, most=70)
+    assert emptied == TIMES - 1
+    assert made.written == 1
