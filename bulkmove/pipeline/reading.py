@@ -18,7 +18,7 @@ from bulkmove.extract.dated import DatedIds
 from bulkmove.extract.differing import stretches
 from bulkmove.extract.keyset import KeysetResult, read_keyset
 from bulkmove.extract.once import read_unkeyed
-from bulkmove.extract.plan import PAGES_A_SPAN, plan_spans
+from bulkmove.extract.plan import plan_spans
 from bulkmove.extract.reader import ReadPage
 from bulkmove.extract.tally import Tally
 from bulkmove.extract.undated import count_undated
@@ -144,17 +144,8 @@ async def _planned(job: RouteJob, look: Page, *, cutoff: int, now: int) -> tuple
     with single_error():
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(look_beyond, name=f"{job.name} looking beyond now")
-            spans = await plan_spans(
-                job.source, cutoff=cutoff, count=job.readers(), likely=_likely_first(job, look)
-            )
+            spans = await plan_spans(job.source, cutoff=cutoff, count=job.readers(), look=look)
     return spans, beyond
-
-
-def _likely_first(job: RouteJob, look: Page) -> int | None:
-    """The second that the reading will begin with; None where nothing tells, or one span is all that it will take."""
-    listing = job.source.listing
-    is_long = look.total is None or look.total >= 2 * PAGES_A_SPAN * listing.page_limit
-    return look.records[0].key if look.records and is_long and listing.first_key is None else None
 
 
 def _seconds(count: int) -> str:

@@ -25,17 +25,35 @@ async def test_spans_reach_from_the_first_row_to_the_cutoff_in_two_requests() ->
     assert source.requests == 2
 
 
-async def test_where_the_first_row_was_seen_the_two_requests_go_side_by_side() -> None:
-    source = _list(habits=Habits(latency_s=0.001))
-    assert len(await plan_spans(source, cutoff=CUTOFF, count=8, likely=T0)) == 8
-    assert (source.requests, source.most_in_flight) == (2, 2)
+async def test_a_first_row_that_was_seen_is_not_asked_for_again() -> None:
+    source = _list()
+    look = await source.fetch(PageQuery(limit=1))
+    assert await plan_spans(source, cutoff=CUTOFF, count=8, look=look) == await plan_spans(
+        source, cutoff=CUTOFF, count=8
+    )
+    assert source.requests == 1 + 1 + 2
 
 
-async def test_a_first_row_that_came_meanwhile_is_asked_for_all_the_same() -> None:
-    source = _list(habits=Habits(filter_grain_s=60))
+async def test_a_first_row_that_came_meanwhile_is_within_the_first_span() -> None:
+    source = _list()
+    look = await source.fetch(PageQuery(limit=1))
     source.rows.insert(0, Row("first", T0 - 15))
+    spans = await plan_spans(source, cutoff=CUTOFF, count=8, look=look)
+    assert (spans[0].lower, spans[0].reached) == (None, None)
+
+
+async def test_a_filter_that_leaves_the_seen_row_out_is_told() -> None:
+    source = _list(habits=Habits(filter_grain_s=60))
+    look = await source.fetch(PageQuery(limit=1))
     with pytest.raises(BadAnswerError, match="coarser than a second"):
-        await plan_spans(source, cutoff=CUTOFF, count=8, likely=T0)
+        await plan_spans(source, cutoff=CUTOFF, count=8, look=look)
+
+
+async def test_the_users_own_dates_are_asked_for_whatever_was_seen() -> None:
+    source = _list(habits=Habits(first_key=T0 + 100, last_key=T0 + 500))
+    look = await source.fetch(PageQuery(limit=1))
+    spans = await plan_spans(source, cutoff=CUTOFF, count=2, look=look)
+    assert (spans[0].lower, spans[-1].upper) == (T0 + 100, T0 + 501)
 
 
 @pytest.mark.parametrize(("rows", "spans"), [(15, 1), (45, 2), (1000, 8)])
