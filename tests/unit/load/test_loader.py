@@ -61,8 +61,8 @@ async def test_several_requests_are_on_their_way_but_no_more_than_writers(bench:
     ("max_items", "batch_size", "most"),
     [
         (1, None, MOST_WRITERS),
-        (1000, 100, MOST_WRITERS),
-        (1000, 200, MOST_WRITERS // 2),
+        (1000, 50, MOST_WRITERS),
+        (1000, 100, MOST_WRITERS // 2),
         (1000, None, FIRST_WRITERS),
     ],
 )
