@@ -32,12 +32,18 @@ class ReadLane:
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
-        self.path = path
+        self._path = path
         self._limiter = anyio.CapacityLimiter(1)
 
     async def run(self, question: Callable[[sqlite3.Connection], T]) -> T:
         """Raises LedgerError where SQLite fails."""
-        return await to_thread.run_sync(asked, question, self._connection, self.path, limiter=self._limiter)
+        return await to_thread.run_sync(self._ask, question, limiter=self._limiter)
+
+    def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return question(self._connection)
+        except sqlite3.Error as error:
+            raise explained(self._path, error) from error
 
 
 class NearLane:
@@ -45,10 +51,11 @@ class NearLane:
 
     What they look at is nearly always in memory. Then they take less time than a thread takes to be woken, and the
     pages, which take turns, do not wait for one while the loop is busy. Where one had to wait for a disk, a hundred
-    go to the thread.
+    go to the thread; so does one that another program's lock is in the way of.
     """
 
     def __init__(self, connection: sqlite3.Connection, far: ReadLane) -> None:
+        connection.execute("PRAGMA busy_timeout = 0")
         self._connection = connection
         self._far = far
         self._to_far = 0
@@ -59,18 +66,13 @@ class NearLane:
             self._to_far -= 1
             return await self._far.run(question)
         began = time.monotonic()
-        found = asked(question, self._connection, self._far.path)
+        try:
+            found = question(self._connection)
+        except sqlite3.Error:  # the thread waits for a lock, and says what else it may be
+            return await self._far.run(question)
         if time.monotonic() - began > LONGEST_NEAR_S:
             self._to_far = FAR_AFTERWARDS
         return found
-
-
-def asked(question: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection, path: Path) -> T:
-    """What the question finds, there and then. Raises LedgerError where SQLite fails."""
-    try:
-        return question(connection)
-    except sqlite3.Error as error:
-        raise explained(path, error) from error
 
 
 @dataclass(slots=True)
