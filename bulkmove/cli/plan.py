@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,10 @@ from bulkmove.cli.ending import Ending, EndingCommand, last_line
 from bulkmove.cli.exits import exits, tell
 from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, migration_file, output_options, routes_option
+
+if TYPE_CHECKING:
+    from bulkmove.pipeline.preview import Preview
+    from bulkmove.report.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +86,15 @@ def _plan(request: PlanRequest, ending: Ending) -> int:
         from functools import partial
 
         from bulkmove.cli.interrupting import Interruption, ended_by_itself, run_interruptible
-        from bulkmove.cli.running import errors_of
         from bulkmove.cli.showing import shown, style_of
         from bulkmove.cli.warned import warn
         from bulkmove.config import load_migration
-        from bulkmove.errors import ConfigError
         from bulkmove.pipeline.migration import Migration
-        from bulkmove.pipeline.saved_plan import refuse_to_save, save_plan
-        from bulkmove.report.preview import tell_preview_text
-        from bulkmove.report.preview_json import tell_preview_json, tell_saved
+        from bulkmove.pipeline.saved_plan import save_plan
+        from bulkmove.report.preview_json import tell_saved
         from bulkmove.report.standing import Standing
 
-    if request.save is not None and request.sample is not None:
-        raise ConfigError(
-            "--save and --sample exclude each other: a run is held to a plan of all records alone"
-        )
-    if request.save is not None:
-        refuse_to_save(request.save)
+    _refuse_to_save(request)
     settings = load_migration(request.file)
     warn(settings)
     migration, standing, interruption = (
@@ -120,6 +116,37 @@ def _plan(request: PlanRequest, ending: Ending) -> int:
     if preview is None:
         return interruption.exit_code or 0
     ending.routes = {name: counts.as_dict() for name, counts in preview.summary.routes.items()}
+    _tell(preview, standing, output)
+    if request.save is not None and (interruption.exit_code or not preview.summary.is_complete):
+        tell(f"error: {request.save}: was not saved, since not all could be planned")
+    elif request.save is not None:
+        save_plan(request.save, preview, settings)
+        tell_saved(request.save, as_json=output.as_json)
+    return interruption.exit_code or preview.summary.exit_code or 0
+
+
+def _refuse_to_save(request: PlanRequest) -> None:
+    """Raises ConfigError where the plan is to be saved, and can't be."""
+    with loading():
+        from bulkmove.errors import ConfigError
+        from bulkmove.pipeline.saved_plan import refuse_to_save
+
+    if request.save is None:
+        return
+    if request.sample is not None:
+        raise ConfigError(
+            "--save and --sample exclude each other: a run is held to a plan of all records alone"
+        )
+    refuse_to_save(request.save)
+
+
+def _tell(preview: Preview, standing: Standing, output: Output) -> None:
+    """What went wrong, and then the plan, with what the errors did not tell."""
+    with loading():
+        from bulkmove.cli.running import errors_of
+        from bulkmove.report.preview import tell_preview_text
+        from bulkmove.report.preview_json import tell_preview_json
+
     errors = errors_of(preview.summary, standing)
     for error in errors:
         tell(f"error: {error}")
@@ -127,11 +154,3 @@ def _plan(request: PlanRequest, ending: Ending) -> int:
         tell_preview_json(preview)
     else:
         tell_preview_text(preview, told=errors, quiet=output.quiet)
-    code = interruption.exit_code or preview.summary.exit_code or 0
-    if request.save is not None:
-        if interruption.exit_code or not preview.summary.is_complete:
-            tell(f"error: {request.save}: was not saved, since not all could be planned")
-            return code
-        save_plan(request.save, preview, settings)
-        tell_saved(request.save, as_json=output.as_json)
-    return code
