@@ -16,6 +16,7 @@ from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, ledger_option, migration_file, output_options, routes_option
 
 if TYPE_CHECKING:
+    from bulkmove.cutover.verify import Repair
     from bulkmove.settings import MigrationSettings
 
 # As bulkmove.cutover.verify.KINDS has them, which takes long to import.
@@ -95,7 +96,6 @@ def _repair(
         from bulkmove.cli.warned import warn
         from bulkmove.config import load_migration
         from bulkmove.cutover.verify import Wanted, repair_migration
-        from bulkmove.report.repair import tell_repair
         from bulkmove.report.standing import Standing
 
     kinds, deletions, dry_run = wanted
@@ -121,6 +121,14 @@ def _repair(
     if repair is None:
         return interruption.exit_code or 0
     ending.routes = {name: counts.as_dict() for name, counts in repair.counts.items()}
+    _tell(repair, file, output)
+    return interruption.exit_code or repair.exit_code
+
+
+def _tell(repair: Repair, file: Path, output: Output) -> None:
+    with loading():
+        from bulkmove.report.repair import tell_repair
+
     for error in repair.errors:
         tell(f"error: {error}")
     tell_repair(
@@ -131,7 +139,6 @@ def _repair(
         file="" if str(file) == "migration.toml" else str(file),
         as_json=output.as_json,
     )
-    return interruption.exit_code or repair.exit_code
 
 
 def _ask(settings: MigrationSettings, routes: tuple[str, ...], kinds: tuple[str, ...]) -> None:
