@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import orjson
@@ -16,7 +16,10 @@ from bulkmove.cli.ending import EndingCommand, end_on_sigterm
 from bulkmove.cli.exits import UNEXPECTED, exits, tell
 from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, ledger_option, migration_file, output_options, routes_option
-from bulkmove.errors import INTERRUPTED
+from bulkmove.errors import INTERRUPTED, ConfigError
+
+if TYPE_CHECKING:
+    from bulkmove.cutover.verify import Asked, Verification
 
 _NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
@@ -124,18 +127,11 @@ def perform_verify(
         from bulkmove.cli.tuning import tune
         from bulkmove.cli.warned import warn
         from bulkmove.config import load_migration
-        from bulkmove.cutover.verify import Asked, parse_sample, verify_migration
-        from bulkmove.errors import ConfigError
+        from bulkmove.cutover.verify import verify_migration
         from bulkmove.pipeline.migration import Migration
         from bulkmove.report.standing import Standing
-        from bulkmove.report.verify import tell_verification_json, tell_verification_text
 
-    try:
-        asked = Asked(sample=None if sample is None else parse_sample(sample), **options)
-    except ValueError as error:
-        raise ConfigError(f"--sample {sample}: {error}") from error
-    if asked.seed is not None and asked.sample is None:
-        raise ConfigError("--seed chooses the records of a sample: give --sample, too")
+    asked = _asked(sample, options)
     settings = load_migration(file, ledger=ledger)
     warn(settings)
     tune()
@@ -148,12 +144,35 @@ def perform_verify(
         return interruption.exit_code or INTERRUPTED
     for text in verification.errors:
         tell(f"error: {text}")
-    result = verification.as_dict()
     ending["is_sample"] = verification.is_sample
     ending["routes"] = {
         name: {key: value for key, value in route.items() if isinstance(value, int)}
-        for name, route in result["routes"].items()
+        for name, route in verification.as_dict()["routes"].items()
     }
+    _tell(verification, file, output)
+    return verification.exit_code
+
+
+def _asked(sample: str | None, options: Mapping[str, Any]) -> Asked:
+    """Raises ConfigError for a sample that can't be taken, and for the seed of none."""
+    with loading():
+        from bulkmove.cutover.verify import Asked, parse_sample
+
+    try:
+        asked = Asked(sample=None if sample is None else parse_sample(sample), **options)
+    except ValueError as error:
+        raise ConfigError(f"--sample {sample}: {error}") from error
+    if asked.seed is not None and asked.sample is None:
+        raise ConfigError("--seed chooses the records of a sample: give --sample, too")
+    return asked
+
+
+def _tell(verification: Verification, file: Path, output: Output) -> None:
+    """What was found; to people nothing of it before all is read."""
+    with loading():
+        from bulkmove.report.verify import tell_verification_json, tell_verification_text
+
+    result = verification.as_dict()
     if output.as_json:
         tell_verification_json(result, directory=verification.directory)
     elif verification.errors:
@@ -166,4 +185,3 @@ def perform_verify(
             verbose=output.verbose,
             quiet=output.quiet,
         )
-    return verification.exit_code
