@@ -20,9 +20,11 @@ from bulkmove.cli.options import Output, ledger_option, migration_file, output_o
 from bulkmove.errors import BulkmoveError, ConfigError
 
 if TYPE_CHECKING:
+    from bulkmove.cli.interrupting import Interruption
     from bulkmove.model import Summary
     from bulkmove.pipeline.migration import Migration
     from bulkmove.protocols import Observer
+    from bulkmove.report.standing import Standing
 
 _Result = TypeVar("_Result")
 
@@ -109,18 +111,57 @@ class _Asked:
     going: Going = field(default_factory=Going)
 
 
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """What the delta and the deletions after it have in common."""
+
+    asked: _Asked
+    ending: Ending
+    migration: Migration
+    interruption: Interruption
+
+    def work(self, job: Callable[[Observer], Awaitable[_Result]]) -> tuple[_Result | None, Standing]:
+        """What the job returns, None where it was cancelled; and what was seen of it meanwhile."""
+        with loading():
+            from bulkmove.cli.interrupting import ended_by_itself, run_interruptible
+            from bulkmove.cli.running import observed
+            from bulkmove.cli.showing import shown, style_of
+            from bulkmove.report.standing import Standing
+
+        going, standing = self.asked.going, Standing()
+        with (
+            ended_by_itself(self.ending),
+            shown(standing, style_of(self.asked.output), sys.stderr) as shows,
+            observed(going, shows) as observer,
+        ):
+            done = run_interruptible(
+                lambda: job(observer), self.migration, self.interruption, max_duration_s=going.max_duration_s
+            )
+        return done, standing
+
+    def tell_errors(self, summary: Summary, standing: Standing) -> tuple[str, ...]:
+        with loading():
+            from bulkmove.cli.running import errors_of
+
+        self.ending.routes = {name: counts.as_dict() for name, counts in summary.routes.items()}
+        errors = errors_of(summary, standing)
+        for error in errors:
+            tell(f"error: {error}")
+        return errors
+
+    def note_known(self) -> None:
+        self.ending.routes = _known(self.migration, self.asked.routes)
+
+
 def _perform(asked: _Asked, ending: Ending, *, execute: bool) -> int:
     """The delta and its report; where it is asked for and there are some, the deletions and theirs."""
     with loading():
-        from bulkmove.cli.interrupting import Interruption, ended_by_itself, run_interruptible
-        from bulkmove.cli.running import errors_of, observed
-        from bulkmove.cli.showing import shown, style_of
+        from bulkmove.cli.interrupting import Interruption
         from bulkmove.cli.tuning import tune
         from bulkmove.cli.warned import warn
         from bulkmove.config import load_migration
         from bulkmove.pipeline.migration import Migration
-        from bulkmove.report.delta import tell_deletions, tell_delta
-        from bulkmove.report.standing import Standing
+        from bulkmove.report.delta import tell_deletions
 
     settings = load_migration(asked.file, ledger=asked.ledger)
     warn(settings)
@@ -128,56 +169,47 @@ def _perform(asked: _Asked, ending: Ending, *, execute: bool) -> int:
         raise ConfigError("--new-only and --deletions exclude each other: what is gone is not looked for")
     refuse_both(execute=execute, dry_run=asked.dry_run)
     is_dry = asked.dry_run or is_held_back(settings, asked.routes, execute=execute)
-    migration, interruption = Migration(settings), Interruption()
+    course = _Course(asked, ending, Migration(settings), Interruption())
     tune()
-
-    def work(job: Callable[[Observer], Awaitable[_Result]]) -> tuple[_Result | None, Standing]:
-        standing = Standing()
-        with (
-            ended_by_itself(ending),
-            shown(standing, style_of(asked.output), sys.stderr) as shows,
-            observed(asked.going, shows) as observer,
-        ):
-            most_s = asked.going.max_duration_s
-            done = run_interruptible(lambda: job(observer), migration, interruption, max_duration_s=most_s)
-        return done, standing
-
-    def tell_errors(summary: Summary, standing: Standing) -> tuple[str, ...]:
-        ending.routes = {name: counts.as_dict() for name, counts in summary.routes.items()}
-        errors = errors_of(summary, standing)
-        for error in errors:
-            tell(f"error: {error}")
-        return errors
-
     try:
-        done, standing = work(
-            lambda observer: migration.delta(
-                observer, routes=asked.routes, dry_run=is_dry, new_only=asked.new_only, execute=True
-            )
-        )
-        if done is None:
-            ending.routes = _known(migration, asked.routes)
-            return interruption.exit_code or 0
-        errors = tell_errors(done.summary, standing)
-        tell_delta(done, errors=errors, is_dry=is_dry, as_json=asked.output.as_json, quiet=asked.output.quiet)
-        _tell_next(done.summary, asked, is_dry=is_dry)
-        code = interruption.exit_code or done.summary.exit_code or 0
-        if not asked.deletions or is_dry or interruption.exit_code or not done.is_whole:
+        code, is_whole = _bring_over(course, is_dry=is_dry)
+        if not asked.deletions or is_dry or not is_whole:
             return code
-        rows = migration.deletable(asked.routes)
+        rows = course.migration.deletable(asked.routes)
         if not rows or not _is_meant(rows, asked):
             return code
-        summary, standing = work(
-            lambda observer: migration.delete_departed(observer, routes=asked.routes, execute=True)
+        summary, standing = course.work(
+            lambda observer: course.migration.delete_departed(observer, routes=asked.routes, execute=True)
         )
     except BaseException:
-        ending.routes = _known(migration, asked.routes)
+        course.note_known()
         raise
     if summary is None:
-        ending.routes = _known(migration, asked.routes)
-        return interruption.exit_code or 0
-    tell_deletions(summary, errors=tell_errors(summary, standing), as_json=asked.output.as_json)
-    return interruption.exit_code or summary.exit_code or 0
+        course.note_known()
+        return course.interruption.exit_code or 0
+    tell_deletions(summary, errors=course.tell_errors(summary, standing), as_json=asked.output.as_json)
+    return course.interruption.exit_code or summary.exit_code or 0
+
+
+def _bring_over(course: _Course, *, is_dry: bool) -> tuple[int, bool]:
+    """The delta and its report: the exit code, and whether it went through all, so that what is gone is known."""
+    with loading():
+        from bulkmove.report.delta import tell_delta
+
+    asked, interruption = course.asked, course.interruption
+    done, standing = course.work(
+        lambda observer: course.migration.delta(
+            observer, routes=asked.routes, dry_run=is_dry, new_only=asked.new_only, execute=True
+        )
+    )
+    if done is None:
+        course.note_known()
+        return interruption.exit_code or 0, False
+    errors = course.tell_errors(done.summary, standing)
+    tell_delta(done, errors=errors, is_dry=is_dry, as_json=asked.output.as_json, quiet=asked.output.quiet)
+    _tell_next(done.summary, asked, is_dry=is_dry)
+    code = interruption.exit_code or done.summary.exit_code or 0
+    return code, done.is_whole and not interruption.exit_code
 
 
 def _is_meant(rows: Mapping[str, int], asked: _Asked) -> bool:
