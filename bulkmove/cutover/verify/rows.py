@@ -124,45 +124,14 @@ async def name_extra(comparisons: Sequence[Comparison], ledger: SqliteLedger) ->
     How many are foreign is told of the first route.
     """
     first = comparisons[0]
-    by_name = {each.job.name: each for each in comparisons}
-    by_number = {each.number: each for each in comparisons}
     foreign, after, gone = 0, "", Counter[str]()
     while rows := await first.working.change(
         partial(kept.unused_rows, list_id=first.list_id, after=after, most=_SLICE)
     ):
         after = rows[-1].id
-        keys = [row.key for row in rows if row.key is not None]
-        claims = await ledger.ask(partial(verifying.claims, list_id=first.list_number, keys=keys))
-        unexplained = [row.id for row in rows if _is_unexplained(row, claims)]
-        before: set[str] = set()
-        owners: dict[str, tuple[int, str, bool]] = {}
-        if unexplained:
-            before, owners = await ledger.ask(
-                partial(
-                    verifying.owners_of_rows,
-                    list_id=first.list_number,
-                    routes=list(by_number),
-                    rows=unexplained,
-                )
-            )
-        extra: list[_Extra] = []
-        for row in rows:
-            claim = claims.get(row.key or "")
-            owner = owners.get(row.id)
-            if claim is not None and not claim.rows and claim.route is not None:
-                if claim.route in by_name:
-                    extra.append(
-                        (by_name[claim.route], row, _ours(claim.source_id or "", is_made=claim.is_create))
-                    )
-                else:
-                    foreign += 1
-            elif owner is not None:
-                extra.append((by_number[owner[0]], row, _ours(owner[1], is_made=owner[2])))
-            elif claim is not None or row.id in before or row.key is None or not first.has_keys:
-                foreign += 1
-            else:
-                why = "nothing like it stood there before the first write, and no record became it"
-                extra.append((first, row, {"is_ours": False, "why": why}))
+        known = await _known_of(rows, comparisons, ledger)
+        extra = [each for row in rows if (each := _extra_of(row, known, comparisons)) is not None]
+        foreign += len(rows) - len(extra)
         departed = await _departed(extra, ledger)
         gone.update(each[0].job.name for each in extra if _name(each) in departed)
         left = [each for each in extra if _name(each) not in departed]
@@ -170,7 +139,51 @@ async def name_extra(comparisons: Sequence[Comparison], ledger: SqliteLedger) ->
     return Unclaimed(Counter({first.job.name: foreign}), gone)
 
 
+class _Known(NamedTuple):
+    """What the ledger says of some rows: who claims their keys; and of those that this does not explain, by their ids,
+    which stood there before the first write, and which a record became (its route and id, and whether it made the row).
+    """
+
+    claims: Mapping[str, Claim]
+    before: set[str]
+    owners: Mapping[str, tuple[int, str, bool]]
+
+
+async def _known_of(rows: Sequence[Row], comparisons: Sequence[Comparison], ledger: SqliteLedger) -> _Known:
+    list_id = comparisons[0].list_number
+    keys = [row.key for row in rows if row.key is not None]
+    claims = await ledger.ask(partial(verifying.claims, list_id=list_id, keys=keys))
+    unexplained = [row.id for row in rows if _is_unexplained(row, claims)]
+    if not unexplained:
+        return _Known(claims, set(), {})
+    routes = [each.number for each in comparisons]
+    before, owners = await ledger.ask(
+        partial(verifying.owners_of_rows, list_id=list_id, routes=routes, rows=unexplained)
+    )
+    return _Known(claims, before, owners)
+
+
 _Extra = tuple[Comparison, Row, dict[str, object]]
+
+
+def _extra_of(row: Row, known: _Known, comparisons: Sequence[Comparison]) -> _Extra | None:
+    """The row as it is named, with the route that it is told of; None where it is foreign."""
+    first = comparisons[0]
+    claim = known.claims.get(row.key or "")
+    owner = known.owners.get(row.id)
+    if claim is not None and not claim.rows and claim.route is not None:
+        claimant = next((each for each in comparisons if each.job.name == claim.route), None)
+        if claimant is None:
+            return None
+        return claimant, row, _ours(claim.source_id or "", is_made=claim.is_create)
+    if owner is not None:
+        number, source_id, is_made = owner
+        maker = next(each for each in comparisons if each.number == number)
+        return maker, row, _ours(source_id, is_made=is_made)
+    if claim is not None or row.id in known.before or row.key is None or not first.has_keys:
+        return None
+    why = "nothing like it stood there before the first write, and no record became it"
+    return first, row, {"is_ours": False, "why": why}
 
 
 def _name(each: _Extra) -> tuple[int, str]:
