@@ -39,16 +39,8 @@ def reopen(
     entries = [entry for _, entry in mended]
     names = [(route, entry.source_id, entry.part) for entry in entries]
     again.note_past(connection, names)
-    before: Counter[State] = Counter()
-    for entry, name in zip(entries, names, strict=True):
-        row = connection.execute(
-            "SELECT state FROM records WHERE route = ? AND source_id = ? AND body = ?", name
-        ).fetchone()
-        if row is None or row[0] not in _AT_TARGET:
-            raise LedgerError(
-                f"record {entry.source_id} is not as it was when it was compared; this is a defect"
-            )
-        before[State(row[0])] -= 1
+    moved = Counter({State.PENDING: len(names)})
+    moved.subtract(_states(connection, names))
     connection.executemany(
         "UPDATE records SET state = 4, target_id = ?, digest = ?, version = ?, source_digest = ?, cause = NULL,"
         " message = NULL, attempts = 0, failed_at = NULL, run = ?, chunk = ?, page = ?"
@@ -58,8 +50,7 @@ def reopen(
             for e, name in zip(entries, names, strict=True)
         ],
     )
-    before[State.PENDING] += len(names)
-    tallies.move(connection, route=route, by=before)
+    tallies.move(connection, route=route, by=moved)
     kept = [Kept(e.source_id, e.part, e.target_id, e.key, e.body or b"{}") for e in entries]
     connection.execute(
         "INSERT INTO chunks (id, route, is_raw, open, kept, bodies) VALUES (?, ?, 0, ?, 0, ?)",
@@ -77,6 +68,19 @@ def reopen(
         )
     note_mended(connection, (number for number, _ in mended), run=run)
     connection.execute("UPDATE routes SET is_finished = 0 WHERE id = ?", (route,))
+
+
+def _states(connection: sqlite3.Connection, names: Sequence[tuple[int, str, int]]) -> Counter[State]:
+    """How many bodies are in which state. Raises LedgerError where one is not at the target any more."""
+    states: Counter[State] = Counter()
+    for name in names:
+        row = connection.execute(
+            "SELECT state FROM records WHERE route = ? AND source_id = ? AND body = ?", name
+        ).fetchone()
+        if row is None or row[0] not in _AT_TARGET:
+            raise LedgerError(f"record {name[1]} is not as it was when it was compared; this is a defect")
+        states[State(row[0])] += 1
+    return states
 
 
 def left_open(connection: sqlite3.Connection, route: int) -> tuple[int, int]:
