@@ -105,16 +105,7 @@ async def open_job(run: Run, route: RoutePlan) -> RouteJob:
         run.transports[settings.source.host],
         run.transports[settings.target.host],
     )
-    source = run.plan.connectors[settings.source.host].source(
-        settings.source.stream, _counted(run, settings.name, "source", source_transport), settings
-    )
-    target = run.plan.connectors[settings.target.host].target(
-        settings.target.stream, _counted(run, settings.name, "target", target_transport), settings
-    )
-    if run.options.is_dry:
-        source = await source_in_rehearsal(run, settings, source, target)
-        witness = witness_in(run.options.onlooker)
-        target = RehearsedTarget(target, partial(witness.rehearsed, settings.name) if witness else None)
+    source, target = await _ends(run, settings)
     if run.mask is None:
         run.mask = await mask_of(run.plan.settings, run.ledger)
     source, derive = masked(source, route.source.derive, run.mask, noting_in(run.ledger))
@@ -164,11 +155,25 @@ async def open_job(run: Run, route: RoutePlan) -> RouteJob:
         onlooker=run.options.onlooker,
         hide=hiding_of(secret.reveal() for host in hosts.values() for secret in host.credentials.values()),
         sweep=run.plan.settings.sweep,
-        budget=ErrorBudget(
-            settings.name,
-            settings.max_rejected if run.options.has_budget else None,
-            run.options.most_rejected(settings.name) if run.options.most_rejected else None,
-        ),
+        budget=_budget(run, settings),
+    )
+
+
+async def _ends(run: Run, route: RouteSettings) -> tuple[Source, Target]:
+    """What the route reads and what it writes to; of a dry run, what stands in for them."""
+    reads, writes = route.source, route.target
+    source = run.plan.connectors[reads.host].source(
+        reads.stream, _counted(run, route.name, "source", run.transports[reads.host]), route
+    )
+    target = run.plan.connectors[writes.host].target(
+        writes.stream, _counted(run, route.name, "target", run.transports[writes.host]), route
+    )
+    if not run.options.is_dry:
+        return source, target
+    witness = witness_in(run.options.onlooker)
+    return (
+        await source_in_rehearsal(run, route, source, target),
+        RehearsedTarget(target, partial(witness.rehearsed, route.name) if witness else None),
     )
 
 
@@ -200,6 +205,11 @@ def _sharing(run: Run, route: RoutePlan, source: Source) -> ReadsTogether | None
         )
         sharing.source, _ = masked(together, route.source.derive, run.mask, noting_in(run.ledger))
     return sharing
+
+
+def _budget(run: Run, route: RouteSettings) -> ErrorBudget:
+    most, held_to = route.max_rejected if run.options.has_budget else None, run.options.most_rejected
+    return ErrorBudget(route.name, most, held_to(route.name) if held_to else None)
 
 
 def _canary(run: Run, route: RouteSettings, target: Target) -> Canary | None:
