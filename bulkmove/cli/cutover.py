@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -71,10 +72,7 @@ def command(
     Ends with 0 where it waits for the freeze and with a go; with 4 for a no-go where the target differs, with 3 for any
     other; and as run, delta and verify do where a step of it ends early.
     """
-    code = UNEXPECTED
-    ending: dict[str, Any] = {}
-    try:
-        end_on_sigterm()
+    with _last_line(output) as ending:
         with exits():
             with loading():
                 from bulkmove.errors import ConfigError
@@ -93,7 +91,18 @@ def command(
                 with_credentials=not is_status,
             )
             code = sequence.tell() if is_status else sequence.walk(freeze=freeze, unfreeze=unfreeze)
-            ending = sequence.as_dict()
+            ending.update(sequence.as_dict())
+        sys.exit(code)
+
+
+@contextmanager
+def _last_line(output: Output) -> Iterator[dict[str, Any]]:
+    """However the command ends, the last line says how."""
+    ending: dict[str, Any] = {}
+    code = UNEXPECTED
+    try:
+        end_on_sigterm()
+        yield ending
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else UNEXPECTED
         raise
@@ -103,7 +112,6 @@ def command(
     finally:
         if output.as_json:
             click.echo(orjson.dumps({"type": "cutover", "exit": code, **ending}))
-    sys.exit(code)
 
 
 def _meant(words: tuple[str, ...]) -> tuple[bool, Path]:
