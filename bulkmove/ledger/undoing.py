@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 import orjson
 
 from bulkmove.exact import decode_json
+from bulkmove.ledger import sweeping
 from bulkmove.ledger.chunks import compressed, decompressed
 from bulkmove.ledger.questions import WIDTH, in_slices
+from bulkmove.ledger.unplaced import UNPLACED, list_found
 from bulkmove.model import JsonObject, State
 
 OPEN = "open"
@@ -91,17 +93,20 @@ class Judged(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """A row that is left as it is."""
+    """A row that is left as it is. `target_id`: None where it is not known."""
 
     source_id: str
-    target_id: str
+    target_id: str | None
     step: str
     why: str | None
 
 
 def begin(connection: sqlite3.Connection, *, route: int, name: str, list_id: int, ids: Sequence[str]) -> None:
-    """List the rows that the route wrote; those of the records with these source ids, where there are any."""
-    forget(connection, route=route)
+    """List the rows that the route wrote; those of the records with these source ids, where there are any.
+
+    A row whose id is not known is listed where `sweeping.note` was given the one row that shows its key.
+    """
+    _clear(connection, route=route)
     bodies = _BODIES.format(wrote=_WROTE)
     if ids:
         # A row that several records wrote is undone for all of them.
@@ -110,11 +115,18 @@ def begin(connection: sqlite3.Connection, *, route: int, name: str, list_id: int
         connection.execute(f"{bodies} AND target_id IN ({mine})", (route, route, named))
     else:
         connection.execute(bodies, (route,))
+    list_found(connection, route=route, name=name, list_id=list_id, ids=ids)
     connection.execute(_ROWS, (route, OPEN))
     connection.execute(_KEYS, (route, list_id, name))
 
 
 def forget(connection: sqlite3.Connection, *, route: int) -> None:
+    """Nothing of an undo is kept; of rows that were found by their keys neither."""
+    _clear(connection, route=route)
+    sweeping.begin(connection, route=route)
+
+
+def _clear(connection: sqlite3.Connection, *, route: int) -> None:
     connection.execute("DELETE FROM undoing WHERE route = ?", (route,))
     connection.execute("DELETE FROM undoing_bodies WHERE route = ?", (route,))
 
@@ -196,7 +208,7 @@ def digests(
 def is_all_kept(connection: sqlite3.Connection, *, route: int) -> bool:
     """Whether all that the route wrote is kept."""
     found = connection.execute(
-        f"SELECT 1 FROM records WHERE route = ? AND {_WROTE} AND NOT EXISTS (SELECT 1 FROM written AS w"  # noqa: S608  our own names
+        f"SELECT 1 FROM records WHERE route = ? AND ({_WROTE} OR {UNPLACED}) AND NOT EXISTS (SELECT 1 FROM written AS w"  # noqa: S608  our own names
         " WHERE w.route = records.route AND w.source_id = records.source_id AND w.body = records.body) LIMIT 1",
         (route,),
     ).fetchone()

@@ -31,6 +31,7 @@ _LEFT = {
     "no-form": "what stood there before can't be written",
     "refused": "refused by the host",
     "open": "a later write of them is open: finish it first",
+    "no-id": "they were written, and their ids are not known",
 }
 _EDITED = frozenset({"edited", "cannot-tell"})
 
@@ -42,7 +43,7 @@ class LeftRow(Protocol):
     def source_id(self) -> str: ...
 
     @property
-    def target_id(self) -> str: ...
+    def target_id(self) -> str | None: ...
 
     @property
     def step(self) -> str: ...
@@ -144,7 +145,9 @@ def _lines(route: UndoneRoute, *, is_dry: bool, most: int) -> Iterator[str]:
     for cause, count in route.left.items():
         yield f"{amounts.count(count)} {_rows(count)} left alone: {_LEFT[cause]}"
         for row in [row for row in route.named if row.step == cause][:most]:
-            yield f"  row {row.target_id} (record {row.source_id}){f': {row.why}' if row.why else ''}"
+            name = f"record {row.source_id}"
+            name = name if row.target_id is None else f"row {row.target_id} ({name})"
+            yield f"  {name}{f': {row.why}' if row.why else ''}"
     if route.open:
         yield f"{amounts.count(route.open)} {_rows(route.open)} still to be undone: undo again goes on"
     if route.unknown:

@@ -275,6 +275,94 @@ def test_a_row_with_our_id_and_another_key_is_nobodys_to_delete(job: Job) -> Non
     assert taken in {row["id"] for row in rows(job.stage, "orders")}
 
 
+def without_ids(job: Job, *source_ids: str) -> None:
+    """The host's answer said that they were written, and not which rows they became."""
+    with closing(sqlite3.connect(job.ledger)) as connection, connection:
+        for each in source_ids:
+            change = "UPDATE records SET target_id = NULL WHERE source_id = ? AND state = ?"
+            assert connection.execute(change, (each, State.WRITTEN)).rowcount == 1
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_row_whose_id_is_not_known_is_found_by_its_key_and_undone_like_any_other(
+    job: Job, *, keeps: bool
+) -> None:
+    job.top = {"keep_before": keeps}
+    job.with_fitting()
+    before = lists(job.stage)
+    assert job.run().code == 0
+    keys = sorted(row["store_id"] for row in rows(job.stage, "robosize-orders"))
+    without_ids(job, *keys)
+    shown = job.run("--dry-run", command="undo")
+    assert (shown.code, told(shown, "fitting")["rows"]) == (0, {"delete": ORDERS})
+    done = undo(job)
+    assert done.code == 0, done.told
+    assert told(done, "fitting")["rows"] == {"delete": ORDERS}
+    assert lists(job.stage) == before
+    assert told(undo(job), "fitting")["left"] == {}
+
+
+def test_rows_whose_ids_are_not_known_are_named_where_their_keys_tell_nothing(job: Job) -> None:
+    """One key is shown twice, one by no row, and one row was edited since."""
+    job.with_fitting()
+    assert job.run().code == 0
+    written = sorted(rows(job.stage, "robosize-orders"), key=lambda row: str(row["store_id"]))
+    twice, none, edited, ours = (str(row["store_id"]) for row in written[:4])
+    ids = {str(row["store_id"]): str(row["id"]) for row in written}
+    without_ids(job, twice, none, edited, ours)
+    other = ids[str(written[5]["store_id"])]
+    job.stage.change(
+        list="robosize-orders",
+        update={other: {"store_id": twice}, ids[none]: {"store_id": "9"}, ids[edited]: {"data": {"a": 1}}},
+    )
+    done = undo(job)
+    assert done.code == 3, done.told
+    assert told(done, "fitting")["left"] == {"edited": 1, "other-row": 1, "no-id": 2}
+    unknown = {line["source_id"]: line["message"] for line in done.lines if line.get("cause") == "no-id"}
+    several = ", ".join(sorted([ids[twice], other]))
+    assert unknown == {
+        twice: f"its store_id is {twice}, which rows {several} show",
+        none: f"its store_id is {none}",
+    }
+    there = {row["id"] for row in rows(job.stage, "robosize-orders")}
+    assert {str(each) for each in there} == {ids[twice], other, ids[none], ids[edited]}
+    again = undo(job, "--edited-too")
+    assert (again.code, told(again, "fitting")["left"]) == (3, {"other-row": 1, "no-id": 3})
+    assert {row["id"] for row in rows(job.stage, "robosize-orders")} == there
+
+
+def test_rows_of_known_ids_are_told_of_where_the_list_can_t_be_looked_through_for_the_others(
+    job: Job,
+) -> None:
+    job.with_fitting()
+    assert job.run().code == 0
+    without_ids(job, min(str(row["store_id"]) for row in rows(job.stage, "robosize-orders")))
+    job.hosts["sizing"]["give_up_after_s"] = 0.2
+    job.stage.add_fault("error-502-before", api="robosize", methods=["GET"], times=100_000)
+    failed = undo(job)
+    assert failed.code == 5, failed.told
+    assert (told(failed, "fitting")["open"], told(failed, "fitting")["left"]) == (ORDERS - 1, {"no-id": 1})
+    job.stage.clear_faults()
+    assert undo(job).code == 0
+    assert rows(job.stage, "robosize-orders") == []
+
+
+def test_where_nothing_but_rows_without_an_id_was_written_undo_says_so_and_leaves_the_route_as_it_was(
+    job: Job,
+) -> None:
+    job.with_fitting()
+    assert job.run("--limit", "1").code == 0
+    [row] = rows(job.stage, "robosize-orders")
+    without_ids(job, row["store_id"])
+    job.stage.change(list="robosize-orders", update={str(row["id"]): {"store_id": "9"}})
+    ended = invoke("undo", str(job.file), "--yes")
+    assert ended.code == 3, ended.told
+    assert "nothing to undo" not in ended.stdout
+    assert "1 row left alone: they were written, and their ids are not known" in ended.stdout
+    assert f"record {row['store_id']}: its store_id is {row['store_id']}" in ended.stdout
+    assert "undone" not in invoke("status", str(job.file)).stdout
+
+
 def test_a_preview_writes_nothing_and_says_what_an_undo_would_do(job: Job) -> None:
     with_shop(job).with_fitting()
     assert job.run().code == 0

@@ -12,13 +12,13 @@ from bulkmove.cutover.undo.judging import GONE, NO_WAY, judge_row
 from bulkmove.cutover.undo.ways import Ways
 from bulkmove.errors import UnprovenError
 from bulkmove.events import Phase
-from bulkmove.ledger import SqliteLedger, keeping, undoing
+from bulkmove.ledger import SqliteLedger, keeping, sweeping, undoing, unplaced
 from bulkmove.ledger.undoing import PlannedRow
 from bulkmove.load.matching import as_text, digest_of
 from bulkmove.model import JsonObject, Record
 from bulkmove.pipeline.bodies import attempt
 from bulkmove.pipeline.job import RouteJob
-from bulkmove.pipeline.whole import find_all, read_list
+from bulkmove.pipeline.whole import RowsSink, find_all, read_list
 from bulkmove.protocols import FindsById
 
 A_SLICE = 500
@@ -55,20 +55,50 @@ class Work:
 async def list_rows(work: Work) -> None:
     """Put the rows on the list; where what was written is not kept, it is made anew of the source."""
     job = work.job
-    await work.ledger.change(
-        partial(
-            undoing.begin,
-            route=work.route,
-            name=job.name,
-            list_id=work.ledger.number_of_list(job.target_list.name),
-            ids=work.asked.ids,
-        )
+    begin = partial(
+        undoing.begin,
+        route=work.route,
+        name=job.name,
+        list_id=work.ledger.number_of_list(job.target_list.name),
+        ids=work.asked.ids,
     )
+    await work.ledger.change(partial(undoing.forget, route=work.route))
+    await work.ledger.change(begin)
+    if await _find_unplaced(work):
+        await work.ledger.change(begin)
     if work.ways.why_not is not None:
         why = work.ways.why_not
         await work.ledger.change(partial(undoing.judge_rest, route=work.route, step=NO_WAY, why=why))
     elif not work.asked.edited_too:
         await _make_anew(work)
+
+
+async def _find_unplaced(work: Work) -> bool:
+    """Look for rows whose ids are not known by the keys that they were created with; whether the list was looked through.
+
+    With a key alone nothing but what it shows tells that a row is ours: one that was edited is not to be undone by it.
+    """
+    if work.ways.why_not is not None or work.asked.edited_too or work.job.stop.is_set():
+        return False
+    if not await work.ledger.ask(partial(unplaced.is_any, route=work.route, ids=work.asked.ids)):
+        return False
+    list_id = work.ledger.number_of_list(work.job.target_list.name)
+    note = partial(sweeping.note, route=work.route, list_id=list_id, name=work.job.name)
+
+    async def sink(records: Sequence[Record]) -> None:
+        target = work.ways.target
+        rows = [
+            (key, as_text(record.data.get(target.id_field)) or "")
+            for record in records
+            if (key := as_text(record.data.get(target.natural_key))) is not None
+        ]
+        await work.ledger.change(partial(note, rows=rows))
+
+    if await _read_back(work, sink):
+        # One of the rows that were not read may show the same key.
+        await work.ledger.change(partial(sweeping.begin, route=work.route))
+        return False
+    return True
 
 
 async def survey(work: Work) -> None:
@@ -105,7 +135,6 @@ async def survey_list(work: Work) -> None:
     left = await work.ledger.ask(partial(undoing.steps, route=work.route))
     if not left[""] or work.job.stop.is_set():
         return
-    work.job.emit(Phase(work.job.name, f"reading {work.job.settings.target} back"))
 
     async def sink(records: Sequence[Record]) -> None:
         rows = {
@@ -115,14 +144,20 @@ async def survey_list(work: Work) -> None:
         }
         await _judge(work, rows)
 
-    unread = await read_list(work.ways.target.list(), sink, readers=work.job.listers)
-    if unread:
+    if unread := await _read_back(work, sink):
         raise UnprovenError(
             f"route {work.job.name}: {unread} rows of {work.job.settings.target} have no date, so that no filter by date"
             " brings them; whether what was written is gone is not known"
         )
     await work.ledger.change(partial(undoing.judge_rest, route=work.route, step=GONE, why=None))
+
+
+async def _read_back(work: Work, sink: RowsSink) -> int:
+    """Read the target's list whole; how many of its rows were not read, since they have no date."""
+    work.job.emit(Phase(work.job.name, f"reading {work.job.settings.target} back"))
+    unread = await read_list(work.ways.target.list(), sink, readers=work.job.listers)
     work.job.emit(Phase(work.job.name, ""))
+    return unread
 
 
 class _Known(NamedTuple):

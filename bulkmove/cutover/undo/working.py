@@ -8,7 +8,7 @@ from functools import partial
 import anyio
 
 from bulkmove import clock
-from bulkmove.cutover.undo.judging import LEFT, SETTLED, WORK
+from bulkmove.cutover.undo.judging import LEFT, NO_ID, SETTLED, WORK
 from bulkmove.cutover.undo.result import MOST_NAMED, RouteUndo
 from bulkmove.cutover.undo.sending import Progress, note_done, send_rows
 from bulkmove.cutover.undo.surveying import (
@@ -23,7 +23,8 @@ from bulkmove.cutover.undo.surveying import (
 from bulkmove.entries import Settled
 from bulkmove.errors import RequestFailedError
 from bulkmove.events import Phase
-from bulkmove.ledger import keeping, undoing, undone
+from bulkmove.ledger import keeping, undoing, undone, unplaced
+from bulkmove.ledger.undoing import Refused
 from bulkmove.model import State
 from bulkmove.pipeline.settling import settle_doubts
 
@@ -151,9 +152,10 @@ async def found_of(work: Work, progress: Progress | None) -> RouteUndo:
     steps = await work.ledger.ask(partial(undoing.steps, route=work.route))
     counts = await work.ledger.counts(work.job.name)
     doubts = sum(len(intent.members) for intent in await work.ledger.intents(work.job.name))
+    steps[NO_ID] = await work.ledger.ask(partial(unplaced.count, route=work.route, ids=work.asked.ids))
     left = RouteUndo(
         left={step: steps[step] for step in LEFT if steps[step]},
-        named=await work.ledger.ask(partial(undoing.refused, route=work.route, steps=LEFT, most=MOST_NAMED)),
+        named=await _named(work),
         unknown=counts.unknown + doubts,
     )
     if progress is None:
@@ -171,6 +173,26 @@ async def found_of(work: Work, progress: Progress | None) -> RouteUndo:
         partly=progress.partly,
         requests=progress.requests,
     )
+
+
+async def _named(work: Work) -> list[Refused]:
+    """The first rows that are left; last those whose ids are not known, each by the key that it was created with."""
+    named = await work.ledger.ask(partial(undoing.refused, route=work.route, steps=LEFT, most=MOST_NAMED))
+    question = partial(
+        unplaced.first,
+        route=work.route,
+        name=work.job.name,
+        list_id=work.ledger.number_of_list(work.job.target_list.name),
+        ids=work.asked.ids,
+        most=MOST_NAMED - len(named),
+    )
+    key_field = work.ways.target.natural_key
+    for each in await work.ledger.ask(question):
+        rows = each.rows or ""
+        shown = f", which rows {rows} show" if ", " in rows else f", which row {rows} shows" if rows else ""
+        why = None if each.key is None else f"its {key_field} is {each.key}{shown}"
+        named.append(Refused(each.source_id, None, NO_ID, why))
+    return named
 
 
 async def _requests(work: Work) -> int:
