@@ -134,7 +134,7 @@ def tell_undo_text(
 
 
 def _lines(route: UndoneRoute, *, is_dry: bool, most: int) -> Iterator[str]:
-    if not route.rows and not route.left and not route.open:
+    if not (route.rows or route.left or route.open or route.unknown):
         yield "nothing to undo"
     for step, count in route.rows.items():
         before, after = _DONE[step]
