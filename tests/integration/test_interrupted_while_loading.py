@@ -36,8 +36,9 @@ atexit.register(lambda: print("loaded", module in sys.modules, file=sys.stderr))
 sys.argv[:] = ["bulkmove", *sys.argv[3:]]
 runpy.run_module("bulkmove", run_name="__main__")
 """
+# On a busy machine the package itself takes a while: what comes before `main` is nobody's.
 _READY = """
-import runpy, sys
+import bulkmove.cli, runpy, sys
 sys.argv[:] = ["bulkmove", *sys.argv[1:]]
 print("ready", file=sys.stderr, flush=True)
 runpy.run_module("bulkmove", run_name="__main__")
