@@ -591,11 +591,44 @@ def test_an_undo_that_is_killed_goes_on_where_it_was(job: Job) -> None:
 def test_an_undo_that_is_interrupted_while_it_waits_leaves_the_migration_as_it_was(job: Job) -> None:
     job.with_fitting()
     assert job.run().code == 0
+    with closing(sqlite3.connect(job.ledger)) as connection, connection:
+        connection.execute("UPDATE runs SET exit_code = NULL, ended_at = NULL")  # as a killed one leaves it
+    interrupt_while_it_waits(job)
+    assert "undone" not in invoke("status", str(job.file)).stdout
+    assert job.run().code == 0  # and it is not refused
+    assert len(rows(job.stage, "robosize-orders")) == ORDERS
+
+
+def test_an_undo_that_is_interrupted_while_it_waits_takes_no_change_for_written(job: Job) -> None:
+    """What a killed run had not sent yet is sent by the next."""
+    orders = [str(row["id"]) for row in rows(job.stage, "orders")]
+    products = [row["id"] for row in job.stage.products]
+    job.with_mapper(
+        f"ORDERS, PRODUCTS = {orders!r}, {products!r}\n"
+        "def note(record, context):\n"
+        "    return {'id': ORDERS[PRODUCTS.index(record['id'])], 'customer_note': 'nota'}\n"
+    )
+    job.routes["note"] = {"source": "sizing.products", "target": "old.orders", "mapper": "mappers.py:note"}
+
+    def changed() -> int:
+        return [row["customer_note"] for row in rows(job.stage, "orders")].count("nota")
+
+    slow(job, "20/s")
+    assert killed_when(job, "run", lambda: changed() >= 3)
+    interrupt_while_it_waits(job)
+    status = job.run(command="status")
+    assert status.counts("note")["written"] <= changed() < PRODUCTS
+    slow(job, "100000/s")
+    assert job.run().code == 0
+    assert changed() == PRODUCTS
+
+
+def interrupt_while_it_waits(job: Job) -> None:
+    """An undo, ended by Ctrl-C before what a run sent has settled."""
+    settle_s = {name: host["settle_s"] for name, host in job.hosts.items()}
     for host in job.hosts.values():
         host["settle_s"] = 60
     job.write()
-    with closing(sqlite3.connect(job.ledger)) as connection, connection:
-        connection.execute("UPDATE runs SET exit_code = NULL, ended_at = NULL")  # as a killed one leaves it
     with subprocess.Popen(
         [*COMMAND, "undo", str(job.file), "--yes"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -604,9 +637,9 @@ def test_an_undo_that_is_interrupted_while_it_waits_leaves_the_migration_as_it_w
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "undone" not in invoke("status", str(job.file)).stdout
-    assert job.run().code == 0  # and it is not refused
-    assert len(rows(job.stage, "robosize-orders")) == ORDERS
+    for name, host in job.hosts.items():
+        host["settle_s"] = settle_s[name]
+    job.write()
 
 
 def test_a_run_that_was_killed_is_undone_with_what_it_left_in_doubt(job: Job) -> None:

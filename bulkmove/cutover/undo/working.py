@@ -88,7 +88,7 @@ async def _settle_before(work: Work) -> None:
     if intents := await work.ledger.intents(job.name):
         await settle_doubts(job, intents)
     await _wait_for(work, await work.ledger.may_land_since())
-    if not work.asked.ids and job.target.rules["update"].is_repeatable:
+    if not job.stop.is_set() and not work.asked.ids and job.target.rules["update"].is_repeatable:
         await _take_for_written(work)
 
 
