@@ -94,8 +94,8 @@ class Loader:
         """Wait until what is with the writers is settled or left open; what waits to be joined stays pending."""
         await self._idle.wait()
 
-    async def work(self, batches: MemoryObjectReceiveStream[Batch]) -> None:
-        """One writer: deliver batch after batch until the queue ends."""
+    async def work(self, batches: MemoryObjectReceiveStream[Batch], is_spare: Callable[[], bool]) -> None:
+        """One writer: deliver batch after batch until the queue ends, or it `is_spare` after one."""
         async with batches:
             async for batch in batches:
                 self._room.release()
@@ -112,6 +112,8 @@ class Loader:
                 self._outstanding -= 1
                 if not self._outstanding:
                     self._idle.set()
+                if is_spare():
+                    return
 
     async def _may_go(self, target_id: str, encoded: bytes) -> bool:
         if target_id in self._rows_on_the_way:
@@ -224,7 +226,8 @@ async def open_loader(
 ) -> AsyncIterator[Loader]:
     """A loader with its writers. Leaving the context drops what was not flushed: it stays pending in the ledger.
 
-    `wanted` is asked how many writers there should be by now; more are added, none is taken away. Raises, at the next await, what ended a delivery.
+    `wanted` is asked how many writers there should be by now; more are added, and those beyond `writers` go as they get
+    spare. Raises, at the next await, what ended a delivery.
     """
     most = most_writers(lane, batch_size)
     count = max(1, min(writers, most))
@@ -232,13 +235,23 @@ async def open_loader(
     ahead = min(count, FIRST_WRITERS)
     queue, batches = anyio.create_memory_object_stream[Batch](max_buffer_size=ahead)
     async with anyio.create_task_group() as tasks, queue:
-        started = 0
+        at_work = 0
+
+        def most_now() -> int:
+            return min(count if wanted is None else max(count, wanted()), most)
 
         def grow() -> None:
-            nonlocal started
-            for number in range(started, min(count if wanted is None else max(count, wanted()), most)):
-                tasks.start_soon(loader.work, batches.clone(), name=f"{lane.route} writer {number}")
-                started = number + 1
+            nonlocal at_work
+            for number in range(at_work, most_now()):
+                tasks.start_soon(loader.work, batches.clone(), is_spare, name=f"{lane.route} writer {number}")
+                at_work = number + 1
+
+        def is_spare() -> bool:
+            nonlocal at_work
+            if at_work <= most_now():
+                return False
+            at_work -= 1
+            return True
 
         loader = Loader(
             lane, queue, room=anyio.Semaphore(ahead, fast_acquire=True), batch_size=batch_size, grow=grow

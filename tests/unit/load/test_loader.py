@@ -75,6 +75,28 @@ async def test_the_more_a_batch_holds_the_fewer_go_out_at_once(
         assert most_writers(it.lane(), batch_size) == most
 
 
+async def test_a_host_that_takes_less_by_now_is_asked_by_fewer_writers(bench: OpenBench) -> None:
+    """Each has its intent down while it waits for the host."""
+    now, seen, wanted = 0, list[int](), 40
+
+    async def count(shop: Shop, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
+        nonlocal now
+        now += 1
+        seen.append(now)
+        await anyio.sleep(0.002)
+        now -= 1
+        return await apply_all(shop, items)
+
+    async with bench(Shop(answer=count)) as it:
+        async with open_loader(it.lane(), batch_size=None, writers=3, wanted=lambda: wanted) as loader:
+            for first, wanted in ((0, 40), (1000, 8), (2000, 1), (3000, 60)):
+                seen.clear()
+                await loader.put(await it.put_down(*creates(200, first=first)))
+                await loader.flush()
+                assert max(seen[100:]) == max(3, wanted)
+        assert len(it.shop.rows) == len(it.shop.requests) == 800
+
+
 async def test_put_waits_for_writers_that_are_behind(bench: OpenBench) -> None:
     """Memory is bounded: what the writers can't take yet is not handed over."""
 
