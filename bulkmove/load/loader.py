@@ -10,8 +10,9 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from bulkmove import clock
 from bulkmove.entries import Item
+from bulkmove.errors import HeldError
 from bulkmove.load.batching import Batch, Batcher, Undivided, batcher_for
-from bulkmove.load.delivery import Lane, deliver
+from bulkmove.load.delivery import Delivered, Lane, deliver
 from bulkmove.load.pieces import deliver_piece
 from bulkmove.model import Action
 
@@ -23,7 +24,7 @@ _ACTIONS: tuple[Action, ...] = ("create", "update")
 
 
 class Loader:
-    """Takes items in the order in which they were mapped; made by `open_loader`.
+    """Takes items in the order in which they were mapped; made by `open_loader`. `held`: why some were not sent any more.
 
     Two writes to one row keep their order: an item for a row that is still on its way waits for it, and one
     whose predecessor stayed open stays open too.
@@ -51,6 +52,7 @@ class Loader:
         self._rows_on_the_way: set[str] = set()
         self._rows_left_open: set[str] = set()
         self._first_held_until = self._second_held_until = 0.0
+        self.held: HeldError | None = None
         self._outstanding = 0
         self._idle = anyio.Event()
         self._idle.set()
@@ -99,11 +101,8 @@ class Loader:
         async with batches:
             async for batch in batches:
                 self._room.release()
-                if await self._may_go_now(batch):
-                    if batch.division is None:
-                        done = await deliver(batch, self._lane)
-                    else:
-                        done = await deliver_piece(batch, batch.division, self._lane)
+                done = await self._deliver(batch) if await self._may_go_now(batch) else None
+                if done is not None:
                     if batch.action == "update":
                         self._note_rows(batch, {(m.source_id, m.part) for m in done.left})
                         self._hold_rows(batch, done.unsettled_at)
@@ -114,6 +113,16 @@ class Loader:
                     self._idle.set()
                 if is_spare():
                     return
+
+    async def _deliver(self, batch: Batch) -> Delivered | None:
+        """None where the run ends, and the host lets nothing out: what others sent is answered before that is told."""
+        try:
+            if batch.division is None:
+                return await deliver(batch, self._lane)
+            return await deliver_piece(batch, batch.division, self._lane)
+        except HeldError as error:
+            self.held = self.held or error
+            return None
 
     async def _may_go(self, target_id: str, encoded: bytes) -> bool:
         if target_id in self._rows_on_the_way:
@@ -227,7 +236,7 @@ async def open_loader(
     """A loader with its writers. Leaving the context drops what was not flushed: it stays pending in the ledger.
 
     `wanted` is asked how many writers there should be by now; more are added, and those beyond `writers` go as they get
-    spare. Raises, at the next await, what ended a delivery.
+    spare. Raises, at the next await, what ended a delivery; HeldError at its end.
     """
     most = most_writers(lane, batch_size)
     count = max(1, min(writers, most))
@@ -259,3 +268,5 @@ async def open_loader(
         async with batches:
             grow()
             yield loader
+            if loader.held is not None:
+                raise loader.held
