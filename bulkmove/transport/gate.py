@@ -195,17 +195,17 @@ class Gate:
     async def acquire(self) -> Slot:
         """Wait for a slot and take it; to be given back by `release`. Cancelled, it leaves none taken.
 
-        Raises LeftError where the run ends and the host lets nothing out for long.
+        Raises LeftError where the run ends and it would take long.
         """
-        if self._waiting == 0:
-            now = self._clock()
-            if self._wait_s(now) <= 0:
-                return self._take(now)
+        came_at = self._clock()
+        if self._waiting == 0 and self._wait_s(came_at) <= 0:
+            return self._take(came_at)
         self._waiting += 1
         try:
             async with self._turn:
                 while (wait_s := self._wait_s(now := self._clock())) > 0:
-                    self._leaving.send_away(wait_s, is_held_by_hand=self._pauses.is_held_by_hand)
+                    is_by_hand = self._pauses.is_held_by_hand
+                    self._leaving.send_away(wait_s, now, came_at=came_at, is_held_by_hand=is_by_hand)
                     await self._first.sleep(wait_s)
                 return self._take(now)
         finally:

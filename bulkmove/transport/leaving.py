@@ -28,11 +28,13 @@ class Leaving:
         """The run has been ending for so long that what still fails is not tried again."""
         return self._since is not None and now - self._since >= LONGEST_AT_END_S
 
-    def send_away(self, wait_s: float, *, is_held_by_hand: bool) -> None:
-        """Raises LeftError for whoever would wait so long while the run ends, or for a person."""
+    def send_away(self, wait_s: float, now: float, *, came_at: float, is_held_by_hand: bool) -> None:
+        """Raises LeftError for whoever would wait so long while the run ends, with the wait for others, or for a person."""
         if self._since is None:
             return
         if is_held_by_hand:
             raise LeftError(f"is {PAUSED_BY_HAND}")
         if LONGEST_AT_END_S < wait_s < math.inf:
             raise LeftError(f"takes no request for {wait_s:.0f} s")
+        if LONGEST_AT_END_S < now - max(self._since, came_at) + wait_s < math.inf:
+            raise LeftError("takes more time for those before it")

@@ -21,7 +21,7 @@ from bulkmove.settings import DailyRate, HostSettings, Window
 from bulkmove.transport.gate import Gate
 from bulkmove.transport.health import HostHealth
 from bulkmove.transport.lately import FINE_S, Lately
-from bulkmove.transport.leaving import LeftError
+from bulkmove.transport.leaving import LONGEST_AT_END_S, LeftError
 from bulkmove.transport.retry_budget import LEAST
 from bulkmove.transport.steering import Steering
 from bulkmove.transport.timetable import windows_at
@@ -366,6 +366,34 @@ def test_a_run_that_ends_sends_nobody_away_from_a_host_that_is_not_held(run_virt
         gate = gate_of(Window(5, 1.0))
         gate.leave()
         assert len(await let_out(gate, 2)) == 10
+
+    run_virtually(scenario())
+
+
+def test_a_run_that_ends_waits_no_longer_for_all_in_the_line_than_for_one(
+    run_virtually: RunVirtually,
+) -> None:
+    async def scenario() -> None:
+        gate = gate_of(Window(1, 1.0))
+        let_out, sent_away = 0, 0
+
+        async def one() -> None:
+            nonlocal let_out, sent_away
+            try:
+                gate.release(await gate.acquire())
+                let_out += 1
+            except LeftError:
+                sent_away += 1
+
+        async with anyio.create_task_group() as group:
+            for _ in range(100):
+                group.start_soon(one)
+            await anyio.sleep(20.5)
+            assert (let_out, sent_away) == (21, 0)
+            gate.leave()
+            await anyio.sleep(LONGEST_AT_END_S)
+            assert 24 <= let_out <= 26
+            assert let_out + sent_away == 100
 
     run_virtually(scenario())
 
