@@ -10,7 +10,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from bulkmove import clock
 from bulkmove.entries import Item
-from bulkmove.errors import HeldError
+from bulkmove.errors import CredentialsError, HeldError, HostUnavailableError
 from bulkmove.load.batching import Batch, Batcher, Undivided, batcher_for
 from bulkmove.load.delivery import Delivered, Lane, deliver
 from bulkmove.load.pieces import deliver_piece
@@ -53,6 +53,7 @@ class Loader:
         self._rows_left_open: set[str] = set()
         self._first_held_until = self._second_held_until = 0.0
         self.held: HeldError | None = None
+        self._failure: HostUnavailableError | CredentialsError | None = None
         self._outstanding = 0
         self._idle = anyio.Event()
         self._idle.set()
@@ -111,18 +112,22 @@ class Loader:
                 self._outstanding -= 1
                 if not self._outstanding:
                     self._idle.set()
+                    if self._failure is not None:
+                        raise self._failure
                 if is_spare():
                     return
 
     async def _deliver(self, batch: Batch) -> Delivered | None:
-        """None where the run ends, and the host lets nothing out: what others sent is answered before that is told."""
+        """None where the host is given up, or the run ends while it lets nothing out: others' answers come before that is told."""
         try:
             if batch.division is None:
                 return await deliver(batch, self._lane)
             return await deliver_piece(batch, batch.division, self._lane)
         except HeldError as error:
             self.held = self.held or error
-            return None
+        except (HostUnavailableError, CredentialsError) as error:
+            self._failure = self._failure or error
+        return None
 
     async def _may_go(self, target_id: str, encoded: bytes) -> bool:
         if target_id in self._rows_on_the_way:
@@ -150,12 +155,16 @@ class Loader:
         for item in items:
             if item.target_id is not None and not await self._outwait_held(item.target_id, item.encoded):
                 return False
-        return not self._lane.is_stopping()
+        return not self._is_ending()
+
+    def _is_ending(self) -> bool:
+        """Whether what is not on its way yet shall stay where it is."""
+        return self._failure is not None or self._lane.is_stopping()
 
     async def _outwait_held(self, target_id: str, encoded: bytes, *, otherwise: float = 0.0) -> bool:
         held = self._lane.held  # asked anew each time: another route may send to the row meanwhile
         while (rest_s := held.until(target_id, encoded, otherwise=otherwise) - clock.now()) > 0:
-            if self._lane.is_stopping():
+            if self._is_ending():
                 return False
             await anyio.sleep(min(rest_s, LOOK_UP_EVERY_S))
         return True

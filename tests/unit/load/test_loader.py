@@ -12,7 +12,14 @@ import anyio.lowlevel
 import pytest
 
 from bulkmove.entries import Item
-from bulkmove.errors import HeldError, HostUnavailableError, InDoubtError, RequestFailedError, single_error
+from bulkmove.errors import (
+    CredentialsError,
+    HeldError,
+    HostUnavailableError,
+    InDoubtError,
+    RequestFailedError,
+    single_error,
+)
 from bulkmove.load.batching import MAX_BATCH_BYTES
 from bulkmove.load.loader import FIRST_WRITERS, MOST_WRITERS, most_writers, open_loader
 from bulkmove.load.rehearsal import RehearsedTarget
@@ -95,6 +102,35 @@ async def test_a_host_that_takes_less_by_now_is_asked_by_fewer_writers(bench: Op
                 await loader.flush()
                 assert max(3, wanted // 2) <= max(seen[100:]) <= max(3, wanted)
         assert len(it.shop.rows) == len(it.shop.requests) == 800
+
+
+@pytest.mark.parametrize("error", [CredentialsError("401"), HostUnavailableError("given up")])
+async def test_what_is_in_flight_is_finished_where_another_ends_the_route(
+    bench: OpenBench, error: Exception
+) -> None:
+    """Their answers are due: cut off, all of them would have to be read back."""
+    sent = 0
+
+    async def answer(shop: Shop, items: Sequence[WriteItem]) -> Sequence[WriteResult]:
+        nonlocal sent
+        sent += 1
+        if sent == 5:
+            raise error
+        await anyio.sleep(0.05)
+        return await apply_all(shop, items)
+
+    async def go(it: Any) -> None:
+        with single_error():
+            async with open_loader(it.lane(), batch_size=None, writers=8) as loader:
+                await loader.put(await it.put_down(*creates(40)))
+                await anyio.sleep_forever()
+
+    async with bench(Shop(rules=ONCE, answer=answer)) as it:
+        with pytest.raises(type(error)), anyio.fail_after(5):
+            await go(it)
+        assert sent == 8, "nothing new begins"
+        assert len(it.shop.rows) == (await it.ledger.counts("r")).written == 7
+        assert len(await it.ledger.intents("r")) <= 1
 
 
 @pytest.mark.parametrize("rules", [SINGLE, ONCE, ARRAY])
