@@ -14,7 +14,7 @@ from bulkmove.transport.knee import Knee
 from bulkmove.transport.lately import Lately
 from bulkmove.transport.leaving import Leaving
 from bulkmove.transport.meters import LONGEST_SPACED_S, Meter, meters_of, rate_per_s
-from bulkmove.transport.pace import MOST_RARE, RARE_S, Pace, few_and_many
+from bulkmove.transport.pace import LEAST_MANY, MOST_RARE, RARE_S, Pace, few_and_many, rare_s
 from bulkmove.transport.pauses import Pauses
 from bulkmove.transport.rests import RestLog
 from bulkmove.transport.slot import Slot
@@ -57,6 +57,8 @@ class Gate:
         self._pace = Pace()
         self._share = 1.0
         self._refused = deque[float](maxlen=MOST_RARE)
+        self._rested_s = RARE_S
+        self._counts_gaps = False
         self._turn = anyio.Lock(fast_acquire=True)
         self._waiting = 0
         self._has_line = False
@@ -66,7 +68,7 @@ class Gate:
         self._comeback = Comeback(concurrency)
         self._leaving = Leaving()
         self.in_flight = 0
-        self.granted = self._granted_before_whole = 0
+        self.granted = self._granted_before_whole = self._granted_at_refusal = 0
         self.peak = 0  # most in flight since somebody set it back
         self.is_spaced = any(window.period_s <= LONGEST_SPACED_S for window in windows)
         self._rate_per_s = rate_per_s(windows)
@@ -111,7 +113,7 @@ class Gate:
         """Hold everyone for `seconds` from now. Of pauses that overlap, the one that ends last holds."""
         if seconds <= 0:
             return
-        now = self._clock()
+        now, self._rested_s = self._clock(), seconds
         self._pauses.pause(now, seconds, reason)
         self._pace.rest_until(self._pauses.paused_until)
         if self._knee is not None:
@@ -166,7 +168,7 @@ class Gate:
         self._rate_per_s = rate_per_s(windows)
         self._few, self._many = few_and_many(windows)
         self._pace, self._share = Pace(), 1.0
-        self._granted_before_whole = self.granted
+        self._granted_before_whole = self._granted_at_refusal = self.granted
         if self._knee is not None:
             self._knee.limit(concurrency)
             self.seeking = None if windows else self._knee
@@ -185,10 +187,15 @@ class Gate:
         self._follow_pace(now)
         served = self.granted - self._granted_before_whole if self._share == 1.0 else 0
         if is_new_to_gaps and 1 < served <= self._few:
+            self._counts_gaps = True
             return  # no rate is too high so soon: two came too close
-        is_rare = served >= self._many and (len(self._refused) < MOST_RARE or now - self._refused[0] > RARE_S)
+        since_last, self._granted_at_refusal = self.granted - self._granted_at_refusal, self.granted
+        is_often = len(self._refused) == MOST_RARE and now - self._refused[0] <= rare_s(self._rested_s)
         self._refused.append(now)
-        self._pace.lower(now, used=in_use, is_rare=is_rare)
+        # One that counts gaps refuses the second request of a rate that is too high.
+        many = LEAST_MANY if self._counts_gaps else self._many
+        is_rare = since_last >= many and not is_often
+        self._pace.lower(now, used=in_use, is_rare=is_rare, is_late=since_last >= many // 2)
         self._granted_before_whole = self.granted
         self._follow_pace(now)
 

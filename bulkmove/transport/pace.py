@@ -1,10 +1,11 @@
 """How much of its rate a host gets: a 429 lowers it, and it creeps back while none comes. Pure: told of the time.
 
 Additive increase, multiplicative decrease. One 429 may be chance, a request that overtook another on its way: it takes
-a fifth, which is back within half a minute, and a twentieth, back within seconds, where two whole windows were served at
-the whole rate since the last: a rate that is too high is refused sooner. A second one on the way back is none: it takes half of
-what there was, and the way back is then quick to nine tenths of the place where it came, slow past that place, which is where the next one
-is to be expected, and quick again once none came there.
+a fifth, which is back within half a minute, and a twentieth, back within seconds, where two whole windows were served
+since the last: a rate that is too high is refused sooner. A second one on the way back is none: it takes half of what
+there was, or a fifth where a whole window was served since the last, and the way back is then quick to nine tenths of
+the place where it came, slow past that place, which is where the next one is to be expected, and quick again once none
+came there.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from bulkmove.transport.meters import LONGEST_SPACED_S
 LOWERED_TO = 0.8
 RARELY_LOWERED_TO = 0.95
 LOWERED_AGAIN_TO = 0.5
-# Of windows that hold few. And what comes minute after minute is no chance: a limit by the minute is the cause.
+# Of windows that hold few. And what comes minute after minute is no chance: a limit by the minute is the cause. Where a
+# host asks to wait for a second, that is so of what comes every few seconds.
 LEAST_MANY, MOST_RARE, RARE_S = 40, 3, 600.0
+LEAST_RARE_S, TIMES_ITS_REST = 20.0, 10.0
 # A host that is configured with ten times what it allows is held by its pauses.
 LEAST_SHARE = 0.1
 CREEP_PER_S = 0.008
@@ -39,16 +42,16 @@ class Pace:
         self._ceiling = 1.0
         self._since = -math.inf
 
-    def lower(self, now: float, *, used: float = 1.0, is_rare: bool = False) -> None:
+    def lower(self, now: float, *, used: float = 1.0, is_rare: bool = False, is_late: bool = False) -> None:
         """The host asked for less. `used`: the share that was in use, where it was less than the share allowed.
 
-        `is_rare`: many were served at the whole rate before.
+        `is_rare`: two whole windows were served since the last one; `is_late`: one was.
         """
         was_whole = self._exact(now) == 1.0
         self._ceiling = max(min(self._exact(now), used), LEAST_SHARE)
-        first = RARELY_LOWERED_TO if is_rare else LOWERED_TO
-        self._from = max(LEAST_SHARE, self._ceiling * (first if was_whole else LOWERED_AGAIN_TO))
-        self._near = self._ceiling if was_whole else max(self._from, NEAR * self._ceiling)
+        again = LOWERED_TO if was_whole or is_late else LOWERED_AGAIN_TO
+        self._from = max(LEAST_SHARE, self._ceiling * (RARELY_LOWERED_TO if is_rare else again))
+        self._near = self._ceiling if was_whole or is_rare else max(self._from, NEAR * self._ceiling)
         self._since = now
 
     def rest_until(self, moment: float) -> None:
@@ -71,6 +74,11 @@ class Pace:
         if left_s < slow_s:
             return self._near + (self._ceiling - self._near) * left_s / slow_s
         return min(1.0, self._ceiling + CREEP_PER_S * (left_s - slow_s))
+
+
+def rare_s(rest_s: float) -> float:
+    """For how long so many 429s are chance, where the last one asked to rest for so long."""
+    return min(RARE_S, max(LEAST_RARE_S, TIMES_ITS_REST * rest_s))
 
 
 def few_and_many(windows: Sequence[Window]) -> tuple[int, int]:

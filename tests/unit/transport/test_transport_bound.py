@@ -213,6 +213,42 @@ def test_a_429_in_the_first_half_of_a_window_tells_that_gaps_are_counted_and_not
     run_virtually(scenario())
 
 
+@pytest.mark.parametrize(("at_first", "rate"), [(3, 190), (101, 80)])
+def test_a_host_that_counts_gaps_is_asked_hardly_less_where_it_served_dozens_before_a_429(
+    run_virtually: RunVirtually, at_first: int, rate: float
+) -> None:
+    """Of a rate that is too high it would refuse the second request; others let a part of a window through."""
+
+    async def scenario() -> None:
+        gate = Gate((Window(200, 1.0),), burst=1, concurrency=50, clock=asyncio.get_running_loop().time)
+        for served in (at_first, 45):
+            for _ in range(served):
+                gate.release(await gate.acquire())
+            gate.lower()
+        assert gate.rate_per_s == pytest.approx(rate, abs=2)
+
+    run_virtually(scenario())
+
+
+def test_429s_that_ask_to_wait_for_a_second_are_chance_again_after_some_seconds(
+    run_virtually: RunVirtually,
+) -> None:
+    async def scenario() -> None:
+        gate = Gate((Window(20, 1.0),), burst=1, concurrency=50, clock=asyncio.get_running_loop().time)
+        rates = []
+        for seconds in (15.0, 15.0, 15.0, 15.0, 0.0, 0.0, 0.0):
+            await anyio.sleep(seconds)
+            for _ in range(100):
+                gate.release(await gate.acquire())
+            gate.lower()
+            gate.pause(1.0, "it asked to wait (429)")
+            rates.append(gate.rate_per_s or 0.0)
+        assert min(rates[:-1]) > 18
+        assert rates[-1] < 16
+
+    run_virtually(scenario())
+
+
 def test_429s_that_come_minute_after_minute_are_no_chance(run_virtually: RunVirtually) -> None:
     async def scenario() -> None:
         gate = Gate((Window(20, 1.0),), burst=1, concurrency=50, clock=asyncio.get_running_loop().time)

@@ -26,8 +26,9 @@ def test_a_rare_429_takes_a_twentieth_for_seconds() -> None:
     assert pace.share(6.3) == 1.0
     pace.lower(7.0)
     assert pace.share(7.0) == 0.8
-    pace.lower(8.0, is_rare=True)
-    assert pace.share(8.0) < 0.5, "on its way back no 429 is chance"
+    pace.lower(19.5, is_rare=True)
+    assert pace.share(19.5) == pytest.approx(0.85), "on its way back, too"
+    assert pace.share(40.0) == 1.0
 
 
 def test_a_second_429_on_the_way_back_halves_what_it_had_come_to() -> None:
@@ -35,6 +36,14 @@ def test_a_second_429_on_the_way_back_halves_what_it_had_come_to() -> None:
     pace.lower(0.0)
     pace.lower(12.6)
     assert pace.share(12.6) == 0.45
+
+
+def test_a_second_429_that_comes_after_a_whole_window_takes_a_fifth() -> None:
+    """As from a host that allows no burst, where two come too close now and then: its rate is not half of what it served."""
+    pace = Pace()
+    pace.lower(0.0)
+    pace.lower(12.6, is_late=True)
+    assert pace.share(12.6) == 0.72
 
 
 def test_it_then_creeps_quickly_to_where_the_429_came_slowly_past_it_and_quickly_beyond() -> None:
