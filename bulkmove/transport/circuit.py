@@ -58,10 +58,11 @@ class HostCircuit:
         be long.
         """
         if tries.pauses == self._gate.pauses:
-            if not self.health.throttle_pauses:
-                self._gate.lower()
+            is_first = not self.health.throttle_pauses
             self.health.throttled()
             told_s = told_s or rest_s(self.health.tripped(), self._timing.chance())
+            if is_first:
+                self._gate.lower(rest_s=told_s)
         self._gate.pause(told_s, "it asked to wait (429)")
 
     def failed(self, request: Request, tries: Tries, what: str, *, told_s: float | None = None) -> None:

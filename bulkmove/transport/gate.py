@@ -14,7 +14,7 @@ from bulkmove.transport.knee import Knee
 from bulkmove.transport.lately import Lately
 from bulkmove.transport.leaving import Leaving
 from bulkmove.transport.meters import LONGEST_SPACED_S, Meter, meters_of, rate_per_s
-from bulkmove.transport.pace import LEAST_MANY, MOST_RARE, RARE_S, Pace, few_and_many, rare_s
+from bulkmove.transport.pace import LEAST_MANY, MOST_RARE, Pace, few_and_many, rare_s
 from bulkmove.transport.pauses import Pauses
 from bulkmove.transport.rests import RestLog
 from bulkmove.transport.slot import Slot
@@ -57,7 +57,6 @@ class Gate:
         self._pace = Pace()
         self._share = 1.0
         self._refused = deque[float](maxlen=MOST_RARE)
-        self._rested_s = RARE_S
         self._counts_gaps = False
         self._turn = anyio.Lock(fast_acquire=True)
         self._waiting = 0
@@ -113,7 +112,7 @@ class Gate:
         """Hold everyone for `seconds` from now. Of pauses that overlap, the one that ends last holds."""
         if seconds <= 0:
             return
-        now, self._rested_s = self._clock(), seconds
+        now = self._clock()
         self._pauses.pause(now, seconds, reason)
         self._pace.rest_until(self._pauses.paused_until)
         if self._knee is not None:
@@ -176,8 +175,8 @@ class Gate:
         self._concurrency = self._most_in_flight = concurrency
         self._first.rouse()
 
-    def lower(self) -> None:
-        """The host answered 429: let less out, and creep back to what is configured."""
+    def lower(self, *, rest_s: float = math.inf) -> None:
+        """The host answered 429, and is to rest for so long: let less out, and creep back to what is configured."""
         now = self._clock()
         if self.seeking is not None:
             self.seeking.throttled(now)
@@ -190,7 +189,7 @@ class Gate:
             self._counts_gaps = True
             return  # no rate is too high so soon: two came too close
         since_last, self._granted_at_refusal = self.granted - self._granted_at_refusal, self.granted
-        is_often = len(self._refused) == MOST_RARE and now - self._refused[0] <= rare_s(self._rested_s)
+        is_often = len(self._refused) == MOST_RARE and now - self._refused[0] <= rare_s(rest_s)
         self._refused.append(now)
         # One that counts gaps refuses the second request of a rate that is too high.
         many = LEAST_MANY if self._counts_gaps else self._many

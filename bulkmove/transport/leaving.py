@@ -37,4 +37,4 @@ class Leaving:
         if LONGEST_AT_END_S < wait_s < math.inf:
             raise LeftError(f"takes no request for {wait_s:.0f} s")
         if LONGEST_AT_END_S < now - max(self._since, came_at) + wait_s < math.inf:
-            raise LeftError("takes more time for those before it")
+            raise LeftError("has others to serve before it")

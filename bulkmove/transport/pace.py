@@ -77,7 +77,7 @@ class Pace:
 
 
 def rare_s(rest_s: float) -> float:
-    """For how long so many 429s are chance, where the last one asked to rest for so long."""
+    """Within how long MOST_RARE 429s are no chance any more, where the last one asked to rest for so long."""
     return min(RARE_S, max(LEAST_RARE_S, TIMES_ITS_REST * rest_s))
 
 

@@ -240,7 +240,7 @@ def test_429s_that_ask_to_wait_for_a_second_are_chance_again_after_some_seconds(
             await anyio.sleep(seconds)
             for _ in range(100):
                 gate.release(await gate.acquire())
-            gate.lower()
+            gate.lower(rest_s=1.0)
             gate.pause(1.0, "it asked to wait (429)")
             rates.append(gate.rate_per_s or 0.0)
         assert min(rates[:-1]) > 18
