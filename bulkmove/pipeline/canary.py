@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import anyio
 
-from bulkmove.errors import CanaryError, ConfigError, single_error
+from bulkmove.errors import CanaryError, ConfigError
 from bulkmove.events import Note, Phase
 from bulkmove.ledger.canaries import SentBody
 from bulkmove.load.loader import Loader
@@ -17,6 +17,7 @@ from bulkmove.pipeline.canaries import Canary
 from bulkmove.pipeline.checked import Checked, checked_body
 from bulkmove.pipeline.job import RouteJob
 from bulkmove.pipeline.settling import resend_open, settle_all
+from bulkmove.pipeline.until import until
 from bulkmove.pipeline.whole import find_all, read_list
 from bulkmove.protocols import FindsById, Source
 
@@ -188,17 +189,11 @@ async def _rows_of(job: RouteJob, bodies: Sequence[SentBody]) -> Mapping[_Name, 
 
 async def _read_until(job: RouteJob, source: Source, note: Callable[[Sequence[Record]], bool]) -> None:
     """Read the list until all is found, to its end at most, or until the run is to stop."""
-    with single_error():
-        async with anyio.create_task_group() as tasks:
-
-            async def stop() -> None:
-                await job.stop.wait()
-                tasks.cancel_scope.cancel()
+    async with until(job.stop, name=f"{job.name} canary"):
+        with anyio.CancelScope() as all_found:
 
             async def show(records: Sequence[Record]) -> None:
                 if note(records):
-                    tasks.cancel_scope.cancel()
+                    all_found.cancel()
 
-            tasks.start_soon(stop, name=f"{job.name} canary until")
             await read_list(source, show, readers=job.listers)
-            tasks.cancel_scope.cancel()

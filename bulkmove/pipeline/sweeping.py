@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import anyio
-
-from bulkmove.errors import UnprovenError, single_error
+from bulkmove.errors import UnprovenError
 from bulkmove.events import Note, Phase
 from bulkmove.exact import name_of_content
 from bulkmove.load.matching import as_text
@@ -14,6 +12,7 @@ from bulkmove.load.rehearsal import RehearsedTarget
 from bulkmove.model import Record
 from bulkmove.pipeline.job import RouteJob
 from bulkmove.pipeline.keys import read_target
+from bulkmove.pipeline.until import until
 from bulkmove.pipeline.whole import RowsSink
 from bulkmove.protocols import KeySweep, StagedTarget
 
@@ -73,21 +72,10 @@ async def read_until_stopped(job: RouteJob, sink: RowsSink, *, spared_by: str) -
 
     `spared_by`: the setting that does without this reading, for a list that can't be proven read.
     """
-    is_whole = False
-    with single_error():
-        async with job.target_list.gate.reading(), anyio.create_task_group() as tasks:
-
-            async def stop() -> None:
-                await job.stop.wait()
-                tasks.cancel_scope.cancel()
-
-            tasks.start_soon(stop, name=f"{job.name} looking back until")
-            try:
-                await read_target(job, sink)
-            except UnprovenError as error:
-                raise UnprovenError(
-                    f"{error}; all is written, and {spared_by} does without this look"
-                ) from error
-            is_whole = True
-            tasks.cancel_scope.cancel()
-    return is_whole
+    async with job.target_list.gate.reading(), until(job.stop, name=f"{job.name} looking back"):
+        try:
+            await read_target(job, sink)
+        except UnprovenError as error:
+            raise UnprovenError(f"{error}; all is written, and {spared_by} does without this look") from error
+        return True
+    return False

@@ -18,6 +18,7 @@ from bulkmove.load.matching import as_text, digest_of
 from bulkmove.model import JsonObject, Record
 from bulkmove.pipeline.bodies import attempt
 from bulkmove.pipeline.job import RouteJob
+from bulkmove.pipeline.until import until
 from bulkmove.pipeline.whole import RowsSink, find_all, read_list
 from bulkmove.protocols import FindsById
 
@@ -94,7 +95,7 @@ async def _find_unplaced(work: Work) -> bool:
         ]
         await work.ledger.change(partial(note, rows=rows))
 
-    if await _read_back(work, sink):
+    if await _read_back(work, sink) != 0:
         # One of the rows that were not read may show the same key.
         await work.ledger.change(partial(sweeping.begin, route=work.route))
         return False
@@ -144,7 +145,10 @@ async def survey_list(work: Work) -> None:
         }
         await _judge(work, rows)
 
-    if unread := await _read_back(work, sink):
+    unread = await _read_back(work, sink)
+    if unread is None:
+        return
+    if unread:
         raise UnprovenError(
             f"route {work.job.name}: {unread} rows of {work.job.settings.target} have no date, so that no filter by date"
             " brings them; whether what was written is gone is not known"
@@ -152,11 +156,14 @@ async def survey_list(work: Work) -> None:
     await work.ledger.change(partial(undoing.judge_rest, route=work.route, step=GONE, why=None))
 
 
-async def _read_back(work: Work, sink: RowsSink) -> int:
-    """Read the target's list whole; how many of its rows were not read, since they have no date."""
-    work.job.emit(Phase(work.job.name, f"reading {work.job.settings.target} back"))
-    unread = await read_list(work.ways.target.list(), sink, readers=work.job.listers)
-    work.job.emit(Phase(work.job.name, ""))
+async def _read_back(work: Work, sink: RowsSink) -> int | None:
+    """Read the target's list whole; how many of its rows were not read, since they have no date. None: cut off."""
+    job = work.job
+    job.emit(Phase(job.name, f"reading {job.settings.target} back"))
+    unread = None
+    async with until(job.stop, name=f"{job.name} reading back"):
+        unread = await read_list(work.ways.target.list(), sink, readers=job.listers)
+    job.emit(Phase(job.name, ""))
     return unread
 
 
@@ -201,14 +208,17 @@ async def _judge(work: Work, rows: Mapping[str, JsonObject]) -> None:
 
 async def _make_anew(work: Work) -> None:
     """Read source records once more and map them: a body counts where it is, to the byte, what was written."""
-    if not await work.ledger.ask(partial(undoing.unkept, route=work.route, after="", most=1)):
-        return
     job = work.job
+    if job.stop.is_set() or not await work.ledger.ask(
+        partial(undoing.unkept, route=work.route, after="", most=1)
+    ):
+        return
     job.emit(Phase(job.name, f"reading {job.settings.source} again, to know what was written"))
     if isinstance(job.source, FindsById) and job.derive is None:
         await _by_ids(work, job.source)
     else:
-        await read_list(job.source, partial(_map_page, work), readers=job.readers, derive=job.derive)
+        async with until(job.stop, name=f"{job.name} reading again"):
+            await read_list(job.source, partial(_map_page, work), readers=job.readers, derive=job.derive)
     job.emit(Phase(job.name, ""))
 
 

@@ -30,6 +30,7 @@ from bulkmove.model import Counts
 from bulkmove.pipeline.job import RouteJob, Run, RunOptions
 from bulkmove.pipeline.opening import OpenHost, open_host
 from bulkmove.pipeline.plan import MigrationPlan, RoutePlan, changed_keys, plan_migration
+from bulkmove.pipeline.until import until
 from bulkmove.pipeline.working import work_routes
 from bulkmove.protocols import FindsById, Observer, StagedTarget
 from bulkmove.settings import MigrationSettings
@@ -150,19 +151,10 @@ async def _identity(
 
 async def _work(going: Going, run: Run, route: RoutePlan) -> bool | None:
     """One route; False where the verification is to stop."""
-    is_whole = False
-    with single_error():
-        async with anyio.create_task_group() as tasks:
-
-            async def until_stopped() -> None:
-                await run.stop.wait()
-                tasks.cancel_scope.cancel()
-
-            tasks.start_soon(until_stopped, name=f"{route.settings.name} verifying until")
-            await _compare_route(going, run.jobs[route.settings.name])
-            is_whole = True
-            tasks.cancel_scope.cancel()
-    return is_whole
+    async with until(run.stop, name=f"{route.settings.name} verifying"):
+        await _compare_route(going, run.jobs[route.settings.name])
+        return True
+    return False
 
 
 async def _compare_route(going: Going, job: RouteJob) -> None:
