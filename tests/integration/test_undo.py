@@ -162,17 +162,22 @@ def test_changed_fields_of_a_shops_orders_are_put_back_lines_and_tags_too(job: J
         assert row == before[key]
 
 
-def test_rows_that_bodies_name_by_their_ids_are_read_before_they_are_changed(job: Job) -> None:
-    """One shop brings rows by their ids, the sizing service in its whole list alone."""
+def with_mapper_of_numbers(job: Job, functions: str) -> None:
+    """Mappers that know the ids of all orders and products, in their order."""
     orders = [str(row["id"]) for row in rows(job.stage, "orders")]
     products = [row["id"] for row in job.stage.products]
-    job.with_mapper(
-        f"ORDERS, PRODUCTS = {orders!r}, {products!r}\n"
+    job.with_mapper(f"ORDERS, PRODUCTS = {orders!r}, {products!r}\n{functions}")
+
+
+def test_rows_that_bodies_name_by_their_ids_are_read_before_they_are_changed(job: Job) -> None:
+    """One shop brings rows by their ids, the sizing service in its whole list alone."""
+    with_mapper_of_numbers(
+        job,
         "def note(record, context):\n"
         "    return {'id': ORDERS[PRODUCTS.index(record['id'])], 'customer_note': 'nota ' + record['id']}\n"
         "def name(record, context):\n"
         "    place = ORDERS.index(str(record['id']))\n"
-        "    return {'id': PRODUCTS[place], 'name': f'Nou {place}', 'tags': ['nou']} if place < len(PRODUCTS) else None\n"
+        "    return {'id': PRODUCTS[place], 'name': f'Nou {place}', 'tags': ['nou']} if place < len(PRODUCTS) else None\n",
     )
     job.routes["note"] = {"source": "sizing.products", "target": "old.orders", "mapper": "mappers.py:note"}
     job.routes["name"] = {"source": "old.orders", "target": "sizing.products", "mapper": "mappers.py:name"}
@@ -593,20 +598,30 @@ def test_an_undo_that_is_interrupted_while_it_waits_leaves_the_migration_as_it_w
     assert job.run().code == 0
     with closing(sqlite3.connect(job.ledger)) as connection, connection:
         connection.execute("UPDATE runs SET exit_code = NULL, ended_at = NULL")  # as a killed one leaves it
+    asked = job.stage.total()
     interrupt_while_it_waits(job)
+    assert job.stage.total() == asked, "nor is any list read after the interrupt"
     assert "undone" not in invoke("status", str(job.file)).stdout
     assert job.run().code == 0  # and it is not refused
     assert len(rows(job.stage, "robosize-orders")) == ORDERS
 
 
+def test_an_undo_of_what_was_never_read_waits_for_nothing(job: Job) -> None:
+    job.with_fitting().hosts["old"]["give_up_after_s"] = 0.2
+    job.hosts["sizing"]["settle_s"] = 60
+    job.stage.add_fault("error-502-before", api="merchantpro", times=100_000)
+    assert job.run().code == 5
+    done = undo(job)
+    assert done.code == 0, done.told
+    assert "until changes in doubt" not in done.told
+
+
 def test_an_undo_that_is_interrupted_while_it_waits_takes_no_change_for_written(job: Job) -> None:
     """What a killed run had not sent yet is sent by the next."""
-    orders = [str(row["id"]) for row in rows(job.stage, "orders")]
-    products = [row["id"] for row in job.stage.products]
-    job.with_mapper(
-        f"ORDERS, PRODUCTS = {orders!r}, {products!r}\n"
+    with_mapper_of_numbers(
+        job,
         "def note(record, context):\n"
-        "    return {'id': ORDERS[PRODUCTS.index(record['id'])], 'customer_note': 'nota'}\n"
+        "    return {'id': ORDERS[PRODUCTS.index(record['id'])], 'customer_note': 'nota'}\n",
     )
     job.routes["note"] = {"source": "sizing.products", "target": "old.orders", "mapper": "mappers.py:note"}
 

@@ -87,7 +87,8 @@ async def _settle_before(work: Work) -> None:
     job = work.job
     if intents := await work.ledger.intents(job.name):
         await settle_doubts(job, intents)
-    await _wait_for(work, await work.ledger.may_land_since())
+    if (await work.ledger.counts(job.name)).read:  # else the route never sent anything
+        await _wait_for(work, await work.ledger.may_land_since())
     if not job.stop.is_set() and not work.asked.ids and job.target.rules["update"].is_repeatable:
         await _take_for_written(work)
 
