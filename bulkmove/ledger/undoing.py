@@ -208,7 +208,7 @@ def digests(
 def is_all_kept(connection: sqlite3.Connection, *, route: int) -> bool:
     """Whether all that the route wrote is kept."""
     found = connection.execute(
-        f"SELECT 1 FROM records WHERE route = ? AND ({_WROTE} OR {UNPLACED}) AND NOT EXISTS (SELECT 1 FROM written AS w"  # noqa: S608  our own names
+        f"SELECT 1 FROM records WHERE route = ? AND ({_WROTE} OR {UNPLACED}) AND NOT EXISTS (SELECT 1 FROM written AS w"  # noqa: S608  both are our own text
         " WHERE w.route = records.route AND w.source_id = records.source_id AND w.body = records.body) LIMIT 1",
         (route,),
     ).fetchone()

@@ -14,7 +14,6 @@ import orjson
 
 from bulkmove.model import State
 
-_LONGEST_LIST = 120
 # A delta rejects a later change of one, by this cause; other rejected bodies without an id are surely not there. What is
 # of unknown fate is counted as that.
 UNPLACED = f"""
@@ -31,21 +30,21 @@ WHERE s.route = ?1 AND k.route = ?3 AND k.rows = 0 AND (?4 IS NULL OR r.source_i
 GROUP BY r.source_id, r.body HAVING count(*) = 1 AND max(s.row) <> '' AND max(s.row) NOT IN
     (SELECT target_id FROM records WHERE route = ?1 AND target_id IS NOT NULL
      UNION ALL SELECT target_id FROM keys WHERE list = ?2 AND rows > 0 AND target_id IS NOT NULL)
-"""  # noqa: S608  our own names
+"""  # noqa: S608  UNPLACED is our own text; what comes from outside is bound
 _THERE = f"""
 FROM (SELECT * FROM records WHERE {UNPLACED}) AS r
 WHERE r.route = ?1 AND (?2 IS NULL OR r.source_id IN (SELECT value FROM json_each(?2)))
-"""  # noqa: S608  our own names
+"""  # noqa: S608  UNPLACED is our own text; what comes from outside is bound
 _LEFT = f"""
 {_THERE} AND NOT EXISTS
     (SELECT 1 FROM undoing_bodies AS b WHERE b.route = ?1 AND b.source_id = r.source_id AND b.body = r.body)
-"""  # noqa: S608  our own names
-# All keys are walked once: none is found by its body.
-_KEYS = f"""
-SELECT k.source_id, k.body, k.key, (SELECT substr(group_concat(s.row, ', '), 1, {_LONGEST_LIST}) FROM swept AS s
+"""  # noqa: S608  UNPLACED is our own text; what comes from outside is bound
+# All keys are walked once: none is found by its body. Of the rows that show one, as many are named as a line has room for.
+_KEYS = """
+SELECT k.source_id, k.body, k.key, (SELECT substr(group_concat(s.row, ', '), 1, 120) FROM swept AS s
     WHERE s.route = ?1 AND s.key = k.key AND s.row <> '')
 FROM keys AS k WHERE k.list = ?2 AND k.route = ?3 AND k.rows = 0 AND k.source_id IN (SELECT value FROM json_each(?4))
-"""  # noqa: S608  our own number
+"""
 
 
 class Unplaced(NamedTuple):
