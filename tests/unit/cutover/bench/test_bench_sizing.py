@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import anyio
 import pytest
 
 from bulkmove.config import load_migration
@@ -97,4 +98,24 @@ async def test_a_few_records_are_rehearsed_several_times_where_what_was_written_
 
     [made] = await without_limits(open_stage, {"old": Conditions()}, most=70)
     assert emptied == TIMES - 1
+    assert made.written == 1
+
+
+async def test_a_rehearsal_that_found_what_the_first_one_wrote_tells_nothing(
+    stages: Iterator[Directories],
+) -> None:
+    """Rows that only change stand as the first one left them, whatever is taken away."""
+    stage = next(stages)
+    hosts = {name: Path(host.url) / "orders.jsonl" for name, host in stage.settings.hosts.items()}
+
+    async def empty() -> None:
+        await anyio.Path(hosts["there"]).unlink()
+        await anyio.Path(hosts["here"]).write_text("")
+
+    @asynccontextmanager
+    async def open_stage(records: int, conditions: Mapping[str, Conditions]) -> AsyncIterator[Staged]:
+        del records, conditions
+        yield replace(stage, empty={"there": empty})
+
+    [made] = await without_limits(open_stage, {"old": Conditions()}, most=70)
     assert made.written == 1
