@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import stat
 import subprocess
+import threading
 import time
 import zlib
 from base64 import b64encode
@@ -398,13 +399,17 @@ def test_a_process_that_is_killed_leaves_no_credential_behind(stage: Stage, told
     """Killed at a write, each time in another way, with Python's own handler of faults on; then run to its end."""
     signals = [signal.SIGSEGV, signal.SIGKILL]
     processes: list[subprocess.Popen[bytes]] = []
+    one_by_one = (
+        threading.Lock()
+    )  # writes come side by side, and a second signal would cut off what the first has it say
 
     def kill(asked: Asked) -> Answer | None:
-        if asked.method == "GET" or len(processes) > len(signals) or processes[-1].poll() is not None:
-            return None
-        processes[-1].send_signal(signals[len(processes) - 1])
-        processes[-1].wait(10)
-        return 0, {}, b""
+        with one_by_one:
+            if asked.method == "GET" or len(processes) > len(signals) or processes[-1].poll() is not None:
+                return None
+            processes[-1].send_signal(signals[len(processes) - 1])
+            processes[-1].wait(10)
+            return 0, {}, b""
 
     with misbehaving(stage.url, kill) as url:
         job = job_at(url, stage, told.folder, timeout_s=5)

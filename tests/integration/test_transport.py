@@ -156,6 +156,7 @@ async def test_a_server_with_strict_sliding_windows_sees_none_broken(
     windows: list[Window], burst: int, least: int
 ) -> None:
     seen: list[float] = []
+    late_s = 0.0  # the most that the loop, which serves too, came late: so far apart may two be by the server's clock alone
 
     async def note(request: web.Request) -> web.Response:
         del request
@@ -170,11 +171,19 @@ async def test_a_server_with_strict_sliding_windows_sees_none_broken(
                     while True:
                         await transport.send(GET)
 
+                async def tick() -> None:
+                    nonlocal late_s
+                    while True:
+                        began = time.monotonic()
+                        await anyio.sleep(0.002)
+                        late_s = max(late_s, time.monotonic() - began - 0.002)
+
+                group.start_soon(tick)
                 for _ in range(16):
                     group.start_soon(work)
     assert len(seen) >= least
     for window in windows:
-        assert most_in(seen, window.period_s) <= window.count
+        assert most_in(seen, window.period_s - late_s) <= window.count
 
 
 async def test_a_window_counts_from_when_a_request_went_out_not_from_its_answer() -> None:
