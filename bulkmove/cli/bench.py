@@ -5,22 +5,26 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import click
 
-from bulkmove.cli.bench_ending import REFUSED, last_bench_line
 from bulkmove.cli.ending import EndingCommand
 from bulkmove.cli.exits import exits
 from bulkmove.cli.going import Duration
+from bulkmove.cli.last_object import last_object
 from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, output_options, routes_option
 
 COMPARE = "compare"
+_REFUSED: Mapping[str, object] = MappingProxyType(
+    {"type": "bench-summary", "exit": 2, "hosts": {}, "prediction": None}
+)
 
 
 class _Command(EndingCommand):
-    refused: ClassVar[Mapping[str, object]] = REFUSED
+    refused: ClassVar[Mapping[str, object]] = _REFUSED
 
 
 @click.command("bench", cls=_Command)
@@ -100,7 +104,7 @@ def command(*, words: tuple[str, ...], output: Output, **asked: Any) -> None:
     Ends with 0; 2 for a mistake in the configuration, 5 when a host stayed unreachable, 6 when it refuses the
     credentials, 11 when a run of this migration is going (--live-read), 130 or 143 when interrupted.
     """
-    with last_bench_line(output) as ending:
+    with last_object(output, _REFUSED) as ending:
         with exits():
             if words[:1] == (COMPARE,):
                 with loading():

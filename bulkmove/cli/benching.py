@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import anyio
 import click
@@ -20,7 +21,6 @@ from rich.console import Console
 
 from bulkmove import clock
 from bulkmove.cli.bench_asked import BenchRequest, settings_for, wishes_of
-from bulkmove.cli.bench_ending import BenchEnding
 from bulkmove.cli.exits import UNEXPECTED
 from bulkmove.cli.interrupting import Interruption, Stopping, run_interruptible
 from bulkmove.cli.loading import loading
@@ -55,7 +55,7 @@ from bulkmove.settings import MigrationSettings
 _MATPLOTLIB = "matplotlib"
 
 
-def perform(request: BenchRequest, ending: BenchEnding) -> int:
+def perform(request: BenchRequest, ending: dict[str, Any]) -> int:
     """Bench, report on stdout all but the last line, and return the exit code.
 
     Raises ConfigError for what can't be benched, and what the hosts raise.
@@ -73,7 +73,7 @@ def perform(request: BenchRequest, ending: BenchEnding) -> int:
     if found is None:
         return interruption.exit_code or INTERRUPTED
     told = _result(settings, request, found)
-    ending.told = summary_line(UNEXPECTED, told)
+    ending.update(summary_line(UNEXPECTED, told))
     _tell(told, request.output)
     if request.save is not None:
         save_bench(request.save, told)

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar
 
 import click
-import orjson
 
-from bulkmove.cli.ending import EndingCommand, end_on_sigterm
-from bulkmove.cli.exits import UNEXPECTED, exits
+from bulkmove.cli.ending import EndingCommand
+from bulkmove.cli.exits import exits
 from bulkmove.cli.guarding import execute_option
+from bulkmove.cli.last_object import last_object
 from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, ledger_option, output_options
-from bulkmove.errors import INTERRUPTED
 
 if TYPE_CHECKING:
     from bulkmove.cli.walking import Sequence
 
 STATUS = "status"
+_REFUSED: Mapping[str, object] = MappingProxyType({"type": "cutover", "exit": 2})
 
 
 class _Command(EndingCommand):
-    refused: ClassVar[Mapping[str, object]] = {"type": "cutover", "exit": 2}
+    refused: ClassVar[Mapping[str, object]] = _REFUSED
 
 
 @click.command("cutover", cls=_Command)
@@ -72,7 +72,7 @@ def command(
     Ends with 0 where it waits for the freeze and with a go; with 4 for a no-go where the target differs, with 3 for any
     other; and as run, delta and verify do where a step of it ends early.
     """
-    with _last_line(output) as ending:
+    with last_object(output, _REFUSED) as ending:
         with exits():
             with loading():
                 from bulkmove.errors import ConfigError
@@ -93,25 +93,6 @@ def command(
             code = sequence.tell() if is_status else sequence.walk(freeze=freeze, unfreeze=unfreeze)
             ending.update(sequence.as_dict())
         sys.exit(code)
-
-
-@contextmanager
-def _last_line(output: Output) -> Iterator[dict[str, Any]]:
-    """However the command ends, the last line says how."""
-    ending: dict[str, Any] = {}
-    code = UNEXPECTED
-    try:
-        end_on_sigterm()
-        yield ending
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else UNEXPECTED
-        raise
-    except click.Abort:
-        code = INTERRUPTED
-        raise
-    finally:
-        if output.as_json:
-            click.echo(orjson.dumps({"type": "cutover", "exit": code, **ending}))
 
 
 def _meant(words: tuple[str, ...]) -> tuple[bool, Path]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
-import orjson
 
-from bulkmove.cli.ending import EndingCommand, end_on_sigterm
-from bulkmove.cli.exits import UNEXPECTED, exits, tell
+from bulkmove.cli.ending import EndingCommand
+from bulkmove.cli.exits import exits, tell
+from bulkmove.cli.last_object import last_object
 from bulkmove.cli.loading import loading
 from bulkmove.cli.options import Output, ledger_option, migration_file, output_options, routes_option
 from bulkmove.errors import INTERRUPTED, ConfigError
@@ -21,11 +20,14 @@ from bulkmove.errors import INTERRUPTED, ConfigError
 if TYPE_CHECKING:
     from bulkmove.cutover.verify import Asked, Verification
 
+_REFUSED: Mapping[str, object] = MappingProxyType(
+    {"type": "verify-summary", "exit": 2, "is_sample": False, "routes": {}}
+)
 _NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
 
 class _VerifyCommand(EndingCommand):
-    refused = MappingProxyType({"type": "verify-summary", "exit": 2, "routes": {}})
+    refused = _REFUSED
 
 
 @click.command("verify", cls=_VerifyCommand)
@@ -72,7 +74,7 @@ def command(
     unreachable or a list could not be proven read, 6 when credentials were refused, 11 while a run is going, 130 or 143
     when interrupted.
     """
-    with _last_line(output) as ending:
+    with last_object(output, _REFUSED) as ending:
         with exits():
             code = perform_verify(
                 file,
@@ -84,25 +86,6 @@ def command(
                 ending=ending,
             )
         sys.exit(code)
-
-
-@contextmanager
-def _last_line(output: Output) -> Iterator[dict[str, Any]]:
-    """However the command ends, the last line says how."""
-    ending: dict[str, Any] = {"is_sample": False, "routes": {}}
-    code = UNEXPECTED
-    try:
-        end_on_sigterm()
-        yield ending
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else UNEXPECTED
-        raise
-    except click.Abort:
-        code = INTERRUPTED
-        raise
-    finally:
-        if output.as_json:
-            click.echo(orjson.dumps({"type": "verify-summary", "exit": code, **ending}))
 
 
 def perform_verify(

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import closing
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
-import anyio
-from anyio import CapacityLimiter, to_thread
-
+from bulkmove.extract.scratch import Scratch
 from bulkmove.model import Record
 
 T = TypeVar("T")
@@ -19,25 +15,14 @@ NEAR_S = 120  # how far a free second is looked for
 KEPT_BACK = 2_000  # rows that wait to be put down together
 
 
-class DatedIds:
+class DatedIds(Scratch):
     """Ids and keys. An async context manager; gone without trace when left. A row that comes again has its new key."""
 
     def __init__(self) -> None:
-        self._lane = CapacityLimiter(1)
-        self._database: sqlite3.Connection | None = None
+        super().__init__(
+            "rows (id TEXT PRIMARY KEY, key INTEGER NOT NULL) WITHOUT ROWID", cache_kib=CACHE_KIB
+        )
         self._waiting: dict[str, int] = {}
-
-    async def __aenter__(self) -> Self:
-        self._database = await to_thread.run_sync(_open, limiter=self._lane)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        database, self._database = self._database, None
-        if database is not None:
-            with anyio.CancelScope(shield=True):
-                await to_thread.run_sync(database.close, limiter=self._lane)
 
     async def add(self, records: Sequence[Record]) -> None:
         for record in records:
@@ -93,16 +78,13 @@ class DatedIds:
         return await self._run(lambda database: _middle(database, after, before))
 
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        database = self._database
-        if database is None:
-            raise RuntimeError("DatedIds are used inside their `async with` alone")
         waiting, self._waiting = self._waiting, {}
 
-        def put_down_and_work() -> T:
+        def put_down_and_work(database: sqlite3.Connection) -> T:
             database.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?)", waiting.items())
             return work(database)
 
-        return await to_thread.run_sync(put_down_and_work, limiter=self._lane)
+        return await super()._run(put_down_and_work)
 
 
 def _middle(database: sqlite3.Connection, after: int, before: int) -> int | None:
@@ -127,14 +109,3 @@ def _free(database: sqlite3.Connection, second: int, step: int) -> int:
         )
     }
     return next((each for each in near if each not in taken), second)
-
-
-def _open() -> sqlite3.Connection:
-    # An empty name is a file of SQLite's own that no other process can open and that closing removes.
-    database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-    for setting in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{CACHE_KIB}"):
-        with closing(database.execute(f"PRAGMA {setting}")):
-            pass
-    database.execute("CREATE TABLE rows (id TEXT PRIMARY KEY, key INTEGER NOT NULL) WITHOUT ROWID")
-    database.execute("BEGIN")
-    return database

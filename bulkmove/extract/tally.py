@@ -3,43 +3,27 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import closing
-from types import TracebackType
-from typing import Self, TypeVar
+from collections.abc import Sequence
 
-import anyio
-from anyio import CapacityLimiter, to_thread
+from bulkmove.extract.scratch import Scratch
 
-T = TypeVar("T")
 LOOKUP_SIZE = 500  # ids in one SELECT: SQLite's old limit on parameters is 999
 CACHE_KIB = 8192
 
 
-class Tally:
+class Tally(Scratch):
     """The ids of one reading and the last pass that saw each. An async context manager; gone without trace when left.
 
     Passes are numbered upwards from 1. All calls may be made concurrently. Cancelled, a call is done or not begun.
     """
 
     def __init__(self) -> None:
-        self._lane = CapacityLimiter(1)
-        self._database: sqlite3.Connection | None = None
+        super().__init__(
+            "seen (id TEXT PRIMARY KEY, pass INTEGER NOT NULL) WITHOUT ROWID", cache_kib=CACHE_KIB
+        )
         self._seen: dict[int, int] = {}  # ids by pass
         self._kept: dict[int, int] = {}  # ids of a pass that the pass before saw too
         self._size = 0
-
-    async def __aenter__(self) -> Self:
-        self._database = await to_thread.run_sync(_open, limiter=self._lane)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        database, self._database = self._database, None
-        if database is not None:
-            with anyio.CancelScope(shield=True):
-                await to_thread.run_sync(database.close, limiter=self._lane)
 
     @property
     def last(self) -> int:
@@ -80,12 +64,6 @@ class Tally:
         """Forget everything, as if no pass had been read."""
         await self._run(self._clear)
 
-    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        database = self._database
-        if database is None:
-            raise RuntimeError("a Tally is used inside its `async with` alone")
-        return await to_thread.run_sync(work, database, limiter=self._lane)
-
     def _add(self, database: sqlite3.Connection, pass_no: int, ids: set[str]) -> set[str]:
         last = dict(_last_passes(database, list(ids)))
         fresh = [one for one in ids if last.get(one) != pass_no]
@@ -103,18 +81,6 @@ class Tally:
     def _clear(self, database: sqlite3.Connection) -> None:
         database.execute("DELETE FROM seen")
         self._seen, self._kept, self._size = {}, {}, 0
-
-
-def _open() -> sqlite3.Connection:
-    # An empty name is a file of SQLite's own that no other process can open and that closing removes.
-    database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-    for setting in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{CACHE_KIB}"):
-        with closing(database.execute(f"PRAGMA {setting}")):
-            pass
-    database.execute("CREATE TABLE seen (id TEXT PRIMARY KEY, pass INTEGER NOT NULL) WITHOUT ROWID")
-    # One transaction from first to last: nothing here is ever rolled back or read by others.
-    database.execute("BEGIN")
-    return database
 
 
 def _last_passes(database: sqlite3.Connection, ids: list[str]) -> list[tuple[str, int]]:

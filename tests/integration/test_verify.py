@@ -665,6 +665,7 @@ def test_what_there_is_nothing_to_do_with_is_said(job: Job) -> None:
     assert invoke("verify", str(job.file), "--json", "--nonsense").summary == {
         "type": "verify-summary",
         "exit": 2,
+        "is_sample": False,
         "routes": {},
     }
 
