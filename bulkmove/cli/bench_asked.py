@@ -116,7 +116,14 @@ def _latency(request: BenchRequest, settings: MigrationSettings) -> dict[str, Co
             usual = _conditions(value, text)
         if request.live_read:
             _check_shapes(settings, host, text)
-    return {**dict.fromkeys(settings.hosts, usual), **own}
+    found = {**dict.fromkeys(settings.hosts, usual), **own}
+    for name, each in found.items() if request.latency else ():
+        if each.high_s >= settings.hosts[name].timeout_s:
+            raise ConfigError(
+                f"--latency of {each.high_s:g} s: {name} is asked again after timeout_s, {settings.hosts[name].timeout_s:g} s;"
+                " nothing would be answered in time"
+            )
+    return found
 
 
 def _check_shapes(settings: MigrationSettings, host: str, text: str) -> None:

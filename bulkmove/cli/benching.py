@@ -42,7 +42,7 @@ from bulkmove.cutover.bench.result import FORMAT, refuse_foreign
 from bulkmove.cutover.bench.steps import Step
 from bulkmove.cutover.bench.writing import refuse_unwritable
 from bulkmove.errors import INTERRUPTED, ConfigError
-from bulkmove.pipeline.placing import refuse_place
+from bulkmove.pipeline.placing import refuse_place, replace_file
 from bulkmove.report.bench import NOTHING_WRITTEN, bench_parts, step_text, written_text
 from bulkmove.report.bench_json import bench_lines, step_line, summary_line
 from bulkmove.report.logged import entry
@@ -53,6 +53,7 @@ from bulkmove.sandbox.shaped import Shape, ShapedHosts, shaped_hosts
 from bulkmove.settings import MigrationSettings
 
 _MATPLOTLIB = "matplotlib"
+_READABLE = 0o644  # no record, address or credential is in it
 
 
 def perform(request: BenchRequest, ending: dict[str, Any]) -> int:
@@ -186,6 +187,6 @@ def _draw(told: Bench, path: Path) -> None:
         from bulkmove.report.bench_plot import plot_of
 
     try:
-        path.write_text(plot_of(told), encoding="utf-8")
+        replace_file(path, plot_of(told).encode(), mode=_READABLE)
     except OSError as error:
         raise ConfigError(f"{path}: the plot can't be written: {error.strerror}") from error

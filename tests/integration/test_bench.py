@@ -198,6 +198,7 @@ def test_a_host_that_refuses_its_credentials_or_is_not_there_ends_it(job: Job) -
         (("--latency", "soon"), "--latency soon: "),
         (("--latency", "-5ms"), "--latency -5ms: is not like"),
         (("--latency", "new=soon"), "--latency new=soon: "),
+        (("--latency", "new=600s"), "new is asked again after timeout_s"),
         (("--save", "nowhere/a.json"), "there is no folder nowhere"),
         (("--plot", "nowhere/a.svg"), "there is no folder nowhere"),
         (("--records", "many"), "must be a number of records"),

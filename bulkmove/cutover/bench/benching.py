@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from bulkmove.cutover.bench.climbing import climb_real, climb_staged, short
-from bulkmove.cutover.bench.predicting import Sizes, Terms, predict
+from bulkmove.cutover.bench.predicting import Sizes, Terms, predict, taken_for_written
 from bulkmove.cutover.bench.probing import HostSteps
 from bulkmove.cutover.bench.rehearsing import Rehearsal
 from bulkmove.cutover.bench.sizing import at_found_rates, without_limits
@@ -36,6 +36,7 @@ async def bench(settings: MigrationSettings, wishes: Wishes, open_stage: OpenSta
     counted: Mapping[str, int | None] = {}
     if wishes.reads_real:
         found, counted = await climb_real(plan, hosts, wishes, teller)
+        notes += _longer_limits(found)
         conditions |= {each.host: _as_seen(each, conditions[each.host]) for each in found}
     if teller.is_over():
         return Found(tuple(found), tuple(suggest(each) for each in found), None, (_OVER,))
@@ -153,6 +154,17 @@ def doubts(found: Sequence[HostSteps]) -> list[str]:
     return notes
 
 
+def _longer_limits(found: Sequence[HostSteps]) -> list[str]:
+    """Real hosts that refused a request, by a limit that may be of a longer time than a step lasts."""
+    refused = [each for each in found if each.ended.reason == "429"]
+    return [
+        f"{each.host}: {sum(step.sent for step in each.steps):,} requests were made in"
+        f" {sum(step.seconds for step in each.steps):.0f} s until it answered 429. A limit of a minute looks the same:"
+        " ask who runs the host before its rate is taken from this"
+        for each in refused
+    ]
+
+
 def _notes(found: Sequence[HostSteps], rehearsal: Rehearsal) -> list[str]:
     notes = [
         f"{each.host}: {window} can't be tried in a bench, and is taken as it is"
@@ -161,9 +173,10 @@ def _notes(found: Sequence[HostSteps], rehearsal: Rehearsal) -> list[str]:
         if window not in short(each.windows)
     ]
     for route, counts in rehearsal.counts.items():
-        if rejected := counts.rejected + counts.unknown:
+        if unwritten := taken_for_written(counts):
+            how = "rejected or skipped" if unwritten > counts.rejected + counts.unknown else "rejected"
             notes.append(
-                f"route {route}: {rejected:,} of {counts.read:,} records of the sandbox were rejected; those of the shop"
-                " are taken to be written"
+                f"route {route}: {unwritten:,} of {counts.read:,} records of the sandbox were {how}; those of the shop"
+                " are taken to be written (`bulkmove plan` counts them)"
             )
     return notes

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bulkmove.cutover.bench.rehearsing import Rehearsal
+from bulkmove.model import Counts
 from bulkmove.pipeline.forecast import (
     RETRIES,
     Bottleneck,
@@ -36,6 +37,8 @@ LEAST_ABOVE = 0.05
 FREE_SPREAD = 0.15
 # Pages of a list that is read along its dates repeat the rows of a second.
 REPEATED = 1.02
+# A mapper leaves out a share of a shop's records by what it is for. A larger one lacks, in a sandbox's, what it looks for.
+MOST_LEFT_OUT = 0.2
 # A host that was asked less than this share of its rate was held up by something else.
 LEAST_USED = 0.8
 
@@ -194,11 +197,14 @@ def _requests(loads: Iterable[Load]) -> dict[_Key, int]:
 
 
 def _unwritten(rehearsal: Rehearsal, route: str) -> float:
-    """The share of a route's records that the mapper rejected, as it may with a sandbox's: the shop's are taken to be written."""
     counts = rehearsal.counts.get(route)
-    if counts is None or not counts.read:
-        return 0.0
-    return (counts.rejected + counts.unknown) / counts.read
+    return 0.0 if counts is None or not counts.read else taken_for_written(counts) / counts.read
+
+
+def taken_for_written(counts: Counts) -> int:
+    """How many records of a sandbox the mapper rejected, or skipped for what they lack: the shop's are taken to be written."""
+    skipped = counts.skipped if counts.skipped > MOST_LEFT_OUT * counts.read else 0
+    return counts.rejected + counts.unknown + skipped
 
 
 def _bound(loads: Sequence[Load], terms: Terms) -> Forecast:

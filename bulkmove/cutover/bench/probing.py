@@ -139,7 +139,11 @@ async def climb(
         if asked.is_over():
             return steps, _cut_short(steps, Ended("time", "the time is over"))
         is_last = rate == rates[-1] or any(step.fault for step in steps)
-        count = _count(rate, asked, steps, most_steps=len(rates), least=least_s(limits, is_last=is_last))
+        count = requests_of(rate, step_s=asked.step_s, least_s=least_s(limits, is_last=is_last))
+        if asked.budget is not None:
+            fewest = requests_of(rate, step_s=0.0, least_s=least_s(limits, is_last=False))
+            left = asked.budget - sum(step.sent for step in steps)
+            count = _within(left, count, fewest=fewest, steps=len(rates) - len(steps))
         if count < 2:
             return steps, _cut_short(steps, Ended("budget", "the budget of requests is spent"))
         for _ in range(TIMES_SEEN):
@@ -160,13 +164,10 @@ async def climb(
     return steps, _ended(steps, host)
 
 
-def _count(rate: float, asked: Asked, steps: Sequence[Step], *, most_steps: int, least: float) -> int:
-    """The requests of the next step: what is left of the budget is for all that may come."""
-    count = requests_of(rate, step_s=asked.step_s, least_s=least)
-    if asked.budget is None:
-        return count
-    left = asked.budget - sum(step.sent for step in steps)
-    return min(count, left // max(1, most_steps - len(steps)))
+def _within(left: int, count: int, *, fewest: int, steps: int) -> int:
+    """The requests of the next step, where so many are `left` for all that may come: 0 where too few to tell anything."""
+    count = min(count, max(left // max(1, steps), fewest))
+    return count if count <= left else 0
 
 
 def _refuse(host: str, line: Line, offered: Offered) -> None:

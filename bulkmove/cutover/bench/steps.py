@@ -12,7 +12,8 @@ from bulkmove.cutover.bench.samples import Spread
 # of a host at rest, so that more only waits longer.
 Fault = Literal["429", "failed", "late", "slow"]
 
-LEAST_SERVED = 0.9
+# Less was answered than offered, and so much later than it was due at the step's end.
+LEAST_SERVED, LEAST_BEHIND_S = 0.9, 0.1
 MOST_FAILED = 0.01
 # Answers wait in a queue where half of them take so much longer than at rest, and this beside.
 SLOWER, SLOWER_BY_S = 2.0, 0.01
@@ -51,7 +52,7 @@ def fault_of(step: Step, rest: Step | None) -> Fault | None:
         return "429"
     if step.failed > MOST_FAILED * step.sent:
         return "failed"
-    if step.answered < LEAST_SERVED * step.offered:
+    if _is_behind(step):
         return "late"
     if rest is None:
         return None
@@ -60,6 +61,13 @@ def fault_of(step: Step, rest: Step | None) -> Fault | None:
     if _is_beyond(*halves, SLOWER, SLOWER_BY_S) or _is_beyond(*tails, TAIL_SLOWER, TAIL_SLOWER_BY_S):
         return "slow"
     return None
+
+
+def _is_behind(step: Step) -> bool:
+    """Whether so much less was answered than offered that it is no chance of a few answers."""
+    if step.answered >= LEAST_SERVED * step.offered:
+        return False
+    return step.answered == 0 or step.sent * (1 / step.answered - 1 / step.offered) >= LEAST_BEHIND_S
 
 
 def _is_beyond(now_s: float | None, rest_s: float | None, times: float, by_s: float) -> bool:

@@ -33,6 +33,7 @@ def rehearsal(
     *,
     seconds: float = 1.0,
     rejected: int = 0,
+    skipped: int = 0,
     is_array: bool = True,
     paces: dict[str, float] | None = None,
 ) -> Rehearsal:
@@ -44,7 +45,7 @@ def rehearsal(
             Load("orders", "new", "keys", 1, 0),
             Load("orders", "new", "writing", writing, 0),
         ),
-        counts={"orders": Counts(written=records - rejected, rejected=rejected)},
+        counts={"orders": Counts(written=records - rejected - skipped, rejected=rejected, skipped=skipped)},
         probes={},
         page_limits={"orders": 100},
         arrays={"orders": 100} if is_array else {},
@@ -86,6 +87,17 @@ def test_records_that_only_the_sandbox_makes_a_mapper_reject_are_written() -> No
     assert single.requests == 5000
     nothing = replace(rehearsal(5000, 96, 0, rejected=5000), loads=(Load("orders", "old", "reading", 96, 0),))
     assert Load("orders", "new", "writing", 50, 0) in loads_at([nothing], {"orders": 5000})
+
+
+@pytest.mark.parametrize(("skipped", "writes"), [(500, 4500), (4000, 5000)])
+def test_what_a_mapper_skips_for_what_the_sandbox_lacks_is_taken_to_be_written(
+    skipped: int, writes: int
+) -> None:
+    """A tenth may be left out on purpose; four fifths lack what the shop's own table holds."""
+    made = rehearsal(5000, 96, 5000 - skipped, skipped=skipped, is_array=False)
+    assert Load("orders", "new", "writing", writes, 0) in loads_at([made], {"orders": 5000})
+    told = predict(Sizes([made], [made]), terms(), {"orders": 5000})
+    assert told.writes_guessed == (("orders",) if writes == 5000 else ())
 
 
 def test_the_slowest_host_and_what_the_rehearsal_took_beside_it_make_the_time() -> None:

@@ -94,10 +94,16 @@ def test_a_429_that_was_seen_is_told_also_where_the_time_ran_out_then() -> None:
 
 
 def test_a_fault_that_was_seen_is_told_also_where_the_budget_ran_out_then() -> None:
-    steps, ended = climbed(lambda number: 500 if number > 48 and number % 2 else 200, Asked(0.1, budget=60))
+    steps, ended = climbed(lambda number: 500 if number > 97 and number % 2 else 200, Asked(0.1, budget=140))
     assert [step.fault for step in steps] == [None] * 4 + ["failed"]
-    assert sum(step.sent for step in steps) == 60
+    assert sum(step.sent for step in steps) == 97 + 34
     assert ended.reason == "failed"
+
+
+def test_a_step_of_fewer_requests_than_tell_a_limit_is_not_made() -> None:
+    steps, ended = climbed(lambda _: 200, Asked(0.1, budget=60))
+    assert [step.sent for step in steps] == [20, 20], "a third of the same rate would not fill the window"
+    assert ended == Ended("budget", "was not tried further: the budget of requests is spent")
 
 
 def test_what_cut_a_ladder_short_is_a_sentence() -> None:

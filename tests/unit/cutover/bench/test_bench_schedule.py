@@ -125,6 +125,9 @@ REST = step(5)
         (step(20, throttled=1), "429"),
         (step(20, failed=2), "failed"),
         (step(20, answered=17.0), "late"),
+        (step(20, answered=0.0), "late"),
+        # A hundred at this rate are over within a quarter of a second: one late answer is a tenth of that.
+        (step(400, answered=340.0), None),
         (step(20, latency=Spread(p50=0.12, max=0.2)), "slow"),
         (step(20, latency=Spread(p50=0.06, p99=0.5, max=0.5)), "slow"),
         (step(20, latency=Spread(p50=0.09, p99=0.3, max=0.3)), None),
