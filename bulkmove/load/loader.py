@@ -15,6 +15,7 @@ from bulkmove.load.batching import Batch, Batcher, Undivided, batcher_for
 from bulkmove.load.delivery import Delivered, Lane, deliver
 from bulkmove.load.pieces import deliver_piece
 from bulkmove.model import Action
+from bulkmove.transport.senders import Senders
 
 # A host whose answers take half a second is kept at 200/s by a hundred. What they hold stays in memory: so many bodies
 # at most, or as many as the first few hold where batches are large.
@@ -53,6 +54,7 @@ class Loader:
         self._rows_left_open: set[str] = set()
         self._first_held_until = self._second_held_until = 0.0
         self.held: HeldError | None = None
+        self._senders = Senders()
         self._failure: HostUnavailableError | CredentialsError | None = None
         self._outstanding = 0
         self._idle = anyio.Event()
@@ -120,13 +122,15 @@ class Loader:
     async def _deliver(self, batch: Batch) -> Delivered | None:
         """None where the host is given up, or the run ends while it lets nothing out: others' answers come before that is told."""
         try:
-            if batch.division is None:
-                return await deliver(batch, self._lane)
-            return await deliver_piece(batch, batch.division, self._lane)
+            with self._senders.sending():
+                if batch.division is None:
+                    return await deliver(batch, self._lane)
+                return await deliver_piece(batch, batch.division, self._lane)
         except HeldError as error:
             self.held = self.held or error
         except (HostUnavailableError, CredentialsError) as error:
             self._failure = self._failure or error
+            self._senders.leave("refused or failed others")
         return None
 
     async def _may_go(self, target_id: str, encoded: bytes) -> bool:

@@ -42,6 +42,8 @@ async def canary_first(job: RouteJob, loader: Loader, read: Read | None) -> bool
         if not await _send_first(job, loader, read, canary):
             return False
         checked = await _look(job, canary)
+        if job.stop.is_set():
+            return False
         if await _is_all(job):
             await canary.kept.mark("passed")  # there is nothing to be asked about
             checked = None
@@ -98,7 +100,7 @@ async def _send_first(job: RouteJob, loader: Loader, read: Read | None, canary: 
 
 
 async def _look(job: RouteJob, canary: Canary) -> Checked | None:
-    """The first records beside the rows that stand for them; None where there was nothing to write.
+    """The first records beside the rows that stand for them; None where there was nothing to write, or the run stops.
 
     What does not stand as it was sent is looked at once more when the host has had its time.
     """
@@ -112,6 +114,8 @@ async def _look(job: RouteJob, canary: Canary) -> Checked | None:
             await job.stop.wait()
         checked = await _compared(job, bodies)
     job.emit(Phase(job.name, ""))
+    if job.stop.is_set():
+        return None  # a reading that was cut off tells nothing of the rows that it did not come to
     canary.wave.show(checked)
     if not checked.is_good:
         await canary.kept.mark("failed")

@@ -22,6 +22,7 @@ from bulkmove.load.verdicts import (
 from bulkmove.model import Record
 from bulkmove.pipeline.job import RouteJob
 from bulkmove.pipeline.keys import read_target
+from bulkmove.pipeline.until import until
 from bulkmove.protocols import WatchesKeys
 
 # Bodies that one reading of the list answers for; more would not stay in bounded memory.
@@ -71,7 +72,8 @@ async def _settle_group(job: RouteJob, group: Sequence[Intent]) -> None:
     doubts = Doubts(job.target, job.rules.natural_key, can_prove_absence=is_key_kept is True)
     doubts.add(items)
     job.emit(Phase(job.name, f"reading back {len(items)} writes in doubt"))
-    async with job.target_list.gate.reading():
+    is_whole = False
+    async with job.target_list.gate.reading(), until(job.stop, name=f"{job.name} settling"):
 
         async def show(records: Sequence[Record]) -> None:
             for record in records:
@@ -80,6 +82,10 @@ async def _settle_group(job: RouteJob, group: Sequence[Intent]) -> None:
                 doubts.can_prove_absence = await _shows_ours(job, records)
 
         await read_target(job, show)
+        is_whole = True
+    if not is_whole:
+        job.emit(Phase(job.name, ""))
+        return
     await _forget_others_keys(job, doubts)
     sent = {member for intent in group if intent.refusal != "rejected" for member in intent.members}
     is_key_needed = any(item.target_id is None and item.member in sent for item in items)

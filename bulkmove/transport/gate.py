@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 
 import anyio
 
@@ -17,6 +18,7 @@ from bulkmove.transport.meters import LONGEST_SPACED_S, Meter, meters_of, rate_p
 from bulkmove.transport.pace import LEAST_MANY, MOST_RARE, Pace, few_and_many, rare_s
 from bulkmove.transport.pauses import Pauses
 from bulkmove.transport.rests import RestLog
+from bulkmove.transport.senders import senders_here
 from bulkmove.transport.slot import Slot
 from bulkmove.transport.waking import Sleeper
 from bulkmove.transport.wire import Wire
@@ -201,19 +203,26 @@ class Gate:
     async def acquire(self) -> Slot:
         """Wait for a slot and take it; to be given back by `release`. Cancelled, it leaves none taken.
 
-        Raises LeftError where the run ends and it would take long.
+        Raises LeftError where the run ends and it would take long, and where those that the task sends for have left.
         """
-        came_at = self._clock()
+        came_at, senders = self._clock(), senders_here()
+        if senders is not None:
+            senders.check()
         if self._waiting == 0 and self._wait_s(came_at) <= 0:
             return self._take(came_at)
         self._waiting += 1
         try:
-            async with self._turn:
-                while (wait_s := self._wait_s(now := self._clock())) > 0:
-                    is_by_hand = self._pauses.is_held_by_hand
-                    self._leaving.send_away(wait_s, now, came_at=came_at, is_held_by_hand=is_by_hand)
-                    await self._first.sleep(wait_s)
-                return self._take(now)
+            with nullcontext() if senders is None else senders.waiting():
+                async with self._turn:
+                    while (wait_s := self._wait_s(now := self._clock())) > 0:
+                        self._leaving.send_away(
+                            wait_s, now, came_at=came_at, is_held_by_hand=self.is_held_by_hand
+                        )
+                        await self._first.sleep(wait_s)
+                    self._leaving.send_away(0.0, now, came_at=came_at, is_held_by_hand=False)
+                    if senders is not None:
+                        senders.check()
+                    return self._take(now)
         finally:
             self._waiting -= 1
 

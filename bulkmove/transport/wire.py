@@ -58,13 +58,25 @@ class Wire:
         self._guard, self._refused_at = GUARD, -math.inf
         self._fresh = FRESH_REQUESTS
         self._share = 1.0
+        self._spans: list[tuple[int, float]] = []
+        self._gap_s = 0.0
+        self._former: tuple[Sequence[tuple[int, float]], float] = (), 0.0
+        self._keeping_former = 0
         self.set_windows(windows, burst=burst)
 
     def set_windows(self, windows: Sequence[Window], *, burst: int) -> None:
-        """What is written from now on keeps these; what was written before counts."""
+        """What sets out from now on keeps these; what was written before counts.
+
+        What has set out already keeps those that let it: it has a slot, and would time out in a line of minutes.
+        """
+        if not self._keeping_former:
+            self._former = self._spans, self._gap_s
+        self._keeping_former = self._on_the_way
         self._windows = tuple(window for window in windows if window.period_s <= LONGEST_SPACED_S)
         self._burst = burst
         most = max((window.count for window in self._windows), default=0)
+        if self._keeping_former:
+            most = max(most, self._moments.maxlen or 0)
         self._moments = deque(self._moments, maxlen=most)
         self._reckon()
 
@@ -139,6 +151,7 @@ class Wire:
     def sent(self, now: float, *, since: float, had_turn: bool) -> None:
         """What set out at `since` is written by now, or never will be."""
         self._on_the_way -= 1
+        self._keeping_former = max(0, self._keeping_former - 1)
         self._fresh = (
             FRESH_REQUESTS if now - self._last > max(REST_S, 2 * self._gap_s) else max(0, self._fresh - 1)
         )
@@ -170,12 +183,18 @@ class Wire:
     def _due_s(self, now: float) -> float:
         if self._is_writing:
             return math.inf
-        fresh_s = min(FRESH_GUARD * self._gap_s, MOST_GUARD_S) if self._fresh else 0.0
-        due_at = self._last + self._gap_s + fresh_s
-        for count, span_s in self._spans:
+        due_at = self._due_at(self._spans, self._gap_s)
+        if self._keeping_former:
+            due_at = min(due_at, self._due_at(*self._former))
+        return due_at - now
+
+    def _due_at(self, spans: Sequence[tuple[int, float]], gap_s: float) -> float:
+        fresh_s = min(FRESH_GUARD * gap_s, MOST_GUARD_S) if self._fresh else 0.0
+        due_at = self._last + gap_s + fresh_s
+        for count, span_s in spans:
             if len(self._moments) >= count:
                 due_at = max(due_at, self._moments[-count] + span_s)
-        return due_at - now
+        return due_at
 
     async def _wait(self, wait_s: float) -> None:
         loop = asyncio.get_running_loop()

@@ -550,7 +550,9 @@ def test_fresh_says_that_something_is_in_doubt(shop: Shop, start: Callable[..., 
 def test_a_fresh_run_that_ends_while_it_waits_leaves_the_ledger_and_the_waiting_to_the_next(
     shop: Shop, start: Callable[..., Going], number: int
 ) -> None:
-    configure(shop, ('"demo-token" }', '"demo-token" }\nsettle_s = 600'))  # whatever each of these commands takes
+    configure(
+        shop, ('"demo-token" }', '"demo-token" }\nsettle_s = 600')
+    )  # whatever each of these commands takes
     leave_in_doubt(shop, start)
     before = bulkmove("status", "--json").last["routes"]
     for _ in range(2):

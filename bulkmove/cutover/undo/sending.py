@@ -22,6 +22,7 @@ from bulkmove.ledger.undoing import Judged, PlannedRow
 from bulkmove.model import Verdict, WriteItem, WriteResult
 from bulkmove.protocols import Target
 from bulkmove.transport.attempts import Attempt, noted_attempts
+from bulkmove.transport.senders import Senders
 
 _DONE = frozenset({Verdict.WRITTEN, Verdict.UNCHANGED})
 _SAID = {
@@ -59,16 +60,19 @@ async def send_rows(work: Work, rows: Sequence[PlannedRow], progress: Progress) 
     """
     limiter = anyio.CapacityLimiter(work.job.target_host.concurrency)
     failed: list[BulkmoveError] = []
+    senders = Senders()
 
     async def send(batch: _Batch) -> None:
         async with limiter:
             if failed or work.job.stop.is_set():
                 return
             try:
-                await _send(work, batch, progress)
+                with senders.sending():
+                    await _send(work, batch, progress)
             except BulkmoveError as error:
                 # Kept, so that what others sent is answered and noted.
                 failed.append(error)
+                senders.leave("refused or failed others")
 
     async with anyio.create_task_group() as tasks:
         for batch in _batches(work, rows):

@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 import pytest
 
+from bulkmove.config.rates import parse_window
 from bulkmove.settings import Window
 from bulkmove.transport.gate import Gate
 from bulkmove.transport.meters import SHORTEST_EXACT_S
@@ -305,6 +306,40 @@ def test_other_windows_between_its_turn_and_the_wire_leave_the_line_as_it_was(
             await gate.turn(second)
         gate.release(second)
         assert gate.in_flight == 0
+
+    run_virtually(scenario())
+
+
+@pytest.mark.parametrize("changes", [["1/min"], ["1/min", "2/min"], ["1/min", "20/s"]])
+def test_what_has_set_out_keeps_the_windows_that_let_it_where_slower_ones_come(
+    run_virtually: RunVirtually, changes: Sequence[str]
+) -> None:
+    """It would time out in a line of minutes; what sets out afterwards keeps the new ones."""
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        gate = Gate((Window(20, 1.0),), burst=1, concurrency=9, clock=loop.time)
+        written: list[float] = []
+
+        async def one() -> None:
+            slot = await gate.acquire()
+            await anyio.sleep(0.4)
+            await gate.turn(slot)
+            written.append(loop.time())
+            gate.sent(slot)
+            gate.release(slot)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(3):
+                group.start_soon(one)
+            await anyio.sleep(0.2)
+            assert gate.in_flight == 3
+            for change in changes:
+                gate.set_limits((parse_window(change),), concurrency=9)
+            await anyio.sleep(1)
+            assert len(written) == 3
+            await one()
+        assert written[3] - written[2] >= {"1/min": 60, "2/min": 30, "20/s": 0.05}[changes[-1]]
 
     run_virtually(scenario())
 

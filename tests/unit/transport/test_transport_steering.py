@@ -398,6 +398,36 @@ def test_a_run_that_ends_waits_no_longer_for_all_in_the_line_than_for_one(
     run_virtually(scenario())
 
 
+def test_a_run_that_ends_waits_for_the_answers_of_others_no_longer_than_for_a_limit(
+    run_virtually: RunVirtually,
+) -> None:
+    async def scenario() -> None:
+        gate = gate_of(concurrency=1)
+        sent_away: list[float] = []
+
+        async def one() -> None:
+            try:
+                slot = await gate.acquire()
+            except LeftError:
+                sent_away.append(now())
+                return
+            await anyio.sleep(3)
+            gate.release(slot)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(20):
+                group.start_soon(one)
+            await anyio.sleep(1)
+            gate.leave()
+            left_at = now()
+        assert len(sent_away) == 17
+        assert min(sent_away) - left_at >= LONGEST_AT_END_S
+        assert max(sent_away) - left_at <= LONGEST_AT_END_S + 3, "it is noticed when one is answered"
+        assert (gate.waiting, gate.in_flight) == (0, 0)
+
+    run_virtually(scenario())
+
+
 def test_the_time_of_a_hold_counts_for_no_failure(
     run_virtually: RunVirtually, virtual_timing: Timing
 ) -> None:
