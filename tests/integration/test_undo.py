@@ -19,6 +19,7 @@ import pytest
 
 from bulkmove.ledger import open_ledger
 from bulkmove.model import State
+from tests.integration.canaries import Answer, Asked, misbehaving
 from tests.integration.moving import COMMAND, Ended, Job, Row, Stage, Stages, invoke, stage
 
 ORDERS, PRODUCTS = 24, 15
@@ -94,6 +95,29 @@ def test_what_was_created_is_deleted_and_what_was_changed_put_back(job: Job) -> 
     assert counts["fitting"] == {**counts["fitting"], "read": ORDERS, "skipped": ORDERS, "written": 0}
     assert job.run(command="status").routes == counts
     assert undo(job).code == 0
+
+
+def test_an_undo_shows_keys_that_are_refused_no_more_than_once(job: Job) -> None:
+    """Deletions stand in line at four a second when the first is refused."""
+    job.with_fitting()
+    before, refused, is_refusing = lists(job.stage), 0, True
+
+    def refuse(asked: Asked) -> Answer | None:
+        nonlocal refused
+        if not is_refusing or asked.method != "DELETE":
+            return None
+        refused += 1
+        return 401, {}, b'{"detail":"Invalid key."}'
+
+    with misbehaving(job.stage.url, refuse) as url:
+        job.hosts["sizing"]["url"] = url
+        assert job.run().code == 0
+        job.hosts["sizing"] |= {"rate": "4/s", "burst": 1, "concurrency": 16}
+        assert undo(job).code == 6
+        assert 1 <= refused <= 3, "one more may be on its way while it is answered"
+        job.hosts["sizing"]["rate"], is_refusing = "1000/s", False
+        assert undo(job).code == 0
+    assert lists(job.stage) == before
 
 
 def test_created_orders_get_the_status_and_changed_ones_their_own_back(prefilled: Job) -> None:
