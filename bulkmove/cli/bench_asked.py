@@ -183,7 +183,11 @@ def _why_no_count(value: str) -> str:
 def _allows(request: BenchRequest, settings: MigrationSettings) -> dict[str, tuple[Window, ...]]:
     found: dict[str, tuple[Window, ...]] = {}
     for text in request.allows:
-        host, _, value = text.partition("=")
+        host, is_given, value = text.partition("=")
+        if not is_given:
+            raise ConfigError(
+                f"--allows {text}: name the host and its rate, as {next(iter(settings.hosts))}=12/s"
+            )
         name = _host(settings, host, "--allows")
         try:
             found[name] = tuple(parse_window(part) for part in value.split(","))

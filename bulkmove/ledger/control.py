@@ -63,7 +63,7 @@ def ask_run(
     if not ledger.exists() or not is_locked(ledger):
         raise ConfigError(
             f"{ledger}: no run is going; {verb} reaches a run that is, and lasts until that run ends"
-            + ("" if verb == "resume" else " (for the next one, set the host's rate in the migration's file)")
+            + (" (for the next one, set the host's rate in the migration's file)" if verb == "set" else "")
         )
     with looked_at(ledger, is_newest=True):
         pass

@@ -194,6 +194,7 @@ def test_a_host_that_refuses_its_credentials_or_is_not_there_ends_it(job: Job) -
     ("arguments", "said"),
     [
         (("--allows", "odl=3/s"), "did you mean 'old'"),
+        (("--allows", "12/s"), "name the host and its rate, as old=12/s"),
         (("--allows", "new=3"), "must be a whole number of requests and a period"),
         (("--latency", "soon"), "--latency soon: "),
         (("--latency", "-5ms"), "--latency -5ms: is not like"),

@@ -18,6 +18,7 @@ import pytest
 from bulkmove.sandbox.conditions import RateWindow
 from tests.integration.moving import COMMAND, LONGEST_RUN_S, Ended, Job, Stages, invoke
 
+STILL_S = 0.5
 SOON_S = 15.0
 EXTERNAL = "external-order"
 
@@ -46,8 +47,17 @@ class Going:
         self.until(lambda: self.written() >= count, f"{count} writes")
 
     def until_quiet(self) -> None:
-        """What was in flight is finished."""
-        self.until(lambda: self.job.stage.stats()[EXTERNAL]["in_flight"] == 0, "nothing in flight")
+        """What was in flight is finished: what set out may still wait in line before the wire."""
+        seen, since = -1, 0.0
+
+        def is_quiet() -> bool:
+            nonlocal seen, since
+            if (total := self.job.stage.total()) != seen:
+                seen, since = total, time.monotonic()
+            is_still = time.monotonic() - since > STILL_S
+            return is_still and self.job.stage.stats()[EXTERNAL]["in_flight"] == 0
+
+        self.until(is_quiet, "nothing in flight")
 
     def finish_quickly(self) -> None:
         assert self.ask("set", "new", "rate=1000/s").code == 0
@@ -91,7 +101,10 @@ def log_of(ended: Ended) -> list[dict[str, Any]]:
 
 
 def test_a_paused_host_gets_nothing_until_it_is_resumed_and_the_run_then_ends_as_ever(slow: Job) -> None:
-    slow.hosts["new"] |= {"give_up_after_s": 0.5}
+    slow.hosts["new"] |= {
+        "give_up_after_s": 0.5,
+        "rate": "3/s",
+    }  # it goes on for longer than the commands take
     with going(slow, "--log-format", "json") as run:
         run.until_written(5)
         paused = run.ask("pause", "new")
