@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 
@@ -15,8 +14,9 @@ from bulkmove.transport.knee import Knee
 from bulkmove.transport.lately import Lately
 from bulkmove.transport.leaving import Leaving
 from bulkmove.transport.meters import LONGEST_SPACED_S, Meter, meters_of, rate_per_s
-from bulkmove.transport.pace import LEAST_MANY, MOST_RARE, Pace, few_and_many, rare_s
+from bulkmove.transport.pace import Pace
 from bulkmove.transport.pauses import Pauses
+from bulkmove.transport.refusals import Refusals
 from bulkmove.transport.rests import RestLog
 from bulkmove.transport.senders import senders_here
 from bulkmove.transport.slot import Slot
@@ -58,8 +58,7 @@ class Gate:
         self._lately = Lately()
         self._pace = Pace()
         self._share = 1.0
-        self._refused = deque[float](maxlen=MOST_RARE)
-        self._counts_gaps = False
+        self._refusals = Refusals(windows)
         self._turn = anyio.Lock(fast_acquire=True)
         self._waiting = 0
         self._has_line = False
@@ -69,11 +68,10 @@ class Gate:
         self._comeback = Comeback(concurrency)
         self._leaving = Leaving()
         self.in_flight = 0
-        self.granted = self._granted_before_whole = self._granted_at_refusal = 0
+        self.granted = self._granted_before_whole = 0
         self.peak = 0  # most in flight since somebody set it back
         self.is_spaced = any(window.period_s <= LONGEST_SPACED_S for window in windows)
         self._rate_per_s = rate_per_s(windows)
-        self._few, self._many = few_and_many(windows)
 
     @property
     def rate_per_s(self) -> float | None:
@@ -167,9 +165,9 @@ class Gate:
         self._has_line = False
         self.is_spaced = any(window.period_s <= LONGEST_SPACED_S for window in windows)
         self._rate_per_s = rate_per_s(windows)
-        self._few, self._many = few_and_many(windows)
+        self._refusals.set_windows(windows, granted=self.granted)
         self._pace, self._share = Pace(), 1.0
-        self._granted_before_whole = self._granted_at_refusal = self.granted
+        self._granted_before_whole = self.granted
         if self._knee is not None:
             self._knee.limit(concurrency)
             self.seeking = None if windows else self._knee
@@ -187,16 +185,10 @@ class Gate:
         in_use = 1.0 if self.is_spaced else (self.in_flight + 1) / self._concurrency
         self._follow_pace(now)
         served = self.granted - self._granted_before_whole if self._share == 1.0 else 0
-        if is_new_to_gaps and 1 < served <= self._few:
-            self._counts_gaps = True
-            return  # no rate is too high so soon: two came too close
-        since_last, self._granted_at_refusal = self.granted - self._granted_at_refusal, self.granted
-        is_often = len(self._refused) == MOST_RARE and now - self._refused[0] <= rare_s(rest_s)
-        self._refused.append(now)
-        # One that counts gaps refuses the second request of a rate that is too high.
-        many = LEAST_MANY if self._counts_gaps else self._many
-        is_rare = since_last >= many and not is_often
-        self._pace.lower(now, used=in_use, is_rare=is_rare, is_late=since_last >= many // 2)
+        if self._refusals.came_too_close(served=served, is_new_to_gaps=is_new_to_gaps):
+            return
+        is_rare, is_late = self._refusals.note(now, granted=self.granted, rest_s=rest_s)
+        self._pace.lower(now, used=in_use, is_rare=is_rare, is_late=is_late)
         self._granted_before_whole = self.granted
         self._follow_pace(now)
 

@@ -11,18 +11,10 @@ came there.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-
-from bulkmove.settings import Window
-from bulkmove.transport.meters import LONGEST_SPACED_S
 
 LOWERED_TO = 0.8
 RARELY_LOWERED_TO = 0.95
 LOWERED_AGAIN_TO = 0.5
-# Of windows that hold few. And what comes minute after minute is no chance: a limit by the minute is the cause. Where a
-# host asks to wait for a second, that is so of what comes every few seconds.
-LEAST_MANY, MOST_RARE, RARE_S = 40, 3, 600.0
-LEAST_RARE_S, TIMES_ITS_REST = 20.0, 10.0
 # A host that is configured with ten times what it allows is held by its pauses.
 LEAST_SHARE = 0.1
 CREEP_PER_S = 0.008
@@ -74,17 +66,3 @@ class Pace:
         if left_s < slow_s:
             return self._near + (self._ceiling - self._near) * left_s / slow_s
         return min(1.0, self._ceiling + CREEP_PER_S * (left_s - slow_s))
-
-
-def rare_s(rest_s: float) -> float:
-    """Within how long MOST_RARE 429s are no chance any more, where the last one asked to rest for so long."""
-    return min(RARE_S, max(LEAST_RARE_S, TIMES_ITS_REST * rest_s))
-
-
-def few_and_many(windows: Sequence[Window]) -> tuple[int, int]:
-    """After how few at the whole rate no rate can be too high yet, and after how many a 429 is a rare one.
-
-    A rate that is too high is refused within a window: not in its first half, as a rule, and not after two.
-    """
-    counts = [window.count for window in windows if window.period_s <= LONGEST_SPACED_S]
-    return min(counts, default=0) // 2, max(LEAST_MANY, 2 * max(counts, default=0))

@@ -16,7 +16,7 @@ from bulkmove.config.rates import parse_window
 from bulkmove.settings import Window
 from bulkmove.transport.gate import Gate
 from bulkmove.transport.meters import SHORTEST_EXACT_S
-from bulkmove.transport.pace import RARE_S
+from bulkmove.transport.refusals import RARE_S
 from bulkmove.transport.wire import GUARD_KEPT_S
 
 RunVirtually = Callable[[Coroutine[Any, Any, None]], None]
