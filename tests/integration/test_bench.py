@@ -142,6 +142,11 @@ def test_many_lists_of_one_real_host_are_not_read_beyond_the_budget(job: Job) ->
     assert host["ended"] == "budget"
 
 
+def told_before_429(ended: Ended) -> list[str]:
+    notes = (str(line["text"]) for line in ended.lines if line["type"] == "note")
+    return [text for text in notes if "until it answered 429" in text]
+
+
 def test_a_429_for_the_first_pages_of_a_real_host_ends_it_for_that_host_alone(
     sandbox: Stages, tmp_path: Path
 ) -> None:
@@ -163,6 +168,7 @@ def test_a_429_for_the_first_pages_of_a_real_host_ends_it_for_that_host_alone(
     (told,) = (line for line in ended.lines if line["type"] == "suggestion" and line["host"] == "old")
     assert told["rate"] is None
     assert "more than it takes now" in told["to_do"]
+    assert not told_before_429(ended), "no step was made"
     assert ended.summary["prediction"] is not None
 
 
@@ -174,7 +180,10 @@ def test_the_first_429_of_a_real_host_ends_it_and_targets_are_left_alone(
     job.hosts["old"] |= {"rate": f"{RATE}/s", "burst": 1}
     ended = bench(job, "--live-read", "--max-duration", "1", "--records", "5000")
     assert ended.code == 0, ended.told
-    assert [line["fault"] for line in ended.lines if line["type"] == "step"] == ["429"]
+    (step,) = (line for line in ended.lines if line["type"] == "step")
+    assert step["fault"] == "429"
+    (note,) = told_before_429(ended)
+    assert note.startswith(f"old: {step['sent']} requests were made in ")
     assert real.count("external-order") == real.written() == 0
     assert ended.summary["prediction"] is None
     assert any("the time was over" in note for note in ended.notes)

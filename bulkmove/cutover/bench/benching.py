@@ -156,7 +156,7 @@ def doubts(found: Sequence[HostSteps]) -> list[str]:
 
 def _longer_limits(found: Sequence[HostSteps]) -> list[str]:
     """Real hosts that refused a request, by a limit that may be of a longer time than a step lasts."""
-    refused = [each for each in found if each.ended.reason == "429"]
+    refused = [each for each in found if each.steps and each.ended.reason == "429"]
     return [
         f"{each.host}: {sum(step.sent for step in each.steps):,} requests were made in"
         f" {sum(step.seconds for step in each.steps):.0f} s until it answered 429. A limit of a minute looks the same:"
