@@ -13,7 +13,7 @@ from bulkmove.ledger.many_rows import execute_rows
 from bulkmove.model import State
 
 _CLAIM = """
-INSERT INTO keys (list, key, rows, route, source_id, body) VALUES {rows}
+INSERT INTO keys (list, key, rows, route, source_id, body) SELECT * FROM ({rows}) WHERE true
 ON CONFLICT (list, key) DO UPDATE
 SET source_id = iif(route IS NULL, excluded.source_id, source_id), body = iif(route IS NULL, excluded.body, body),
     route = coalesce(route, excluded.route)

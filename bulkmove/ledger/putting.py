@@ -19,7 +19,7 @@ from bulkmove.model import OPEN_STATES, State
 _INSERT_RECORDS = """
 INSERT INTO records
 (route, source_id, body, state, target_id, digest, version, source_digest, cause, message, run, chunk, page)
-VALUES {rows}
+{rows}
 """
 _SAVE_SPAN = """
 INSERT INTO spans (route, id, lower, upper, reached, is_done, evidence) VALUES (?, ?, ?, ?, ?, ?, ?)

@@ -18,11 +18,11 @@ from bulkmove.model import State
 
 _SETTLE = """
 UPDATE records
-SET is_created = is_created OR (v.column5 = 2 AND target_id IS NULL),
-    state = v.column5, target_id = coalesce(v.column6, target_id), cause = v.column7, message = v.column8,
-    chunk = v.column9, run = v.column4, request = coalesce(v.column10, request)
-FROM (VALUES {rows}) AS v
-WHERE records.route = v.column1 AND records.source_id = v.column2 AND records.body = v.column3
+SET is_created = is_created OR (v.c5 = 2 AND target_id IS NULL),
+    state = v.c5, target_id = coalesce(v.c6, target_id), cause = v.c7, message = v.c8,
+    chunk = v.c9, run = v.c4, request = coalesce(v.c10, request)
+FROM ({rows}) AS v
+WHERE records.route = v.c1 AND records.source_id = v.c2 AND records.body = v.c3
     AND records.state IN (3, 4)
 """
 
