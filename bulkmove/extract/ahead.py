@@ -1,4 +1,4 @@
-"""Pages that are asked for before they are wanted: some side by side, handed out in their order."""
+"""Pages that are asked for before they are wanted: some side by side, handed out in their order; and a span's first ones."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from itertools import chain
 import anyio
 from anyio.abc import TaskGroup
 
+from bulkmove.entries import Span
 from bulkmove.errors import single_error
-from bulkmove.model import Page, PageQuery
+from bulkmove.extract.facts import ListFacts
+from bulkmove.extract.walk import Walk
+from bulkmove.model import Listing, Page, PageQuery
 from bulkmove.protocols import Source
 
 MOST_PAGES = 10
@@ -27,6 +30,21 @@ class _Asked:
     page: Page = _NOT_YET
     failure: Exception | None = None
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+
+    async def answer(self, source: Source) -> None:
+        with self.scope:
+            try:
+                self.page = await source.fetch(self.query)
+            except Exception as error:  # noqa: BLE001  it is raised where the page is wanted
+                self.failure = error
+            self.answered.set()
+
+    async def wait(self) -> Page:
+        """The page; raises what the source raised for it."""
+        await self.answered.wait()
+        if self.failure is not None:
+            raise self.failure
+        return self.page
 
 
 class Ahead:
@@ -60,9 +78,7 @@ class Ahead:
         await first.answered.wait()
         self._asked.popleft()
         self._ask()
-        if first.failure is not None:
-            raise first.failure
-        return first.page
+        return await first.wait()
 
     def drop(self) -> None:
         """What is expected is not wanted any more."""
@@ -74,15 +90,41 @@ class Ahead:
         while len(self._asked) < self._at_once and (query := next(self._expected, None)) is not None:
             asked = _Asked(query)
             self._asked.append(asked)
-            self._tasks.start_soon(self._answer, asked, name="read ahead")
+            self._tasks.start_soon(asked.answer, self._source, name="read ahead")
 
-    async def _answer(self, asked: _Asked) -> None:
-        with asked.scope:
-            try:
-                asked.page = await self._source.fetch(asked.query)
-            except Exception as error:  # noqa: BLE001  it is raised where the page is wanted
-                asked.failure = error
-            asked.answered.set()
+
+class FirstPages:
+    """A list whose spans' first pages are asked for while it is still being checked that they can be read.
+
+    It is the source itself but for those pages, each of which is handed out once.
+    """
+
+    def __init__(self, source: Source, tasks: TaskGroup) -> None:
+        self._source = source
+        self._tasks = tasks
+        self._asked: dict[PageQuery, _Asked] = {}
+
+    @property
+    def listing(self) -> Listing:
+        return self._source.listing
+
+    def expect(self, spans: Iterable[Span]) -> None:
+        """The first page of each span of this list is wanted next."""
+        for span in spans:
+            query = Walk(span, limit=self.listing.page_limit, facts=ListFacts()).query()
+            if query not in self._asked:
+                self._asked[query] = asked = _Asked(query)
+                self._tasks.start_soon(asked.answer, self._source, name="read a first page")
+
+    async def fetch(self, query: PageQuery) -> Page:
+        """The page; raises what the source raised for it."""
+        asked = self._asked.pop(query, None)
+        return await (self._source.fetch(query) if asked is None else asked.wait())
+
+    def drop(self) -> None:
+        """What is expected is not wanted any more."""
+        while self._asked:
+            self._asked.popitem()[1].scope.cancel()
 
 
 @asynccontextmanager
@@ -92,5 +134,15 @@ async def reading_ahead(source: Source, *, limit: int) -> AsyncIterator[Ahead]:
     with single_error():
         async with anyio.create_task_group() as tasks:
             ahead = Ahead(source, tasks, at_once=at_once)
+            yield ahead
+            ahead.drop()
+
+
+@asynccontextmanager
+async def first_pages(source: Source) -> AsyncIterator[FirstPages]:
+    """The list, whose first pages can be expected until the block ends."""
+    with single_error():
+        async with anyio.create_task_group() as tasks:
+            ahead = FirstPages(source, tasks)
             yield ahead
             ahead.drop()

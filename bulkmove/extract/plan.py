@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from bulkmove.entries import Span
 from bulkmove.errors import BadAnswerError
 from bulkmove.extract.cover import dated_keys
@@ -12,14 +14,22 @@ from bulkmove.protocols import Source
 PAGES_A_SPAN = 2  # a span of fewer pages is not worth a request of its own
 
 
-async def plan_spans(source: Source, *, cutoff: int, count: int, look: Page | None = None) -> list[Span]:
+async def plan_spans(
+    source: Source,
+    *,
+    cutoff: int,
+    count: int,
+    look: Page | None = None,
+    expect: Callable[[Sequence[Span]], None] | None = None,
+) -> list[Span]:
     """At most `count` spans over all rows with a key up to `cutoff`, that second included.
 
     Takes two requests: one for the first row, unless the caller has it (`look`: the list's first page, as it was shown
     a moment ago, of all rows), and, where there is to be more than one span, one that asks for that row's second alone.
     BadAnswerError where the filter leaves the row out: spans read by such a filter would lose rows between them. Where
     the list tells how many rows it holds, a short one gets fewer spans. An empty list gets one span to read, as proof
-    that it is empty; none where the user's own filter begins after `cutoff`.
+    that it is empty; none where the user's own filter begins after `cutoff`. `expect` is told the spans before the
+    filter is checked: what is read ahead of that counts for nothing where BadAnswerError is raised.
     """
     listing = source.listing
     upper = (cutoff if listing.last_key is None else min(cutoff, listing.last_key)) + 1
@@ -35,9 +45,12 @@ async def plan_spans(source: Source, *, cutoff: int, count: int, look: Page | No
     first = min(max(keys[0], lower or keys[0]), upper - 1) if keys else upper - 1
     if page.total is not None:
         count = min(count, page.total // (PAGES_A_SPAN * listing.page_limit))
+    spans = first_spans(first, upper=upper, count=max(1, count), lower=lower)
     if count > 1:
+        if expect is not None:
+            expect(spans)
         await _check_filter(source, page, bounds=(lower, upper))
-    return first_spans(first, upper=upper, count=max(1, count), lower=lower)
+    return spans
 
 
 async def _first_page(source: Source, lower: int | None, upper: int) -> Page:

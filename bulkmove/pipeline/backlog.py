@@ -20,7 +20,8 @@ class Backlog:
     A page that waits holds megabytes, and has left the processor's caches when its turn comes: then everything that
     is done with it takes half as long again. So after each round, of as many pages as there are readers, there are
     fewer readers if most pages found others waiting, down to `LEAST_READERS`, and twice as many if most came to their
-    turn at once, up to what `readers` asks for: a slow host is kept busy within a few rounds.
+    turn at once, up to what `readers` asks for: a slow host is kept busy within a few rounds. What comes before the
+    first turn is over tells nothing: that one waits for the target's keys.
     """
 
     def __init__(self, readers: Callable[[], int]) -> None:
@@ -28,6 +29,7 @@ class Backlog:
         self._turn = anyio.Lock(fast_acquire=True)
         self._most = FIRST_READERS
         self._pages = self._at_once = self._behind_others = 0
+        self._has_begun = False
 
     def readers(self) -> int:
         """How many pages should be asked for at once by now."""
@@ -36,9 +38,11 @@ class Backlog:
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Held while a page is worked on."""
-        self._note()
+        if self._has_begun:
+            self._note()
         async with self._turn:
             yield
+        self._has_begun = True
 
     def _note(self) -> None:
         self._pages += 1

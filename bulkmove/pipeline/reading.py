@@ -13,6 +13,7 @@ from bulkmove import clock
 from bulkmove.entries import Span
 from bulkmove.errors import BadAnswerError, UnprovenError, single_error
 from bulkmove.events import Note, RecordsExpected
+from bulkmove.extract.ahead import FirstPages, first_pages
 from bulkmove.extract.beyond import span_beyond
 from bulkmove.extract.dated import DatedIds
 from bulkmove.extract.differing import stretches
@@ -25,6 +26,7 @@ from bulkmove.extract.undated import count_undated
 from bulkmove.model import Page, PageQuery, Record
 from bulkmove.pipeline.comparing import compare
 from bulkmove.pipeline.job import RouteJob
+from bulkmove.protocols import Source
 
 Take = Callable[[Sequence[Record], Span | None], Awaitable[None]]
 
@@ -41,10 +43,11 @@ async def read_sorted(job: RouteJob, take: Take, *, readers: Callable[[], int]) 
     fetch at a time.
     """
     naming = _Naming(job)
-    with naming.reading():
-        spans = await _spans(job)
     async with DatedIds() as read:
-        result = await _read_spans(job, spans, take, readers=readers, naming=naming, read=read)
+        async with first_pages(job.source) as source:
+            with naming.reading():
+                spans = await _spans(job, source)
+            result = await _read_spans(job, source, spans, take, readers=readers, naming=naming, read=read)
         _tell(job, result)
         with single_error():
             async with anyio.create_task_group() as tasks:
@@ -58,6 +61,7 @@ async def read_sorted(job: RouteJob, take: Take, *, readers: Callable[[], int]) 
 
 async def _read_spans(
     job: RouteJob,
+    source: Source,
     spans: Sequence[Span],
     take: Take,
     *,
@@ -75,9 +79,9 @@ async def _read_spans(
 
     with naming.reading():
         return await read_keyset(
-            job.source,
+            source,
             spans,
-            limit=job.source.listing.page_limit,
+            limit=source.listing.page_limit,
             workers=readers,
             sink=sink,
             on_split=store_split,
@@ -103,7 +107,7 @@ def _tell(job: RouteJob, result: KeysetResult) -> None:
         )
 
 
-async def _spans(job: RouteJob) -> Sequence[Span]:
+async def _spans(job: RouteJob, source: FirstPages) -> Sequence[Span]:
     progress = await job.reading_notes.progress(job.name)
     if progress.spans:
         return progress.spans
@@ -115,7 +119,7 @@ async def _spans(job: RouteJob) -> Sequence[Span]:
         cutoff = now - CUTOFF_MARGIN_S
         cutoff = cutoff if last_key is None else min(cutoff, last_key + 1)
         await job.reading_notes.mark(job.name, cutoff=cutoff)
-    spans, beyond = await _planned(job, look, cutoff=cutoff, now=now)
+    spans, beyond = await _planned(job, source, look, cutoff=cutoff, now=now)
     if beyond is not None:
         spans.append(replace(beyond, id=len(spans)))
         job.emit(
@@ -129,8 +133,10 @@ async def _spans(job: RouteJob) -> Sequence[Span]:
     return spans
 
 
-async def _planned(job: RouteJob, look: Page, *, cutoff: int, now: int) -> tuple[list[Span], Span | None]:
-    """Spans up to the cutoff, and one beyond it where rows are dated there: asked for side by side.
+async def _planned(
+    job: RouteJob, source: FirstPages, look: Page, *, cutoff: int, now: int
+) -> tuple[list[Span], Span | None]:
+    """Spans up to the cutoff, and one beyond it where rows are dated there: asked for side by side, with their first pages.
 
     `look`: the list's first row, as it was shown a moment ago.
     """
@@ -144,7 +150,9 @@ async def _planned(job: RouteJob, look: Page, *, cutoff: int, now: int) -> tuple
     with single_error():
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(look_beyond, name=f"{job.name} looking beyond now")
-            spans = await plan_spans(job.source, cutoff=cutoff, count=job.readers(), look=look)
+            spans = await plan_spans(
+                job.source, cutoff=cutoff, count=job.readers(), look=look, expect=source.expect
+            )
     return spans, beyond
 
 

@@ -351,7 +351,7 @@ def test_fields_used_asks_the_source_for_these_alone(job: Job) -> None:
     )
     ended = job.run()
     assert ended.code == 0, ended.told
-    orders = by(job.stage.orders, "id")
+    orders = by(job.stage.rows("orders"), "id")  # other tests may have changed some
     for row in job.stage.rows("robosize-orders"):
         asked = {"id", "date_created", "date_modified", "total_amount", "line_items"}
         order = orders[row["store_id"]]

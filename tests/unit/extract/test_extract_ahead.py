@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import anyio
 import pytest
 
+from bulkmove.entries import Span
 from bulkmove.errors import RequestFailedError
-from bulkmove.extract.ahead import MOST_PAGES, MOST_ROWS, reading_ahead
+from bulkmove.extract.ahead import MOST_PAGES, MOST_ROWS, first_pages, reading_ahead
 from bulkmove.extract.testing import T0, Habits, QuietList, Row
 from bulkmove.model import Page, PageQuery
 
@@ -73,4 +75,67 @@ async def test_what_fails_ahead_is_raised_where_it_is_wanted() -> None:
     with pytest.raises(RequestFailedError, match="fourth page"):  # as it is, and in no group
         await read()
     assert shown == 30
+    assert source.in_flight == 0
+
+
+SPANS = [
+    Span(number, lower, lower + 101, reached=lower, is_done=False, evidence=0)
+    for number, lower in enumerate(range(T0, T0 + 400, 100))
+]
+
+
+def first_query(span: Span) -> PageQuery:
+    assert span.lower is not None
+    return PageQuery(limit=10, after=span.lower - 1, before=span.upper)
+
+
+async def test_the_first_pages_of_spans_are_asked_for_at_once_and_handed_out_once_each() -> None:
+    source = source_of()
+    async with first_pages(source) as ahead:
+        ahead.expect(SPANS)
+        await anyio.sleep(0.05)
+        assert (source.requests, source.most_in_flight) == (4, 4)
+        for span in reversed(SPANS):
+            page = await ahead.fetch(first_query(span))
+            assert page.records[0].key == span.lower
+        assert source.requests == 4
+        await ahead.fetch(first_query(SPANS[0]))
+        assert source.requests == 5
+
+
+async def test_any_other_page_comes_from_the_source_itself() -> None:
+    source = source_of()
+    async with first_pages(source) as ahead:
+        ahead.expect(SPANS[:1])
+        page = await ahead.fetch(first_query(SPANS[1]))
+    assert page.records[0].key == SPANS[1].lower
+    assert source.in_flight == 0
+
+
+async def test_what_fails_of_the_first_pages_is_raised_where_it_is_wanted_and_else_by_nobody() -> None:
+    class Refusing(QuietList):
+        async def fetch(self, query: PageQuery) -> Page:
+            await super().fetch(query)
+            raise RequestFailedError("it does not come")
+
+    source = Refusing(Habits(page_limit=10), source_of().rows)
+
+    async def read() -> None:
+        async with first_pages(source) as ahead:
+            ahead.expect(SPANS)
+            await ahead.fetch(first_query(SPANS[0]))
+
+    async with first_pages(source) as ahead:
+        ahead.expect(SPANS)
+        await anyio.sleep(0.05)
+    with pytest.raises(RequestFailedError, match="does not come"):  # as it is, and in no group
+        await read()
+
+
+async def test_first_pages_that_nobody_wants_any_more_are_not_waited_for() -> None:
+    source = QuietList(Habits(page_limit=10, latency_s=60), source_of().rows)
+    with anyio.fail_after(5):
+        async with first_pages(source) as ahead:
+            ahead.expect(SPANS)
+            await anyio.sleep(0.01)
     assert source.in_flight == 0

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import nullcontext
+
 import pytest
 
+from bulkmove.entries import Span
 from bulkmove.errors import BadAnswerError
 from bulkmove.extract import count_undated, plan_spans
 from bulkmove.extract.testing import T0, Habits, MovingList, Row, Totals
@@ -47,6 +51,26 @@ async def test_a_filter_that_leaves_the_seen_row_out_is_told() -> None:
     look = await source.fetch(PageQuery(limit=1))
     with pytest.raises(BadAnswerError, match="coarser than a second"):
         await plan_spans(source, cutoff=CUTOFF, count=8, look=look)
+
+
+@pytest.mark.parametrize("grain_s", [1, 60])
+async def test_spans_are_told_before_the_filter_is_checked_whatever_comes_of_that(grain_s: int) -> None:
+    source, told = _list(habits=Habits(filter_grain_s=grain_s)), list[int]()
+    look = await source.fetch(PageQuery(limit=1))
+
+    def expect(spans: Sequence[Span]) -> None:
+        told.append(len(spans))
+        assert source.requests == 1
+
+    with pytest.raises(BadAnswerError) if grain_s > 1 else nullcontext():
+        await plan_spans(source, cutoff=CUTOFF, count=8, look=look, expect=expect)
+    assert told == [8]
+
+
+async def test_a_single_span_is_not_told_there_is_nothing_to_check() -> None:
+    told = list[int]()
+    await plan_spans(_list(15), cutoff=CUTOFF, count=8, expect=lambda spans: told.append(len(spans)))
+    assert told == []
 
 
 async def test_the_users_own_dates_are_asked_for_whatever_was_seen() -> None:

@@ -29,9 +29,17 @@ async def test_a_slow_host_gets_all_the_readers_it_can_use_within_a_few_rounds()
 
 async def test_one_burst_takes_a_third_of_the_readers_away_not_all() -> None:
     backlog = Backlog(lambda: 64)
-    await pages(backlog, 1, rounds=FIRST_READERS * (1 + 2 + 4))
+    await pages(backlog, 1, rounds=1 + FIRST_READERS * (1 + 2 + 4))
     await pages(backlog, 64)
     assert 40 <= backlog.readers() < 64
+
+
+async def test_pages_that_wait_for_the_very_first_one_take_no_readers_away() -> None:
+    backlog = Backlog(lambda: 16)
+    await pages(backlog, 16)
+    assert backlog.readers() == 16
+    await pages(backlog, 16)
+    assert backlog.readers() < 16
 
 
 async def test_pages_that_keep_waiting_take_readers_away_but_never_the_last_two() -> None:
