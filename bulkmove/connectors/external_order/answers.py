@@ -28,19 +28,20 @@ def settled(
     rows = _rows_of(answer, len(items))
     if rows is None:
         return [DOUBT] * len(items)
+    ids = [_id_of(row) for row in rows]
     if items[0].target_id is not None:
-        places = _places_of_updates([item.target_id for item in items], [_id_of(row) for row in rows])
+        places = _places_of_updates([item.target_id for item in items], ids)
     else:
         wanted = [as_text(item.body.get(key_field)) for item in items]
         found = [as_text(row.get(key_field)) if isinstance(row, dict) else None for row in rows]
-        ids = [id_ for row in rows if (id_ := _id_of(row)) is not None]
+        shown = [each for each in ids if each is not None]
         # A page of the list would come in an envelope: rows that nothing ties to what was sent prove nothing there.
         can_rename = isinstance(answer, list) or len(items) == 1
         places = _places_of_creates(
-            wanted, found, is_one_each=len(set(ids)) == len(ids), can_rename=can_rename
+            wanted, found, is_one_each=len(set(shown)) == len(shown), can_rename=can_rename
         )
     return [
-        _result(item, rows[places[i]], is_multi=is_multi) if i in places else DOUBT
+        _result(item, rows[places[i]], ids[places[i]], is_multi=is_multi) if i in places else DOUBT
         for i, item in enumerate(items)
     ]
 
@@ -123,12 +124,12 @@ def _rows_of(answer: Any, length: int) -> list[Any] | None:
     return None
 
 
-def _result(item: WriteItem, row: Any, *, is_multi: bool) -> WriteResult:
+def _result(item: WriteItem, row: Any, target_id: str | None, *, is_multi: bool) -> WriteResult:
     """WRITTEN with an id, REJECTED for a row that says `errors`. Other texts in its place can mean anything.
 
-    The id of a new row proves that it is there, whatever else is said; that of an update was sent by us.
+    `target_id`: the row's. That of a new row proves that it is there, whatever else is said; that of an update was sent
+    by us.
     """
-    target_id = _id_of(row)
     if is_multi and isinstance(row, dict):
         status = whole_number(row.get("status"))
         if status is not None and status >= _LEAST_FAILURE:
