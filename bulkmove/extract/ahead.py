@@ -96,7 +96,8 @@ class Ahead:
 class FirstPages:
     """A list whose spans' first pages are asked for while it is still being checked that they can be read.
 
-    It is the source itself but for those pages, each of which is handed out once.
+    It is the source itself but for those pages, each of which is handed out once. `tasks` end when those do that are
+    under way: `drop` what nobody wants any more.
     """
 
     def __init__(self, source: Source, tasks: TaskGroup) -> None:
@@ -134,15 +135,5 @@ async def reading_ahead(source: Source, *, limit: int) -> AsyncIterator[Ahead]:
     with single_error():
         async with anyio.create_task_group() as tasks:
             ahead = Ahead(source, tasks, at_once=at_once)
-            yield ahead
-            ahead.drop()
-
-
-@asynccontextmanager
-async def first_pages(source: Source) -> AsyncIterator[FirstPages]:
-    """The list, whose first pages can be expected until the block ends."""
-    with single_error():
-        async with anyio.create_task_group() as tasks:
-            ahead = FirstPages(source, tasks)
             yield ahead
             ahead.drop()

@@ -13,7 +13,7 @@ from bulkmove import clock
 from bulkmove.entries import Span
 from bulkmove.errors import BadAnswerError, UnprovenError, single_error
 from bulkmove.events import Note, RecordsExpected
-from bulkmove.extract.ahead import FirstPages, first_pages
+from bulkmove.extract.ahead import FirstPages
 from bulkmove.extract.beyond import span_beyond
 from bulkmove.extract.dated import DatedIds
 from bulkmove.extract.differing import stretches
@@ -44,14 +44,18 @@ async def read_sorted(job: RouteJob, take: Take, *, readers: Callable[[], int]) 
     """
     naming = _Naming(job)
     async with DatedIds() as read:
-        async with first_pages(job.source) as source:
-            with naming.reading():
-                spans = await _spans(job, source)
-            result = await _read_spans(job, source, spans, take, readers=readers, naming=naming, read=read)
-        _tell(job, result)
         with single_error():
             async with anyio.create_task_group() as tasks:
+                source = FirstPages(job.source, tasks)
+                with naming.reading():
+                    spans = await _spans(job, source)
+                # Beside the reading: at its end a slow host would be waited for.
                 tasks.start_soon(_name_undated, job, name=f"{job.name} counting undated rows")
+                result = await _read_spans(
+                    job, source, spans, take, readers=readers, naming=naming, read=read
+                )
+                source.drop()
+                _tell(job, result)
                 # Rows that are made of others, or kept to be mapped later, are not held against the list.
                 if result.is_count_honest and job.derive is None and not job.is_self_route:
                     cutoff = (await job.reading_notes.progress(job.name)).cutoff

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import anyio
 import pytest
 
 from bulkmove.entries import Span
-from bulkmove.errors import RequestFailedError
-from bulkmove.extract.ahead import MOST_PAGES, MOST_ROWS, first_pages, reading_ahead
+from bulkmove.errors import RequestFailedError, single_error
+from bulkmove.extract.ahead import MOST_PAGES, MOST_ROWS, FirstPages, reading_ahead
 from bulkmove.extract.testing import T0, Habits, QuietList, Row
 from bulkmove.model import Page, PageQuery
 
@@ -82,6 +84,15 @@ SPANS = [
     Span(number, lower, lower + 101, reached=lower, is_done=False, evidence=0)
     for number, lower in enumerate(range(T0, T0 + 400, 100))
 ]
+
+
+@asynccontextmanager
+async def first_pages(source: QuietList) -> AsyncIterator[FirstPages]:
+    with single_error():
+        async with anyio.create_task_group() as tasks:
+            ahead = FirstPages(source, tasks)
+            yield ahead
+            ahead.drop()
 
 
 def first_query(span: Span) -> PageQuery:
