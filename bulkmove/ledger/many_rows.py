@@ -15,13 +15,14 @@ def execute_rows(connection: sqlite3.Connection, statement: str, rows: Sequence[
     """Run a statement whose `{rows}` is a table with the columns c1, c2, …; how many rows it changed.
 
     Every value that is bound costs as much as the step it goes into. Of a page's rows most columns hold one value
-    (the route, the run, NULL): such a column is bound once.
+    (the route, the run, NULL): where that is one object, it is bound once.
     """
     changed = 0
     for start in range(0, len(rows), ROWS_A_STATEMENT):
         part = rows[start : start + ROWS_A_STATEMENT]
         columns = list(zip(*part, strict=True))
-        is_shared = tuple(c[0] == c[-1] and c.count(c[0]) == len(c) for c in columns)
+        # One object, not one value: 1 and 1.0 are equal, and stored as they are.
+        is_shared = tuple(c[0] is c[-1] and len(set(map(id, c))) == 1 for c in columns)
         if all(is_shared):  # a table of values has a column at least
             is_shared = (False, *is_shared[1:])
         shared = [column[0] for column, same in zip(columns, is_shared, strict=True) if same]

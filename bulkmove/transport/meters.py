@@ -169,15 +169,15 @@ class SlidingLog:
         return math.inf if oldest.unsent else oldest.last + self._span_s - now
 
     def _put_late_ones_back(self) -> bool:
-        """What went on the wire after others that were let out later leaves after them, and must not hold them up."""
-        entries, is_changed = self._entries, False
-        while len(entries) > 1 and _on_wire_at(entries[0]) > _on_wire_at(entries[1]):
-            late = entries.popleft()
-            at = _on_wire_at(late)
-            place = next((n for n, entry in enumerate(entries) if _on_wire_at(entry) >= at), len(entries))
-            entries.insert(place, late)
-            is_changed = True
-        return is_changed
+        """What went on the wire after others that were let out later leaves after them, and must not hold them up.
+
+        Nor must those that still hang on their way, however many they are.
+        """
+        first = _on_wire_at(self._entries[0])
+        if all(first <= _on_wire_at(entry) for entry in self._entries):
+            return False
+        self._entries = deque(sorted(self._entries, key=_on_wire_at))
+        return True
 
     def take(self, now: float) -> Entry:
         self._total += 1

@@ -538,6 +538,48 @@ def test_a_log_merges_what_is_close_and_lets_it_go_by_its_last() -> None:
     assert log.wait_s(10.7) == 0
 
 
+@pytest.mark.parametrize("hanging_since", [[0.0], [0.0, 0.0], [0.0, 3.0], [0.0, 0.1, 3.0, 5.0]])
+def test_requests_that_hang_on_their_way_hold_nothing_up_but_their_own_share(
+    run_virtually: RunVirtually, hanging_since: list[float]
+) -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        gate = gate_of(Window(10, 1.0), concurrency=64)
+        began, left, sent = loop.time(), list(hanging_since), list[float]()
+        while (now := loop.time() - began) < 12:
+            slot = await gate.acquire()
+            if left and now >= left[0]:
+                left.pop(0)
+                continue
+            gate.sent(slot)
+            sent.append(loop.time() - began)
+            gate.release(slot)
+        for second in range(1, 12):
+            served = sum(second <= at < second + 1 for at in sent)
+            assert served >= 10 - len(hanging_since) - 1
+
+    run_virtually(scenario())
+
+
+def test_what_hung_on_its_way_counts_from_when_it_went() -> None:
+    log, now = SlidingLog(count=10, span_s=1.01, grain_s=1e-4), 0.0
+    hanging = [log.take(0.01 * number) for number in range(3)]
+    sent: list[float] = []
+    while now < 6:
+        if wait_s := log.wait_s(now):
+            assert wait_s < 2
+            now += wait_s
+            continue
+        entries = [log.take(now), *(hanging if now > 3 else ())]
+        hanging = [] if now > 3 else hanging
+        for entry in entries:
+            entry.sent(now)
+            sent.append(now)
+        now += 0.095
+    assert not hanging
+    assert most_in(sent, 1.0) == 10
+
+
 def test_the_rate_to_plan_with_is_that_of_the_tightest_short_window(run_virtually: RunVirtually) -> None:
     async def scenario() -> None:
         assert gate_of().rate_per_s is None
