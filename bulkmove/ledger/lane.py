@@ -100,7 +100,6 @@ class WriteLane:
         self._is_closing = False
         self._failure: LedgerError | None = None
         self.run_id: int | None = None
-        self.drained = anyio.Event()
 
     async def put(
         self,
@@ -110,7 +109,8 @@ class WriteLane:
         before: Callable[[], None] | None = None,
         after: Callable[[], None] | None = None,
     ) -> None:
-        """Hand a change over; it takes effect in the order of the calls.
+        """Hand a change over; it takes effect in the order in which they are handed over, which is that of the calls but
+        where some wait for room.
 
         `wait`: return when it is durable. `before` is called when it is handed over, `after` once it is
         durable. Cancelled while it waits for room, nothing is handed over; later, the change takes effect.
@@ -136,12 +136,6 @@ class WriteLane:
 
     async def serve(self) -> None:
         """Commit what waits, until `close`. Raises LedgerError where a commit failed."""
-        try:
-            await self._serve()
-        finally:
-            self.drained.set()
-
-    async def _serve(self) -> None:
         while True:
             await self._wake.wait()
             self._wake = anyio.Event()

@@ -13,8 +13,6 @@ from bulkmove.ledger.file import connect, locked, migrate, refuse_other_files
 from bulkmove.ledger.sqlite import SqliteLedger
 from bulkmove.ledger.store import Connections
 
-_CLOSE_WITHIN_S = 60.0
-
 
 @asynccontextmanager
 async def open_ledger(path: Path, *, synchronous: str = "full") -> AsyncIterator[SqliteLedger]:
@@ -32,9 +30,7 @@ async def open_ledger(path: Path, *, synchronous: str = "full") -> AsyncIterator
             try:
                 yield ledger
             finally:
-                ledger.writer.close()
-                with anyio.move_on_after(_CLOSE_WITHIN_S, shield=True):
-                    await ledger.writer.drained.wait()
+                ledger.writer.close()  # and the context waits for it
 
 
 async def _serve(ledger: SqliteLedger) -> None:

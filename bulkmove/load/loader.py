@@ -18,7 +18,7 @@ from bulkmove.model import Action
 from bulkmove.transport.senders import Senders
 
 # A host whose answers take half a second is kept at 200/s by a hundred. What they hold stays in memory: so many bodies
-# at most, or as many as the first few hold where batches are large.
+# at most, or as many as the first few hold where batches are large; and as many batches as the first few take are ready.
 MOST_WRITERS, FIRST_WRITERS, MOST_BODIES = 128, 16, 6_400
 LOOK_UP_EVERY_S = 0.5
 _ACTIONS: tuple[Action, ...] = ("create", "update")

@@ -26,6 +26,11 @@ def encode_body(body: dict[str, Any]) -> bytes:
         raise RejectedError(f"JSON can't carry the mapped record: {error}", cause="not-json") from None
     if b"null" in encoded:
         _check_floats(body, "")
+    if b"\n" in encoded:  # of orjson's own there is none; bodies are kept a line each
+        raise RejectedError(
+            "a value of the mapped record is a piece of JSON with a raw newline; give the values, not their JSON",
+            cause="not-json",
+        )
     return encoded
 
 

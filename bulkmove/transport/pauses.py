@@ -48,6 +48,8 @@ class Pauses:
         self._held_before_s += held_s
         self._held_since = None
         self.rests.cut(now)
+        if self._until > now and self._reason is not None:  # what it rests for besides goes on
+            self.rests.note(now, until=self._until, reason=self._reason)
         return held_s
 
     @property

@@ -91,9 +91,9 @@ def _hosts(plan: MigrationPlan) -> dict[str, tuple[Window, ...]]:
 
 def _as_seen(found: HostSteps, conditions: Conditions) -> Conditions:
     """A stand-in that answers as the real host did."""
-    if found.safe is None or found.safe.latency.p50 is None:
+    if found.safe is None or (latency := found.safe.of_host).p50 is None:
         return conditions
-    half_s, most_s = found.safe.latency.p50, found.safe.latency.p90 or found.safe.latency.max or 0.0
+    half_s, most_s = latency.p50, latency.p90 or latency.max or 0.0
     return conditions._replace(low_s=max(0.0, 2 * half_s - most_s), high_s=most_s, has_tail=False)
 
 
@@ -106,7 +106,7 @@ def _limits(
         suggestion = suggest(found)
         windows = windows_with(found, suggestion)
         concurrency = suggestion.concurrency or concurrency
-        latency_s = latency_s if found.safe is None else found.safe.latency.p50
+        latency_s = latency_s if found.safe is None else found.safe.of_host.p50
     return HostLimits(
         name=host.name, windows=windows, burst=host.burst, concurrency=concurrency, latency_s=latency_s
     )

@@ -123,7 +123,7 @@ def _concurrency(found: HostSteps) -> int:
     """What the rate needs; where answers wait in a queue, no more, since more only waits longer."""
     if found.safe is None:
         return found.concurrency
-    slowest_s = found.safe.latency.p99 or found.safe.latency.max or 0.0
+    slowest_s = found.safe.of_host.p99 or found.safe.of_host.max or 0.0
     in_flight = max(found.safe.most_at_once, found.safe.offered * slowest_s)
     needed = min(MOST, max(FEWEST, math.ceil(ROOM * in_flight)))
     if found.ended.reason == "slow":

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,6 +71,14 @@ def test_what_has_no_exact_json_is_rejected(value: Any, depth: int) -> None:
     with pytest.raises(RejectedError) as raised:
         encode_body({"v": value})
     assert raised.value.cause == "not-json"
+
+
+def test_a_piece_of_json_with_a_raw_newline_is_rejected() -> None:
+    """Bodies are kept a line each: one that holds two would make its page unreadable."""
+    with pytest.raises(RejectedError, match="raw newline") as raised:
+        encode_body({"v": orjson.Fragment(b'{"a":\n1}')})
+    assert raised.value.cause == "not-json"
+    assert encode_body({"v": "two\nlines", "w": orjson.Fragment(b"[1]")}) == b'{"v":"two\\nlines","w":[1]}'
 
 
 def test_a_number_that_is_none_is_named_with_its_place() -> None:

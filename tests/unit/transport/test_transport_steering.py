@@ -313,6 +313,23 @@ def test_what_was_let_out_is_remembered_in_bounded_memory_for_a_day() -> None:
 # --- a host that a person holds ----------------------------------------------------------------------------
 
 
+def test_a_pause_that_outlasts_a_person_s_is_told_to_its_end(run_virtually: RunVirtually) -> None:
+    async def scenario() -> None:
+        gate, began = gate_of(Window(10, 1.0)), asyncio.get_running_loop().time()
+        gate.pause(60, "429")
+        await anyio.sleep(10)
+        gate.hold_by_hand()
+        gate.paused()  # as whoever looks on notes it
+        await anyio.sleep(10)
+        gate.let_go()
+        assert gate.paused() == (40, "429")
+        rests = gate.rests.take(asyncio.get_running_loop().time() + 100)
+        assert (rests[0].began_at, rests[-1].until) == (began, began + 60)
+        assert rests[-1].reason == "429"
+
+    run_virtually(scenario())
+
+
 def test_a_held_host_gets_nothing_new_and_all_go_on_together_afterwards(run_virtually: RunVirtually) -> None:
     async def scenario() -> None:
         gate = gate_of(Window(10, 1.0), concurrency=4)
