@@ -34,33 +34,42 @@ class Bars:
     def __init__(self, standing: Standing, stream: TextIO) -> None:
         self._standing = standing
         self._console = Console(file=stream, highlight=False)
-        # Whatever else is printed meanwhile goes above the bars; stdout only where it is the same terminal.
-        self._live = Live(
-            console=self._console,
-            get_renderable=self._picture,
-            refresh_per_second=REDRAWS_PER_S,
-            transient=True,
-            redirect_stdout=sys.stdout.isatty(),
-            redirect_stderr=True,
-        )
+        self._live: Live | None = None
 
     def __enter__(self) -> Self:
-        self._live.start()
+        self._draw()
         self._standing.hidden = self._hidden
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._live.stop()
+        self._erase()
 
     @contextmanager
     def _hidden(self) -> Iterator[None]:
-        self._live.stop()
+        self._erase()
         try:
             yield
         finally:
-            self._live.start()
+            self._draw()
+
+    def _draw(self) -> None:
+        # Always a new one: one that was stopped takes what was printed since for its own picture, and erases that.
+        self._live = Live(
+            console=self._console,
+            get_renderable=self._picture,
+            refresh_per_second=REDRAWS_PER_S,
+            transient=True,
+            # Whatever else is printed meanwhile goes above the bars; stdout only where it is the same terminal.
+            redirect_stdout=sys.stdout.isatty(),
+            redirect_stderr=True,
+        )
+        self._live.start()
+
+    def _erase(self) -> None:
+        if self._live is not None:
+            self._live.stop()
 
     def _picture(self) -> Group:
         # The last column stays free: some terminals begin a new line when it is written to.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+import time
 
 import pytest
 from rich.cells import cell_len
@@ -118,6 +120,39 @@ def test_a_sign_that_the_terminal_adds_behind_the_picture_leaves_nothing_of_it(
         pass
     *_, last, _ = written.getvalue().split("\x1b[?25h")[0].split("\n")
     assert not last.strip()
+
+
+def on_screen(written: str) -> list[str]:
+    """The lines that a terminal shows: of its controls, those that go up a line and erase one."""
+    lines, at = [""], 0
+    for part in re.split(r"(\r?\n|\r|\x1b\[[0-9;?]*[A-Za-z])", written):
+        if part.endswith("\n"):
+            at += 1
+            lines += [""] * (at + 1 - len(lines))
+        elif part == "\x1b[1A":
+            at -= 1
+        elif part == "\x1b[2K":
+            lines[at] = ""
+        elif not part.startswith(("\r", "\x1b")):
+            lines[at] += part
+    return [line.rstrip() for line in lines if line.strip()]
+
+
+def test_what_is_printed_while_the_bars_are_hidden_stays_whole() -> None:
+    """The records of a canary, and the question after them."""
+    written = io.StringIO()
+    written.isatty = lambda: True  # type: ignore[method-assign]
+    standing = standing_of()
+    shown = [f"field {number}" for number in range(12)]
+    with Bars(standing, written):
+        for block in (shown[:6], shown[6:11]):
+            time.sleep(0.5)  # so that they are drawn
+            with standing.hidden():
+                written.writelines(f"{line}\n" for line in block)
+        time.sleep(0.5)
+        with standing.hidden():
+            written.write(f"{shown[11]}\n")
+    assert on_screen(written.getvalue()) == shown
 
 
 def test_the_last_notes_alone_are_shown_and_markup_in_them_is_text() -> None:
