@@ -93,6 +93,7 @@ class Sequence:
             from bulkmove.cutover.sequence import Place
 
         self._refuse_held_back()
+        self._refuse_changed()
         place = self.place(self.facts())
         if freeze or unfreeze:
             self._say(place, is_frozen=freeze)
@@ -118,6 +119,17 @@ class Sequence:
             raise ConfigError(
                 f"{', '.join(live)}: live = true: a cutover writes there, which takes --execute"
             )
+
+    def _refuse_changed(self) -> None:
+        """Before a person is asked to freeze anything: no step of a cutover goes on with another mapping."""
+        with loading():
+            from bulkmove.ledger.looking import looked_at
+            from bulkmove.pipeline.fingerprints import refuse_changed
+            from bulkmove.pipeline.plan import plan_migration
+
+        with looked_at(self.settings.ledger, is_newest=True) as connection:
+            if connection is not None:
+                refuse_changed(plan_migration(self.settings), connection)
 
     def _say(self, place: Place, *, is_frozen: bool) -> None:
         """Note what a person says of the old shop. Raises ConfigError where it makes no sense now."""

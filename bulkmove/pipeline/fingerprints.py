@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 
 import orjson
 
 from bulkmove.errors import LedgerRefusedError
-from bulkmove.ledger import SqliteLedger
+from bulkmove.ledger import SqliteLedger, questions, tallies
 from bulkmove.pipeline.plan import MigrationPlan, changed_keys
 from bulkmove.pipeline.undone import refuse_undone
 
@@ -30,16 +31,29 @@ async def check_fingerprints(plan: MigrationPlan, ledger: SqliteLedger, *, accep
         changed = changed_keys(orjson.loads(known[name]), orjson.loads(now)) if name in known else []
         refuse_other_mask(name, changed)
         if changed and not accept_changes:
-            raise LedgerRefusedError(
-                f"route {name} has changed since this ledger was begun: {', '.join(changed)}; put it back, or let the"
-                " change hold for what is not yet mapped with --accept-changes, or begin anew with --fresh"
-            )
+            raise _refusal(name, changed)
         if {"target", "natural_key"} & set(changed) or _deletes_differ(known.get(name), now):
             await _refuse_open(ledger, name, changed)
         if _MADE_FOR & set(changed):
             await ledger.drop_rejected_bodies(name)
         if known.get(name) != now:
             await ledger.save_route(name, now)
+
+
+def refuse_changed(plan: MigrationPlan, connection: sqlite3.Connection) -> None:
+    """The same of a ledger that is only looked at, before a command that takes no changes. Raises LedgerRefusedError."""
+    known, ids = questions.fingerprints(connection), questions.routes(connection)
+    for name, route in plan.routes.items():
+        changed = changed_keys(orjson.loads(known[name]), route.fingerprint) if name in known else []
+        if changed and tallies.counts(connection, ids[name]).read:
+            raise _refusal(name, changed)
+
+
+def _refusal(route: str, changed: Sequence[str]) -> LedgerRefusedError:
+    return LedgerRefusedError(
+        f"route {route} has changed since this ledger was begun: {', '.join(changed)}; put it back, or let the change"
+        " hold for what is not yet mapped with bulkmove run --accept-changes, or begin anew with bulkmove run --fresh"
+    )
 
 
 def refuse_other_mask(route: str, changed: Sequence[str]) -> None:

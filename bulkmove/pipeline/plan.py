@@ -275,7 +275,10 @@ def _hidden(value: Any, hide: Callable[[str], str]) -> Any:
 
 def changed_keys(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """The parts of a fingerprint that differ, those too that are gone (a look-up, a decision)."""
-    return [key for key in {**new, **old} if old.get(key) != new.get(key)]
+    # A mapping without code has no file of its own: it is the table `fields`.
+    is_table = str(new.get("mapper")).endswith(".fields")
+    names = {"mapper file": "fields"} if is_table else {}
+    return [names.get(key, key) for key in {**new, **old} if old.get(key) != new.get(key)]
 
 
 def _file(settings: MigrationSettings) -> str:

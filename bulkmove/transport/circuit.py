@@ -51,19 +51,21 @@ class HostCircuit:
         """Whether the run has been ending for a while, so that nothing is tried again."""
         return self._gate.is_left
 
-    def throttled(self, tries: Tries, told_s: float) -> None:
+    def throttled(self, tries: Tries, told_s: float | None, *, otherwise_s: float) -> None:
         """A 429 holds the host; the first since something was served lowers its rate.
 
         Of several that meet one 429 together only the first to come back counts. `told_s` is 0 where it need not
-        be long.
+        be long, None where the host tells no time: then it rests `otherwise_s`.
         """
+        reason = "it asked to wait (429)" if told_s is not None else "it answered 429 and told no time"
+        wait_s = otherwise_s if told_s is None else told_s
         if tries.pauses == self._gate.pauses:
             is_first = not self.health.throttle_pauses
             self.health.throttled()
-            told_s = told_s or rest_s(self.health.tripped(), self._timing.chance())
+            wait_s = wait_s or rest_s(self.health.tripped(), self._timing.chance())
             if is_first:
-                self._gate.lower(rest_s=told_s)
-        self._gate.pause(told_s, "it asked to wait (429)")
+                self._gate.lower(rest_s=wait_s)
+        self._gate.pause(wait_s, reason)
 
     def failed(self, request: Request, tries: Tries, what: str, *, told_s: float | None = None) -> None:
         """An attempt failed; the host rests where it was not the first in a row. `told_s`: what a 503 asks for."""

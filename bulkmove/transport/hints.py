@@ -57,16 +57,14 @@ def reset_s(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def throttled_s(
-    headers: Mapping[str, str], *, now: float, from_body: Callable[[], float | None], default_s: float
-) -> float:
-    """Seconds that a 429 asks for, by the best of its words; 0 where it says that it need not be long."""
+    headers: Mapping[str, str], *, now: float, from_body: Callable[[], float | None]
+) -> float | None:
+    """Seconds that a 429 asks for, by the best of its words; 0 where it need not be long, None where it tells no time."""
     told = retry_after_s(headers.get("Retry-After"), now)
     if told is None:
         body_s = from_body()
         told = bounded(body_s) if body_s is not None and not math.isnan(body_s) else None
-    if told is None:
-        told = reset_s(headers, now)
-    return default_s if told is None else told
+    return reset_s(headers, now) if told is None else told
 
 
 def _combined(text: str, now: float) -> list[Hint]:

@@ -104,13 +104,12 @@ class Retrying:
         """Hold the host for a 429. Nothing was applied, so any request may go again."""
         self.throttled += 1
         tries.throttled += 1
-        wait_s = throttled_s(
+        told_s = throttled_s(
             answer.headers,
             now=self._host_now(answer),
             from_body=lambda: self._rules.wait_from_body(answer),
-            default_s=self._rules.default_429_wait_s,
         )
-        self._circuit.throttled(tries, wait_s)
+        self._circuit.throttled(tries, told_s, otherwise_s=self._rules.default_429_wait_s)
         if self._health.has_throttled_enough:
             raise messages.unavailable(self._host, request, self._health, "answered 429")
         if tries.throttled > MOST_THROTTLE_PAUSES:

@@ -187,6 +187,18 @@ def test_a_live_target_takes_execute_and_a_run_that_is_going_is_not_disturbed(jo
     assert cutover(job, "--execute").code == 0
 
 
+def test_a_changed_mapping_is_told_before_anything_is_frozen(job: Job) -> None:
+    assert cutover(job).code == 0
+    before = cutover_status(job)
+    job.routes["orders"]["options"]["shop"] = 77
+    refused = cutover(job, "--freeze")
+    assert refused.code == 2
+    assert "options; put it back, or" in refused.stderr
+    assert "bulkmove run --accept-changes" in refused.stderr
+    job.routes["orders"]["options"]["shop"] = 2
+    assert steps(cutover_status(job)) == steps(before)
+
+
 def test_in_words_it_says_what_it_did_and_what_it_waits_for(job: Job) -> None:
     file = str(job.write())
     done = invoke("cutover", file)

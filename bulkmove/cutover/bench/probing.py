@@ -198,12 +198,12 @@ def _at_rest(steps: Sequence[Step]) -> Step | None:
 
 
 def _wait_s(throttle: Response, connector: Connector) -> float:
-    return throttled_s(
+    told_s = throttled_s(
         throttle.headers,
         now=throttle.date if throttle.date is not None else Timing().wall_clock(),
         from_body=lambda: connector.wait_from_body(throttle),
-        default_s=DEFAULT_429_WAIT_S,
     )
+    return DEFAULT_429_WAIT_S if told_s is None else told_s
 
 
 _FAULTS = {

@@ -63,8 +63,8 @@ def test_rubbish_raises_nothing_and_makes_no_wait_out_of_bounds(headers: dict[st
         assert hint.reset_s is None or 0 < hint.reset_s <= LONGEST_WAIT_S
     told_s = reset_s(headers, now)
     assert told_s is None or 0 < told_s <= LONGEST_WAIT_S
-    waited_s = throttled_s(headers, now=now, from_body=lambda: None, default_s=60.0)
-    assert 0 <= waited_s <= LONGEST_WAIT_S
+    waited_s = throttled_s(headers, now=now, from_body=lambda: None)
+    assert waited_s is None or 0 <= waited_s <= LONGEST_WAIT_S
 
 
 @given(st.integers(0, 9), st.integers(1, 3000), st.sampled_from(["", "X-", "draft 7", "draft 8"]))
@@ -110,10 +110,10 @@ def test_a_reset_is_seconds_or_the_epoch(headers: dict[str, str], wait_s: float 
         ({"RateLimit-Reset": "9"}, math.nan, 9),
         ({}, math.inf, LONGEST_WAIT_S),
         ({}, -3.0, 0),
-        ({}, None, 60),
+        ({}, None, None),
     ],
 )
 def test_retry_after_wins_over_the_body_and_the_body_over_hints(
-    headers: dict[str, str], body_s: float | None, wait_s: float
+    headers: dict[str, str], body_s: float | None, wait_s: float | None
 ) -> None:
-    assert throttled_s(headers, now=0.0, from_body=lambda: body_s, default_s=60.0) == wait_s
+    assert throttled_s(headers, now=0.0, from_body=lambda: body_s) == wait_s

@@ -102,6 +102,21 @@ def test_a_429_holds_the_whole_host_for_as_long_as_it_says(
     run_virtually(scenario())
 
 
+@pytest.mark.parametrize("headers", [{}, {"Retry_After": "soon"}])
+def test_a_429_that_tells_no_time_is_not_said_to_ask_for_one(
+    run_virtually: RunVirtually, virtual_timing: Timing, headers: dict[str, str]
+) -> None:
+    async def scenario() -> None:
+        rig = Rig(Scripted([answer(429, **headers), OK]), virtual_timing)
+        async with anyio.create_task_group() as group:
+            group.start_soon(rig.send, GET)
+            await anyio.sleep(1)
+            left_s, reason = rig.gate.paused()
+            assert (round(left_s), reason) == (59, "it answered 429 and told no time")
+
+    run_virtually(scenario())
+
+
 def test_the_date_in_a_retry_after_is_read_by_the_hosts_own_clock(
     run_virtually: RunVirtually, virtual_timing: Timing
 ) -> None:
