@@ -148,8 +148,20 @@ def test_a_changed_table_is_another_migration_until_that_is_accepted(
     fields_of(job)["shop"] = {"value": 3}
     ended = job.run(*arguments)
     assert ended.code == (0 if arguments else 2), ended.told
+    if not arguments:
+        assert "was begun: fields; put it back" in ended.stderr
     shops = [row["shop"] for row in job.stage.rows("external-orders")]
     assert (shops.count(2), shops.count(3)) == ((100, 200) if arguments else (100, 0))
+
+
+def test_a_dry_run_tells_that_the_run_would_be_refused(job: Job) -> None:
+    assert with_table(job).run("--limit", "100").code == 0
+    assert not any("refused" in note for note in job.run("--dry-run").notes)
+    fields_of(job)["shop"] = {"value": 3}
+    dry = job.run("--dry-run")
+    assert dry.code == 0, dry.told
+    assert any("would be refused: route orders has changed" in note for note in dry.notes)
+    assert not any("refused" in note for note in job.run("--dry-run", "--accept-changes").notes)
 
 
 def test_a_misspelt_path_is_told_by_the_plan_and_by_config_validate(job: Job) -> None:
