@@ -7,7 +7,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from bulkmove.ledger import control, gone, questions, tallies, undone
+from bulkmove import clock
+from bulkmove.events import PAUSED_BY_HAND
+from bulkmove.ledger import control, gone, history, questions, tallies, undone
 from bulkmove.ledger.file import is_locked
 from bulkmove.ledger.looking import looked_at
 from bulkmove.model import Counts, Summary
@@ -20,7 +22,8 @@ NAMED = 5  # ids in a note; the ledger has all of them
 def status_of(settings: MigrationSettings) -> Summary:
     """How far the migration is; also while a run is going (exit code None).
 
-    Its notes name what left the sources while they were read, and what holds by hand in a run that is going.
+    Its notes name what left the sources while they were read, what holds a run that is going, by hand or because a host
+    asks for it, and what one that ended left in doubt.
     """
     counts: dict[str, Counts] = {}
     finished: set[str] = set()
@@ -38,6 +41,13 @@ def status_of(settings: MigrationSettings) -> Summary:
             last_exit = last_run[1] if last_run is not None else None
             if last_run is not None and is_locked(settings.ledger):
                 notes += _held_by_hand(connection, last_run[0])
+                notes += _resting(connection, last_run[0])
+            elif in_doubt := questions.open_requests(connection):
+                were = "write request was" if in_doubt == 1 else "write requests were"
+                notes.append(
+                    f"{in_doubt:,} {were} not answered for sure: the next run looks what became of them before it sends"
+                    " anything again"
+                )
     for name in settings.routes:
         counts.setdefault(name, Counts())
     return Summary(
@@ -93,6 +103,14 @@ def undone_notes(connection: sqlite3.Connection) -> Iterator[str]:
 def day(at: float) -> str:
     """When that was, to the minute, where whoever reads it is."""
     return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def _resting(connection: sqlite3.Connection, run: int) -> Iterator[str]:
+    """Hosts that let the run wait, a sentence each."""
+    now = clock.now()
+    for rest in history.rests(connection):
+        if rest.run == run and rest.ended_at > now and rest.reason != PAUSED_BY_HAND:
+            yield f"host {rest.host}: nothing is sent for {rest.ended_at - now:,.0f} s more: {rest.reason}"
 
 
 def _held_by_hand(connection: sqlite3.Connection, run: int) -> Iterator[str]:

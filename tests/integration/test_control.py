@@ -245,3 +245,30 @@ def test_the_time_of_day_sets_the_rate_of_a_run_and_a_set_by_hand_goes_before_it
     ended = slow.run()
     assert ended.code == 0, "other times are no change of what is moved"
     slow.check_all_equal()
+
+
+def test_status_tells_which_host_lets_a_run_wait(slow: Job) -> None:
+    with going(slow) as run:
+        run.until_written(5)
+        slow.stage.add_fault("too-many-429", api=EXTERNAL)
+        run.until(
+            lambda: "host new: nothing is sent for" in run.ask("status").stdout, "a host that rests is told"
+        )
+        assert "429" in run.ask("status").stdout
+        slow.stage.clear_faults()
+        run.process.kill()
+        run.ended()
+    assert "nothing is sent for" not in run.ask("status").stdout
+
+
+def test_status_tells_of_what_was_on_its_way_when_a_run_was_killed(slow: Job) -> None:
+    slow.stage.add_fault("slow", api=EXTERNAL, methods=["POST"])
+    with going(slow) as run:
+        run.until_written(3)
+        run.until(lambda: slow.stage.stats()[EXTERNAL]["in_flight"] > 0, "a write on its way")
+        run.process.kill()
+        run.ended()
+    slow.stage.clear_faults()
+    assert re.search(r"write requests? (was|were) not answered for sure", run.ask("status").stdout)
+    assert slow.run().code == 0
+    assert "not answered for sure" not in run.ask("status").stdout
