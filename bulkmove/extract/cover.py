@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from bulkmove.model import PageQuery, Record
 
@@ -30,13 +29,15 @@ def dated_keys(records: Sequence[Record]) -> list[int]:
 
 
 def is_ascending(keys: Sequence[int]) -> bool:
-    return all(earlier <= later for earlier, later in pairwise(keys))
+    return list(keys) == sorted(keys)
 
 
 def is_within(keys: Sequence[int], query: PageQuery) -> bool:
     """Whether every key meets the filter. A second past either bound is let pass: hosts round."""
-    low = query.after is None or all(key >= query.after - 1 for key in keys)
-    return low and (query.before is None or all(key <= query.before + 1 for key in keys))
+    if not keys:
+        return True
+    low = query.after is None or min(keys) >= query.after - 1
+    return low and (query.before is None or max(keys) <= query.before + 1)
 
 
 def prove(

@@ -93,13 +93,13 @@ class RepeatWatch:
     """Notices a host that answers the same page for whatever offset it is asked."""
 
     def __init__(self) -> None:
-        self._ids: frozenset[str] = frozenset()
+        self._ids: list[str] = []
         self._count = 0
 
     def is_stuck(self, records: Sequence[Record], *, must_differ: bool) -> bool:
         """Whether this page is once more the page before. Few rows in unstable order can be so by chance."""
-        ids = frozenset(repr(record.data) if record.id is None else record.id for record in records)
-        if must_differ and ids and ids == self._ids:
+        ids = [repr(record.data) if record.id is None else record.id for record in records]
+        if must_differ and ids and set(ids) == set(self._ids):
             self._count += 1
         else:
             self._ids, self._count = ids, 0

@@ -136,8 +136,8 @@ class ArrayBatcher:
 
     def add(self, item: Item) -> Iterator[Batch]:
         """The batches that the item completes, none or more."""
-        limit = size_after(self._max_items, item.attempts)
-        share = _share(item, "array")
+        limit = size_after(self._max_items, item.attempts) if item.attempts else self._max_items
+        share = len(item.encoded) + _BETWEEN_BODIES
         if self._items and (limit != self._limit or self._bytes + share > self._size.most_bytes):
             yield from self.flush()
         self._limit = limit

@@ -25,11 +25,17 @@ async def match_all(
         known = {key: _unclaimed(found, job.name, mine) for key, found in known.items()}
     there = dict(known) if job.witness is not None else {}
     entries: list[Entry] = []
+    claimed: dict[str, str] = {}  # by whom, of this page: a later body with the same key shall find it taken
     for body in bodies:
+        if (key := body.key) in claimed:
+            known[key] = TargetKey(key, None, 0, None, owner=(job.name, claimed[key]))
         entry = checked(job, body, match(body, job.rules, known, own_rows.get(body.source_id)))
-        if entry.key is not None and (entry.key not in known or known[entry.key].owner is None):
-            # A later body of this page with the same key shall find it taken.
-            known[entry.key] = TargetKey(entry.key, None, 0, None, owner=(job.name, entry.source_id))
+        if (
+            (key := entry.key) is not None
+            and key not in claimed
+            and (key not in known or known[key].owner is None)
+        ):
+            claimed[key] = entry.source_id
         entries.append(entry)
     if job.witness is not None:
         await job.witness.matched(job, bodies, entries, known=there, own_rows=own_rows)

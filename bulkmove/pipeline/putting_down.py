@@ -63,11 +63,12 @@ def with_records(entries: list[Entry], records: Mapping[str, JsonObject]) -> lis
 
 def tell(job: RouteJob, entries: Sequence[Entry], *, is_new: bool = True) -> None:
     """Tell the observers and the error budget what became of them. `is_new`: their records were not put down before."""
+    states = [e.state for e in entries if e.part == 0]
     if is_new:
-        job.emit(RecordsRead(job.name, sum(1 for e in entries if e.part == 0)))
-    job.budget.handle(sum(1 for e in entries if e.part == 0 and e.state is not State.SEEN))
+        job.emit(RecordsRead(job.name, len(states)))
+    job.budget.handle(len(states) - states.count(State.SEEN))
     if rejected := {e.source_id: e.cause or "" for e in entries if e.state is State.REJECTED}:
         job.note_rejected(Counter(rejected.values()))
     for state in (State.SKIPPED, State.UNCHANGED, State.REJECTED):
-        if count := sum(1 for e in entries if e.state is state and e.part == 0):
+        if count := states.count(state):
             job.emit(RecordsSettled(job.name, state.name.lower(), count))

@@ -34,6 +34,9 @@ def settled(
     else:
         wanted = [as_text(item.body.get(key_field)) for item in items]
         found = [as_text(row.get(key_field)) if isinstance(row, dict) else None for row in rows]
+        if wanted == found and None not in wanted and len(set(wanted)) == len(wanted):
+            # As nearly every answer says.
+            return [_result(*each, is_multi=is_multi) for each in zip(items, rows, ids, strict=True)]
         shown = [each for each in ids if each is not None]
         # A page of the list would come in an envelope: rows that nothing ties to what was sent prove nothing there.
         can_rename = isinstance(answer, list) or len(items) == 1
@@ -57,8 +60,6 @@ def _places_of_creates(wanted: _Keys, found: _Keys, *, is_one_each: bool, can_re
 
     Servers trim and recase keys, or leave them out, and may give keys of their own.
     """
-    if wanted == found and None not in wanted and len(set(wanted)) == len(wanted):
-        return {i: i for i in range(len(wanted))}  # as nearly every answer says
     loosely_wanted, loosely_found = _loose(wanted), _loose(found)
     places = _paired(wanted, found)
     is_in_order = all(i == j for i, j in places.items())
