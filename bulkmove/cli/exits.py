@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import sys
@@ -99,6 +100,11 @@ def _end(errors: list[BaseException], hide: Callable[[str], str]) -> int:
             line, code = f"error: {error}", error.exit_code
         elif isinstance(error, KeyboardInterrupt):
             line, code = "interrupted", INTERRUPTED
+        elif isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+            line, code = (
+                "error: what is told here can't be written: there is no space left for it",
+                UNEXPECTED,
+            )
         else:
             kind = type(error).__name__
             line = f"unexpected: {kind}: {_first_line(error)}; run again with -v for the traceback"

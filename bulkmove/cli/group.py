@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+from difflib import get_close_matches
 from typing import Any
 
 import click
@@ -64,6 +65,26 @@ class _LazyGroup(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             end_interrupted()
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """An option before the command is meant for the command, as nearly all are."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            raise click.UsageError(
+                f"No such option {error.option_name!r} here: options go after the command, as in"
+                f" bulkmove COMMAND {error.option_name}.",
+                ctx,
+            ) from None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in _COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            near = "".join(f" Did you mean {each}?" for each in get_close_matches(name, _COMMANDS, n=1))
+            raise click.UsageError(f"No such command {name!r}.{near}", ctx)
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
         return list(_COMMANDS)

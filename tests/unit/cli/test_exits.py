@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 
 import click
 import pytest
 from click.testing import CliRunner, Result
 
+from bulkmove.cli import main
 from bulkmove.cli.exits import exits, without_secrets
 from bulkmove.errors import ConfigError, CredentialsError, HostUnavailableError, LedgerLockedError
 
@@ -37,6 +39,11 @@ def raising(error: BaseException) -> Callable[[], None]:
         (LedgerLockedError("another run holds it"), 11, "error: another run holds it\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
         (ValueError("odd\nvery"), 1, "unexpected: ValueError: odd; run again with -v for the traceback\n"),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            1,
+            "error: what is told here can't be written: there is no space left for it\n",
+        ),
         (click.UsageError("bad option"), 2, None),
         (click.exceptions.Exit(5), 5, ""),
         (SystemExit(3), 3, ""),
@@ -47,6 +54,20 @@ def test_each_error_has_its_exit_code_and_one_line(error: BaseException, code: i
     assert result.exit_code == code
     assert result.stdout == ""
     assert line is None or result.stderr == line
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--json", "status"], "options go after the command, as in bulkmove COMMAND --json"),
+        (["statsu"], "No such command 'statsu'. Did you mean status?"),
+        (["zzz"], "No such command 'zzz'."),
+    ],
+)
+def test_a_misplaced_option_and_a_misspelt_command_say_what_to_type(words: list[str], said: str) -> None:
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2
+    assert said in result.stderr
 
 
 def test_a_command_that_raises_nothing_ends_with_0() -> None:
