@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 import click
@@ -60,7 +61,8 @@ def _settings(words: Sequence[str]) -> JsonObject:
     for word in words:
         key, _, value = word.partition("=")
         if key not in _KEYS:
-            raise ConfigError(f"{key}: unknown; rate and concurrency can be set")
+            near = "".join(f"; did you mean {each!r}?" for each in get_close_matches(key, _KEYS, n=1))
+            raise ConfigError(f"{key}: unknown; rate and concurrency can be set{near}")
         if key in found:
             raise ConfigError(
                 f"{key}: is given twice; several windows are joined by commas, as rate=4/s,80/min"

@@ -9,8 +9,8 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from bulkmove.cli import main
 from bulkmove.cli.exits import exits, without_secrets
+from bulkmove.cli.group import main
 from bulkmove.errors import ConfigError, CredentialsError, HostUnavailableError, LedgerLockedError
 
 
