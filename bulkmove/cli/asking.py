@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import select
 import sys
 
 import click
 
 _YES, _NO = ("y", "yes"), ("n", "no")
+_LOOK_EVERY_S = 0.2
 _AGAIN = "Type y for yes, n for no"
 
 
@@ -19,7 +21,7 @@ def confirmed(question: str) -> bool:
     while True:
         try:
             _ask(told)
-            line = sys.stdin.readline()
+            line = _read_line()
         except KeyboardInterrupt:
             click.echo(err=True)  # what is told next gets a line of its own
             raise
@@ -51,6 +53,14 @@ async def confirmed_meanwhile(question: str) -> bool:
         if answer is not None:
             return answer
         told = _AGAIN
+
+
+def _read_line() -> str:
+    """A line of the input. A signal that comes right before a terminal is read would else wait for the next key."""
+    if sys.platform != "win32" and sys.stdin.isatty():
+        while not select.select([sys.stdin], [], [], _LOOK_EVERY_S)[0]:
+            pass
+    return sys.stdin.readline()
 
 
 def _ask(question: str) -> None:

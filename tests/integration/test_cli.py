@@ -418,13 +418,17 @@ def in_terminal(
     ) as process:
         os.close(theirs)
         shown, is_answered = b"", False
-        while chunk := _read(ours):
-            shown += chunk
-            if at in shown and not is_answered:
-                is_answered = True
-                process.send_signal(signal.SIGINT) if answer is None else os.write(ours, answer)
-        assert process.stdout is not None
-        stdout = process.stdout.read().decode()
+        try:
+            while chunk := _read(ours):
+                shown += chunk
+                if at in shown and not is_answered:
+                    is_answered = True
+                    process.send_signal(signal.SIGINT) if answer is None else os.write(ours, answer)
+            assert process.stdout is not None
+            stdout = process.stdout.read().decode()
+        except BaseException:
+            process.kill()
+            raise
     os.close(ours)
     return Done(process.returncode, stdout, ""), shown.decode()
 
