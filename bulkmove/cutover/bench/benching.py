@@ -37,7 +37,7 @@ async def bench(settings: MigrationSettings, wishes: Wishes, open_stage: OpenSta
     if wishes.reads_real:
         found, counted = await climb_real(plan, hosts, wishes, teller)
         notes += _longer_limits(found)
-        conditions |= {each.host: _as_seen(each, conditions[each.host]) for each in found}
+        conditions |= {each.host: as_seen(each, conditions[each.host]) for each in found}
     if teller.is_over():
         return Found(tuple(found), tuple(suggest(each) for each in found), None, (_OVER,))
     records = _records(plan, wishes, counted, notes)
@@ -89,7 +89,7 @@ def _hosts(plan: MigrationPlan) -> dict[str, tuple[Window, ...]]:
     return found
 
 
-def _as_seen(found: HostSteps, conditions: Conditions) -> Conditions:
+def as_seen(found: HostSteps, conditions: Conditions) -> Conditions:
     """A stand-in that answers as the real host did."""
     if found.safe is None or (latency := found.safe.of_host).p50 is None:
         return conditions

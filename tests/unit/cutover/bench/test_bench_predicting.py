@@ -9,7 +9,7 @@ import pytest
 from rich.text import Text
 
 from bulkmove.config.rates import parse_window
-from bulkmove.cutover.bench.benching import doubts, untried
+from bulkmove.cutover.bench.benching import as_seen, doubts, untried
 from bulkmove.cutover.bench.comparing import compare_benches, notes_of
 from bulkmove.cutover.bench.predicting import Sizes, Terms, loads_at, predict, records_within
 from bulkmove.cutover.bench.probing import Ended, HostSteps
@@ -18,6 +18,7 @@ from bulkmove.cutover.bench.result import FORMAT, Bench, load_bench, save_bench
 from bulkmove.cutover.bench.samples import Spread
 from bulkmove.cutover.bench.steps import Fault, Step
 from bulkmove.cutover.bench.suggesting import suggest, window_of
+from bulkmove.cutover.bench.wishes import Conditions
 from bulkmove.errors import ConfigError
 from bulkmove.model import Counts
 from bulkmove.pipeline.forecast import HostLimits, Load
@@ -194,6 +195,13 @@ def test_answers_that_take_long_need_more_in_flight() -> None:
     assert suggest(found("configuration", steps(None, None, most_at_once=12))).concurrency is None, (
         "16 is enough"
     )
+
+
+def test_what_waited_at_its_own_gate_is_not_the_hosts_latency() -> None:
+    (lowest, *_), of_host = steps(None, latency_s=4.0, most_at_once=4), Spread(p50=0.05, p90=0.06, max=0.06)
+    held_up = found("configuration", (replace(lowest, from_sent=of_host),))
+    assert suggest(held_up).concurrency is None
+    assert as_seen(held_up, Conditions())[1:3] == pytest.approx((0.04, 0.06))
 
 
 def test_where_answers_wait_in_a_queue_no_more_are_let_in() -> None:
