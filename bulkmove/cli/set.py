@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 import click
@@ -55,14 +54,14 @@ def command(*, words: tuple[str, ...], ledger: Path | None, output: Output) -> N
 def _settings(words: Sequence[str]) -> JsonObject:
     """`rate=4/s,80/min concurrency=4` as the run is told. Raises ConfigError for what a configuration would not take."""
     with loading():
+        from bulkmove.connectors.asking import nearest
         from bulkmove.errors import ConfigError
 
     found: JsonObject = {}
     for word in words:
         key, _, value = word.partition("=")
         if key not in _KEYS:
-            near = "".join(f"; did you mean {each!r}?" for each in get_close_matches(key, _KEYS, n=1))
-            raise ConfigError(f"{key}: unknown; rate and concurrency can be set{near}")
+            raise ConfigError(f"{key}: can't be set{nearest(key, _KEYS)}")
         if key in found:
             raise ConfigError(
                 f"{key}: is given twice; several windows are joined by commas, as rate=4/s,80/min"

@@ -93,7 +93,8 @@ class Sequence:
             from bulkmove.cutover.sequence import Place
 
         self._refuse_held_back()
-        self._refuse_changed()
+        if freeze:
+            self._refuse_changed()
         place = self.place(self.facts())
         if freeze or unfreeze:
             self._say(place, is_frozen=freeze)
@@ -121,7 +122,7 @@ class Sequence:
             )
 
     def _refuse_changed(self) -> None:
-        """Before a person is asked to freeze anything: no step of a cutover goes on with another mapping."""
+        """Before a freeze is noted: no step that follows one goes on with another mapping."""
         with loading():
             from bulkmove.ledger.looking import looked_at
             from bulkmove.pipeline.fingerprints import refuse_changed

@@ -12,7 +12,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from bulkmove.entries import Span
-from bulkmove.errors import single_error
+from bulkmove.errors import BulkmoveError, single_error
 from bulkmove.extract.facts import ListFacts
 from bulkmove.extract.walk import Walk
 from bulkmove.model import Listing, Page, PageQuery
@@ -28,14 +28,14 @@ class _Asked:
     query: PageQuery
     answered: anyio.Event = field(default_factory=anyio.Event)
     page: Page = _NOT_YET
-    failure: Exception | None = None
+    failure: BulkmoveError | None = None
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
     async def answer(self, source: Source) -> None:
         with self.scope:
             try:
                 self.page = await source.fetch(self.query)
-            except Exception as error:  # noqa: BLE001  it is raised where the page is wanted
+            except BulkmoveError as error:  # raised where the page is wanted
                 self.failure = error
             self.answered.set()
 
@@ -96,8 +96,8 @@ class Ahead:
 class FirstPages:
     """A list whose spans' first pages are asked for while it is still being checked that they can be read.
 
-    It is the source itself but for those pages, each of which is handed out once. `tasks` end when those do that are
-    under way: `drop` what nobody wants any more.
+    It is the source itself but for those pages, each of which is handed out once. What is under way keeps `tasks` from
+    ending: `drop` it once nobody wants it.
     """
 
     def __init__(self, source: Source, tasks: TaskGroup) -> None:

@@ -45,7 +45,7 @@ async def perform_run(
     """What `Migration.run` promises, until `stop` is set."""
     plan = plan_migration(settings, only=routes)
     dry_run = dry_run or is_held_back(settings, observer, routes, execute=execute)
-    refusal = _refusal(plan, settings.ledger) if dry_run and not accept_changes else ()
+    refusal = _said_against(plan, settings.ledger) if dry_run and not accept_changes else ()
     if observer is not None:
         for text in refusal:
             observer.on_event(Note(text))
@@ -59,7 +59,7 @@ async def perform_run(
     return replace(summary, notes=(*refusal, *summary.notes))
 
 
-def _refusal(plan: MigrationPlan, ledger: Path) -> tuple[str, ...]:
+def _said_against(plan: MigrationPlan, ledger: Path) -> tuple[str, ...]:
     """What the migration's own ledger would say against a run: a dry one has another."""
     try:
         with looked_at(ledger) as connection:

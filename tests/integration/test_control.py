@@ -201,7 +201,7 @@ def test_without_a_run_going_nothing_is_asked(slow: Job, verb: str) -> None:
     ("words", "said"),
     [
         (["set", "newer", "rate=1/s"], "there is no host 'newer'; did you mean 'new'?"),
-        (["set", "new", "rat=1/s"], "rat: unknown; rate and concurrency can be set; did you mean"),
+        (["set", "new", "rat=1/s"], "rat: can't be set; did you mean"),
         (["set", "new", "rate=1/sec"], 'the unit is spelled "s"'),
         (["set", "new", "rate=0/s"], "must allow at least 1 request"),
         (["set", "new", "concurrency=0"], "must be a whole number from 1"),

@@ -15,6 +15,13 @@ from bulkmove.report.bars import Bars, picture
 from bulkmove.report.standing import Standing
 
 
+class Terminal(io.StringIO):
+    """What is written to one."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 def standing_of(*, expected: int | None = 1000, settled: int = 0) -> Standing:
     now = [0.0]
     standing = Standing(clock=lambda: now[0])
@@ -114,8 +121,7 @@ def test_a_sign_that_the_terminal_adds_behind_the_picture_leaves_nothing_of_it(
 ) -> None:
     """`^C` behind a line that is full would begin another one."""
     monkeypatch.setenv("COLUMNS", "60")
-    written = io.StringIO()
-    written.isatty = lambda: True  # type: ignore[method-assign]
+    written = Terminal()
     with Bars(standing_of(), written):
         pass
     *_, last, _ = written.getvalue().split("\x1b[?25h")[0].split("\n")
@@ -140,8 +146,7 @@ def on_screen(written: str) -> list[str]:
 
 def test_what_is_printed_while_the_bars_are_hidden_stays_whole() -> None:
     """The records of a canary, and the question after them."""
-    written = io.StringIO()
-    written.isatty = lambda: True  # type: ignore[method-assign]
+    written = Terminal()
     standing = standing_of()
     shown = [f"field {number}" for number in range(12)]
     with Bars(standing, written):
