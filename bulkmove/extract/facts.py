@@ -13,14 +13,22 @@ class ListFacts:
     `short_pages`: how many pages were shorter than they should be, and showed the same rows whenever they were asked
     for. Only then is a page that is shorter than was asked for known to be as long as the host sends them.
     `leaves_rows_out`: rows were missing inside a page and came when it was asked for again; from then on no length but
-    the one that was asked for shows that a page is whole.
+    the one that was asked for shows that a page is whole. `left_out_share`: how many of the rows of such pages.
     """
 
     def __init__(self) -> None:
         self.longest = 0
         self.short_pages = 0
-        self.leaves_rows_out = False
+        self._left_out = self._due = 0
         self._lies = 0
+
+    @property
+    def leaves_rows_out(self) -> bool:
+        return self._left_out > 0
+
+    @property
+    def left_out_share(self) -> float:
+        return self._left_out / self._due if self._due else 0.0
 
     @property
     def is_total_honest(self) -> bool:
@@ -28,6 +36,11 @@ class ListFacts:
 
     def note(self, page: Page) -> None:
         self.longest = max(self.longest, len(page.records))
+
+    def note_left_out(self, rows: int, *, due: int) -> None:
+        """So many rows were missing in the answers to one query, of those that were due in all of them."""
+        self._left_out += rows
+        self._due += due
 
     def note_end(self, page: Page, rows: int) -> None:
         """`page` was the last one of a filter, and ended at place `rows`: what the host counts in the same answer."""

@@ -4,13 +4,13 @@ A page is as long as was asked for, or as the longest that the host sends, or it
 shorter is asked for again: until it showed the same rows time after time (the host sends no longer pages, counts rows
 that it does not show, or counts wrong), or so often that a row which was never shown would be a wonder, by the share
 of the others that each answer left out. Only rows between the first and the last second of a page tell: those of its
-edges come in any order, and others each time.
+edges come in any order, and others each time. Where a page ends with the list, the filter is its edge, and all tell.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from bulkmove.errors import UnprovenError
@@ -18,7 +18,7 @@ from bulkmove.extract.facts import ListFacts
 from bulkmove.extract.offsets import TRIES
 from bulkmove.model import Page, PageQuery, Record
 
-SAME_ANSWERS = 2  # times that the same rows come again before they are believed to be all
+SAME_ANSWERS = 3  # times that the same rows come again before they are believed to be all
 _KNOWN_TO_BE_SHORT = 3  # short pages that showed the same rows again, before one such answer is enough
 _WONDER = 1e-5  # how likely a row may be never to have been shown
 _WARY = 1.5  # times the share that was seen to be left out, since few answers tell it badly
@@ -35,12 +35,14 @@ class _Asked:
     low: int | None = None
     high: int | None = None
 
-    def add(self, rows: dict[str, Record]) -> None:
+    def add(self, rows: dict[str, Record], *, is_end: bool) -> None:
+        """One more answer; nothing follows it where `is_end`."""
         keys = [record.key for record in rows.values() if record.key is not None]
         if keys:
             if self.query.offset:  # else the filter is the lower edge
                 self.low = keys[0] if self.low is None else max(self.low, keys[0])
-            self.high = keys[-1] if self.high is None else min(self.high, keys[-1])
+            if not is_end:
+                self.high = keys[-1] if self.high is None else min(self.high, keys[-1])
         self.rows |= rows
         self.answers.append(frozenset(rows))
 
@@ -82,12 +84,15 @@ class ShortPages:
         full = self._facts.full_length(page, query)
         if len(rows) >= full or (not rows and page.has_next):
             # That nothing comes where more is said to follow is the walk's to judge.
+            if self._asked is not None and self._asked.query == query:
+                self._asked.add(rows, is_end=_is_end(query, page))
+                self._learn(self._asked.shown())
             self._asked = None
             return page
         if self._asked is None or self._asked.query != query:
             self._asked = _Asked(query)
         asked = self._asked
-        asked.add(rows)
+        asked.add(rows, is_end=_is_end(query, page))
         shown = asked.shown()
         if len(asked.answers) < self._needed(shown):
             if len(asked.answers) > TRIES:
@@ -97,8 +102,13 @@ class ShortPages:
         if len(set(shown)) == 1:
             self._facts.short_pages += 1
             return page
-        self._facts.leaves_rows_out |= _flickers(shown)
+        self._learn(shown)
         return replace(page, records=asked.covered())
+
+    def _learn(self, shown: Sequence[frozenset[str]]) -> None:
+        if _flickers(shown):
+            left_out, due = _left_out(shown)
+            self._facts.note_left_out(left_out, due=due)
 
     def _begin_afresh(self, asked: _Asked) -> None:
         """What a list showed while it still moved is held against it once, not for ever."""
@@ -106,15 +116,26 @@ class ShortPages:
             raise UnprovenError(f"pages come back with rows left out, others each time ({2 * TRIES} tries)")
         self._asked = _Asked(asked.query, is_afresh=True)
 
-    def _needed(self, shown: list[frozenset[str]]) -> int:
-        """How many answers it takes."""
-        rows = len(frozenset().union(*shown))
-        left_out = 1 - sum(map(len, shown)) / (rows * len(shown)) if rows else 0.0
-        if left_out > 0:
-            share = min(0.99, _WARY * left_out)
+    def _needed(self, shown: Sequence[frozenset[str]]) -> int:
+        """How many answers it takes. What other pages of the list left out tells where this one did not yet."""
+        left_out, due = _left_out(shown)
+        left_out_share = max(self._facts.left_out_share, left_out / due if due else 0.0)
+        if left_out_share > 0:
+            rows = max(1, due // len(shown))
+            share = min(0.99, _WARY * left_out_share)
             return max(1 + SAME_ANSWERS, math.ceil(math.log(_WONDER / rows) / math.log(share)))
-        is_known = self._facts.short_pages >= _KNOWN_TO_BE_SHORT and not self._facts.leaves_rows_out
-        return 2 if is_known else 1 + SAME_ANSWERS
+        return 2 if self._facts.short_pages >= _KNOWN_TO_BE_SHORT else 1 + SAME_ANSWERS
+
+
+def _left_out(shown: Sequence[frozenset[str]]) -> tuple[int, int]:
+    """How many rows the answers left out, of how many that they had to show."""
+    due = len(frozenset().union(*shown)) * len(shown)
+    return due - sum(map(len, shown)), due
+
+
+def _is_end(query: PageQuery, page: Page) -> bool:
+    """Whether the host says that nothing follows the page, and counts no more than it may hold."""
+    return page.has_next is False and (page.total is None or page.total <= query.offset + query.limit)
 
 
 def _flickers(shown: Iterable[frozenset[str]]) -> bool:

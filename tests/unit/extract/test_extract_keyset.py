@@ -15,6 +15,7 @@ from anyio import to_thread
 from bulkmove.entries import Span
 from bulkmove.errors import BadAnswerError, RequestFailedError, UnprovenError
 from bulkmove.extract import KeysetResult, ReadPage, first_spans, plan_spans, read_keyset
+from bulkmove.extract.short import SAME_ANSWERS
 from bulkmove.extract.testing import T0, Habits, MovingList, QuietList, Row, make_rows
 from bulkmove.model import Page, PageQuery
 from tests.simulation.clock import Clock, VirtualLoop
@@ -75,8 +76,10 @@ async def test_a_list_at_rest_takes_few_more_requests_than_it_has_pages(habits: 
     result = await _read(source, notes, spans=spans)
     assert len(notes.ids) == 6000
     assert not result.evidence
-    # Each page but the first repeats a row, and a span ends with a page of its own.
-    assert source.requests <= 6000 / (LIMIT - 1) * 1.01 + 2 * max(spans, 8) + 4
+    # Each page but the first repeats a row, and a span ends with a page of its own. A count that is wrong is not
+    # believed once it was so a few times, until when each reader asks for the page that seems short again.
+    doubted = 8 * SAME_ANSWERS if habits.totals == "unfiltered" else 0
+    assert source.requests <= 6000 / (LIMIT - 1) * 1.01 + 2 * max(spans, 8) + 4 + doubted
 
 
 async def test_a_short_list_is_read_in_three_requests() -> None:

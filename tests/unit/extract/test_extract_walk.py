@@ -191,6 +191,35 @@ def test_a_count_shows_that_the_last_page_lacks_rows() -> None:
     assert walk.span.is_done
 
 
+def _take_counted(walk: Walk, names: str, *, total: int) -> None:
+    """The last page of a window: each row is named by its second, from `a` at 5 on."""
+    rows = tuple(Record(name, 5 + ord(name) - ord("a"), None, {}) for name in names)
+    assert walk.take(walk.query(), Page(rows, total, has_next=False))
+
+
+def test_an_answer_that_stops_before_the_last_rows_does_not_keep_them_from_telling() -> None:
+    """The filter is the edge of a list's last page: rows at its end are compared like all others."""
+    walk = _walk(reached=5, limit=10, longest=10)
+    for shown in ("a", "acd", "abcd", "ad"):
+        _take_counted(walk, shown, total=5)
+        assert not walk.span.is_done
+    _take_counted(walk, "abcde", total=5)
+    assert walk.span.is_done
+
+
+def test_where_pages_were_seen_to_lack_rows_the_same_answer_again_and_again_is_not_believed() -> None:
+    facts = ListFacts()
+    facts.longest = 10
+    facts.note_left_out(6, due=100)
+    span = Span(0, 5, UPPER, reached=5, is_done=False, evidence=0)
+    walk = Walk(span, limit=10, facts=facts)
+    for _ in range(1 + SAME_ANSWERS):
+        _take_counted(walk, "abd", total=4)
+        assert not walk.span.is_done
+    _take_counted(walk, "abcd", total=4)
+    assert walk.span.is_done
+
+
 def test_empty_pages_that_more_is_said_to_follow_end_as_unproven() -> None:
     walk = _walk(reached=5)
 
