@@ -18,6 +18,7 @@ from bulkmove.mapping.lookups.decisions import Decisions, load_decisions
 from bulkmove.mapping.reading import unread
 from bulkmove.mapping.resolve import ResolvedMapper, fields_used_with, resolve_mapper
 from bulkmove.mapping.tables import load_table
+from bulkmove.pipeline.addresses import place_of
 from bulkmove.pipeline.foreseeing import foresee
 from bulkmove.pipeline.guards import check_mask
 from bulkmove.pipeline.lookup_plan import OPTION_PREFIX, check_lookup, lookup_fingerprint, lookups_of
@@ -245,8 +246,8 @@ def _fingerprint(
 ) -> dict[str, Any]:
     """What must stay the same from run to run, so that one ledger tells of one migration."""
     return {
-        "source": f"{settings.hosts[route.source.host].url} {route.source.stream}",
-        "target": f"{settings.hosts[route.target.host].url} {route.target.stream}",
+        "source": place_of(settings, route.source),
+        "target": place_of(settings, route.target),
         "mapper": mapper.name,
         "mapper file": mapper.digest,
         "fields_used": None if route.fields_used is None else list(route.fields_used),

@@ -7,12 +7,15 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
+import orjson
+
 from bulkmove import clock
 from bulkmove.events import PAUSED_BY_HAND
 from bulkmove.ledger import control, gone, history, questions, tallies, undone
 from bulkmove.ledger.file import is_locked
 from bulkmove.ledger.looking import looked_at
 from bulkmove.model import Counts, Summary
+from bulkmove.pipeline.addresses import place_of
 from bulkmove.settings import MigrationSettings, RouteSettings
 
 FAILURES = 3  # what ends with rejected or unknown records
@@ -22,8 +25,8 @@ NAMED = 5  # ids in a note; the ledger has all of them
 def status_of(settings: MigrationSettings) -> Summary:
     """How far the migration is; also while a run is going (exit code None).
 
-    Its notes name what left the sources while they were read, what holds a run that is going, by hand or because a host
-    asks for it, and what one that ended left in doubt.
+    Its notes name what of the ledger does not go with the configuration, what left the sources while they were read,
+    what holds a run that is going, by hand or because a host asks for it, and what one that ended left in doubt.
     """
     counts: dict[str, Counts] = {}
     finished: set[str] = set()
@@ -33,7 +36,11 @@ def status_of(settings: MigrationSettings) -> Summary:
     with looked_at(settings.ledger) as connection:
         if connection is not None:
             routes = questions.routes(connection)
-            notes = [*_gone_notes(connection, settings.routes), *undone_notes(connection)]
+            notes = [
+                *_of_another_migration(connection, settings),
+                *_gone_notes(connection, settings.routes),
+                *undone_notes(connection),
+            ]
             undone_ones = frozenset(undone.undone_routes(connection))
             counts = {name: tallies.counts(connection, number) for name, number in routes.items()}
             finished = {n for n, number in routes.items() if questions.is_finished(connection, number)}
@@ -74,6 +81,22 @@ def requests_in_doubt(settings: MigrationSettings) -> int:
     """How many requests nothing has settled."""
     with looked_at(settings.ledger) as connection:
         return 0 if connection is None else questions.open_requests(connection)
+
+
+def _of_another_migration(connection: sqlite3.Connection, settings: MigrationSettings) -> Iterator[str]:
+    """Where the ledger tells of what the configuration does not name: another ledger was given, or it was changed."""
+    for name, text in questions.fingerprints(connection).items():
+        if name not in settings.routes:
+            yield f"route {name}: is in the ledger and not in the configuration: is the ledger another migration's?"
+            continue
+        route, begun = settings.routes[name], orjson.loads(text)
+        for end, there in (("source", route.source), ("target", route.target)):
+            now = place_of(settings, there)
+            if begun.get(end, now) != now:
+                yield (
+                    f"route {name}: the ledger was begun with {end} {begun[end]}, and the configuration says {now}: is the"
+                    " ledger another migration's?"
+                )
 
 
 def _gone_notes(connection: sqlite3.Connection, routes: Mapping[str, RouteSettings]) -> Iterator[str]:

@@ -218,6 +218,16 @@ def test_a_finished_migration_run_again_says_so_and_reads_nothing(shop: Shop) ->
     assert (status.code, status.last["exit"], status.orders["written"]) == (0, 0, ORDERS)
 
 
+def test_status_says_where_the_ledger_is_not_of_this_configuration(shop: Shop) -> None:
+    assert bulkmove("run", "--limit", "50").code == 0
+    assert "another migration" not in bulkmove("status").out
+    configure(shop, ("[routes.orders]", "[routes.purchases]"))
+    assert "route orders: is in the ledger and not in the configuration" in bulkmove("status").out
+    configure(shop, (shop.url, f"{shop.url}/elsewhere"))
+    notes = [line for line in bulkmove("status").out.splitlines() if "another migration" in line]
+    assert "route orders: the ledger was begun with source http" in notes[0]
+
+
 def test_a_limit_ends_with_0_and_the_next_run_goes_on(shop: Shop) -> None:
     first = bulkmove("run", "--json", "--limit", "150")
     assert (first.code, first.orders["read"], first.orders["pending"]) == (0, 150, 0)
