@@ -1,7 +1,8 @@
-"""For all tests: the event loop must not be blocked by the package's own code."""
+"""For all tests: what their processes inherit; the event loop must not be blocked by the package's own code."""
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,9 @@ from blockbuster import BlockBuster
 # A shell that starts the tests in the background ignores Ctrl-C for them, and for every process that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The processes that are started, more than a thousand, would compile the whole package each where nothing is kept.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 _WATCHED = ("unit", "integration")
 _HERE = Path(__file__).parent

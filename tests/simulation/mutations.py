@@ -141,7 +141,7 @@ _LATE = Focus("orders created", is_late=True)
 MUTATIONS: Mapping[str, Mutation] = {
     "intents": Mutation(_intents, _LATE),
     "the time to settle": Mutation(_settling_time, _LATE),
-    "a clock that nobody sets": Mutation(_steady_clock, _LATE, first_seed=160),
+    "a clock that nobody sets": Mutation(_steady_clock, _LATE, first_seed=1100),
     "reading back before sending again": Mutation(_reading_back),
     "the target's keys": Mutation(_keys_of_the_target, Focus("orders put into place")),
     "the chain of pages": Mutation(_chain_of_pages, Focus("orders of a busy shop")),
