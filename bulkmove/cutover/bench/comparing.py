@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bulkmove.cutover.bench.probing import HostSteps
@@ -13,6 +13,8 @@ Change = Literal["better", "worse", "same", "only before", "only after"]
 
 # What is within these shares, or these seconds, is noise.
 RATE_NOISE, SERVED_NOISE, LATENCY_NOISE, TAIL_NOISE, LEAST_S = 0.06, 0.15, 0.3, 0.4, 0.01
+# Reasons for which a ladder ended below what its host may serve.
+_CUT_SHORT = frozenset({"time", "budget"})
 # Steps are the same where their rates lie so close.
 CLOSE = 0.02
 # A difference of one or two answers among so few says nothing.
@@ -46,11 +48,10 @@ def compare_benches(before: Bench, after: Bench) -> list[Difference]:
                 )
             )
             continue
-        found.append(
-            _difference(
-                name, None, "safe rate", _safe(one), _safe(other), noise=RATE_NOISE, is_more_better=True
-            )
+        safe = _difference(
+            name, None, "safe rate", _safe(one), _safe(other), noise=RATE_NOISE, is_more_better=True
         )
+        found.append(replace(safe, change="same") if _untried(one, other) else safe)
         found += _of_steps(name, one, other)
     if before.prediction is not None and after.prediction is not None:
         same = before.prediction.records == after.prediction.records
@@ -71,7 +72,21 @@ def notes_of(before: Bench, after: Bench) -> tuple[str, ...]:
         notes.append(
             f"one has --arrivals {before.arrivals}, the other {after.arrivals}: their latencies can't be compared"
         )
+    hosts = {each.host: each for each in before.hosts}
+    both = ((hosts[other.host], other) for other in after.hosts if other.host in hosts)
+    notes += (
+        f"host {less.host}: in one of them it {less.ended.text}: that its safe rate is lower there tells nothing"
+        for one, other in both
+        if (less := _untried(one, other)) is not None
+    )
     return tuple(notes)
+
+
+def _untried(one: HostSteps, other: HostSteps) -> HostSteps | None:
+    """The one with the lower safe rate, where more was not tried."""
+    lower = min(one, other, key=lambda each: _safe(each) or 0.0)
+    is_same = _safe(one) == _safe(other)
+    return lower if lower.ended.reason in _CUT_SHORT and not is_same else None
 
 
 def _safe(host: HostSteps) -> float | None:

@@ -292,8 +292,8 @@ def test_the_prediction_says_where_its_rate_is_one_that_was_refused_or_that_nobo
     assert doubts([found("429", steps(None, "429")), found("time", ())]) == []
 
 
-def bench(made: tuple[Step, ...]) -> Bench:
-    host = found("429", made)
+def bench(made: tuple[Step, ...], *, ended: str = "429") -> Bench:
+    host = found(ended, made)
     return Bench(
         FORMAT, "x", "2026-01-01T00:00:00+00:00", "1", "the sandbox", "even", (host,), (suggest(host),)
     )
@@ -324,6 +324,14 @@ def test_only_what_differs_by_more_than_noise_is_better_or_worse() -> None:
     assert changed[8.0, "429"] == ("worse", None)
     better = compare_benches(bench(steps(None, "429", "429", latency_s=0.1)), before)
     assert all(each.change in {"better", "same"} for each in better)
+
+
+def test_a_safe_rate_that_is_low_because_no_more_was_tried_is_not_worse() -> None:
+    before, after = bench(steps(None, None, "429")), bench(steps(None), ended="budget")
+    for pair in ((before, after), (after, before)):
+        assert {each.change for each in compare_benches(*pair)} == {"same"}
+        assert "that its safe rate is lower there tells nothing" in notes_of(*pair)[0]
+    assert compare_benches(before, bench(steps(None), ended="429"))[0].change == "worse"
 
 
 def test_two_benches_whose_latencies_are_of_different_kinds_are_told_so() -> None:
