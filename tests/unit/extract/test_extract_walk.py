@@ -6,7 +6,7 @@ import pytest
 
 from bulkmove.entries import Span
 from bulkmove.errors import BadAnswerError, UnprovenError
-from bulkmove.extract.facts import ListFacts
+from bulkmove.extract.facts import LIES, ListFacts
 from bulkmove.extract.short import SAME_ANSWERS
 from bulkmove.extract.walk import Walk
 from bulkmove.model import Page, Record
@@ -218,6 +218,16 @@ def test_where_pages_were_seen_to_lack_rows_the_same_answer_again_and_again_is_n
         assert not walk.span.is_done
     _take_counted(walk, "abcd", total=4)
     assert walk.span.is_done
+
+
+def test_a_list_that_leaves_rows_out_is_not_held_to_count_wrong() -> None:
+    """What it counts is held against what was read at the end."""
+    facts, other = ListFacts(), ListFacts()
+    facts.note_left_out(1, due=10)
+    for _ in range(LIES):
+        for each in (facts, other):
+            each.note_end(Page((), 5, has_next=False), 4)
+    assert (facts.is_total_honest, other.is_total_honest) == (True, False)
 
 
 def test_empty_pages_that_more_is_said_to_follow_end_as_unproven() -> None:
