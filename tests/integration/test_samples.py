@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shlex
@@ -40,6 +41,7 @@ from bulkmove.sandbox.world import make_world
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "samples" / "store-cutover"
 README = ROOT / "README.md"
+CONFIGURATION = ROOT / "docs" / "configuration.md"
 PAGES = (
     README,
     *sorted((ROOT / "docs").glob("*.md")),
@@ -248,9 +250,10 @@ def test_toml_in_the_documentation_is_right(page: str, block: str, tmp_path: Pat
     plan_migration(load_migration(file, environ=dict.fromkeys(names, "https://shop.example.ro")))
 
 
-@pytest.mark.parametrize("block", fenced(text_of(README), "python"))
-def test_python_in_the_readme_compiles(block: str) -> None:
-    compile(block, "README.md", "exec")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_python_in_the_documentation_compiles(page: Path) -> None:
+    for block in fenced(text_of(page), "python"):
+        compile(block, page.name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
 def test_json_in_the_readme_is_json() -> None:
@@ -348,7 +351,7 @@ def test_the_sandboxs_options_and_faults_are_all_told() -> None:
 
 
 def test_all_keys_of_the_configuration_are_told() -> None:
-    told = {name for row in rows(section(README, "Configuration")) for name in names_in(row[0])}
+    told = {name for row in rows(section(CONFIGURATION, "Keys")) for name in names_in(row[0])}
     keys = {
         field.alias or name
         for model in (Migration, Host, Route, Lookup)
@@ -358,7 +361,7 @@ def test_all_keys_of_the_configuration_are_told() -> None:
 
 
 def test_defaults_of_the_configuration_are_the_codes() -> None:
-    table = list(rows(section(README, "Configuration")))
+    table = list(rows(section(CONFIGURATION, "Keys")))
     told = {name: names_in(row[1])[0] for row in table for name in names_in(row[0]) if names_in(row[1])}
     for model in (Migration, Host, Route):
         for name, key in model.model_fields.items():
