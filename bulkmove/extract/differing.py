@@ -48,9 +48,14 @@ def stretches(spans: Sequence[Span], *, cutoff: int) -> list[tuple[int | None, i
     return found
 
 
-async def difference(source: Source, read: DatedIds, parts: Sequence[tuple[int | None, int]]) -> Difference:
-    """What differs in the parts (see `stretches`). Takes one request for each where nothing does."""
-    look = _Look(source, read)
+async def difference(
+    source: Source, read: DatedIds, parts: Sequence[tuple[int | None, int]], *, leaves_rows_out: bool = False
+) -> Difference:
+    """What differs in the parts (see `stretches`). Takes one request for each where nothing does.
+
+    Nothing is gone for a page that lacks it where the host `leaves_rows_out` of its pages, others each time.
+    """
+    look = _Look(source, read, leaves_rows_out=leaves_rows_out)
     first = await read.first()
     for low, high in parts:
         if first is None:
@@ -65,8 +70,9 @@ async def difference(source: Source, read: DatedIds, parts: Sequence[tuple[int |
 
 
 class _Look:
-    def __init__(self, source: Source, read: DatedIds) -> None:
+    def __init__(self, source: Source, read: DatedIds, *, leaves_rows_out: bool) -> None:
         self.found = Difference()
+        self._leaves_rows_out = leaves_rows_out
         self.seen: set[str] = set()  # ids that the pages which were fetched show
         self._source = source
         self._read = read
@@ -105,14 +111,15 @@ class _Look:
             pages, places = pages + 1, places + len(page.records)
         unshown = max(0, (page.total or 0) - places)
         missing = await self._read.ids(after, before) - rows.keys()
-        # Rows of one second come in any order, so that a page may lack what another shows; and a row that is counted
-        # and not shown may be one that was read.
-        if page.has_next or (pages > 1 and len(rows) < (page.total or 0)) or (unshown and missing):
-            self.found.is_told = False
-            return
         self.seen |= rows.keys()
         known = await self._read.known(sorted(rows))
         self.found.late += [row for name, row in rows.items() if name not in known]
+        # Rows of one second come in any order, so that a page may lack what another shows; and a row that is counted
+        # and not shown may be one that was read.
+        is_torn = page.has_next or (pages > 1 and len(rows) < (page.total or 0)) or (unshown and missing)
+        if is_torn or self._leaves_rows_out:
+            self.found.is_told = False
+            return
         self.found.gone |= missing
         self.found.unshown += unshown
 

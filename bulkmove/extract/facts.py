@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 from bulkmove.model import Page, PageQuery
 
 LIES = 3  # wrong counts before none is believed: a host may count a moment before or after it lists
@@ -41,6 +44,15 @@ class ListFacts:
         """So many rows were missing in the answers to one query, of those that were due in all of them."""
         self._left_out += rows
         self._due += due
+
+    def note_counts(self, totals: Sequence[int | None]) -> None:
+        """What the answers to one query, which left rows out, counted.
+
+        A count that is another nearly each time follows what was left out, and does not show that anything was.
+        """
+        changes = sum(one != other for one, other in pairwise(totals))
+        if 2 * changes >= len(totals):
+            self._lies += changes
 
     def note_end(self, page: Page, rows: int) -> None:
         """`page` was the last one of a filter, and ended at place `rows`: what the host counts in the same answer.

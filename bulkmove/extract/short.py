@@ -32,11 +32,13 @@ class _Asked:
     is_afresh: bool = False
     rows: dict[str, Record] = field(default_factory=dict)
     answers: list[frozenset[str]] = field(default_factory=list)
+    totals: list[int | None] = field(default_factory=list)
     low: int | None = None
     high: int | None = None
 
-    def add(self, rows: dict[str, Record], *, is_end: bool) -> None:
-        """One more answer; nothing follows it where `is_end`."""
+    def add(self, rows: dict[str, Record], page: Page) -> None:
+        """One more answer."""
+        is_end = _is_end(self.query, page)
         keys = [record.key for record in rows.values() if record.key is not None]
         if keys:
             if self.query.offset:  # else the filter is the lower edge
@@ -45,6 +47,7 @@ class _Asked:
                 self.high = keys[-1] if self.high is None else min(self.high, keys[-1])
         self.rows |= rows
         self.answers.append(frozenset(rows))
+        self.totals.append(page.total)
 
     def shown(self) -> list[frozenset[str]]:
         """What each answer showed of the rows that it had to show."""
@@ -85,14 +88,14 @@ class ShortPages:
         if len(rows) >= full or (not rows and page.has_next):
             # That nothing comes where more is said to follow is the walk's to judge.
             if self._asked is not None and self._asked.query == query:
-                self._asked.add(rows, is_end=_is_end(query, page))
-                self._learn(self._asked.shown())
+                self._asked.add(rows, page)
+                self._learn(self._asked)
             self._asked = None
             return page
         if self._asked is None or self._asked.query != query:
             self._asked = _Asked(query)
         asked = self._asked
-        asked.add(rows, is_end=_is_end(query, page))
+        asked.add(rows, page)
         shown = asked.shown()
         if len(asked.answers) < self._needed(shown):
             if len(asked.answers) > TRIES:
@@ -102,13 +105,15 @@ class ShortPages:
         if len(set(shown)) == 1:
             self._facts.short_pages += 1
             return page
-        self._learn(shown)
+        self._learn(asked)
         return replace(page, records=asked.covered())
 
-    def _learn(self, shown: Sequence[frozenset[str]]) -> None:
+    def _learn(self, asked: _Asked) -> None:
+        shown = asked.shown()
         if _flickers(shown):
             left_out, due = _left_out(shown)
             self._facts.note_left_out(left_out, due=due)
+            self._facts.note_counts(asked.totals)
 
     def _begin_afresh(self, asked: _Asked) -> None:
         """What a list showed while it still moved is held against it once, not for ever."""

@@ -19,12 +19,14 @@ async def compare(
     read: DatedIds,
     parts: Sequence[tuple[int | None, int]],
     take: Callable[[Sequence[Record], Span | None], Awaitable[None]],
+    *,
+    leaves_rows_out: bool,
 ) -> None:
     """Name what left the list since it was read, take what came late, and tell what can't be told apart.
 
-    `parts`: what this run has read whole.
+    `parts`: what this run has read whole. `leaves_rows_out`: so does the host, others each time.
     """
-    found = await difference(job.source, read, parts)
+    found = await difference(job.source, read, parts, leaves_rows_out=leaves_rows_out)
     if found.gone:
         await job.reading_notes.note_gone(job.name, sorted(found.gone))
     if found.late:

@@ -60,7 +60,8 @@ async def read_sorted(job: RouteJob, take: Take, *, readers: Callable[[], int]) 
                 if result.is_count_honest and job.derive is None and not job.is_self_route:
                     cutoff = (await job.reading_notes.progress(job.name)).cutoff
                     if cutoff is not None:
-                        await compare(job, read, stretches(spans, cutoff=cutoff), take)
+                        parts = stretches(spans, cutoff=cutoff)
+                        await compare(job, read, parts, take, leaves_rows_out=result.leaves_rows_out)
 
 
 async def _read_spans(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bulkmove.entries import Span
@@ -9,7 +11,7 @@ from bulkmove.extract.beyond import span_beyond
 from bulkmove.extract.dated import DatedIds
 from bulkmove.extract.differing import MOST_PAGES, MOST_REQUESTS, Difference, difference, stretches
 from bulkmove.extract.testing import T0, Habits, MovingList, Row, make_rows
-from bulkmove.model import Record
+from bulkmove.model import Page, PageQuery, Record
 
 
 def shop(habits: Habits, *, groups: int = 300) -> MovingList:
@@ -65,6 +67,24 @@ async def test_rows_that_are_counted_and_never_shown_are_counted() -> None:
         hidden.is_hidden = True
         found = await difference(source, read, [(None, source.cutoff)])
     assert (found.unshown, found.gone, found.late, found.is_told) == (1, set(), [], True)
+
+
+class _Whole(MovingList):
+    """Each page is said to be all there is, whatever it lacks."""
+
+    async def fetch(self, query: PageQuery) -> Page:
+        page = await super().fetch(query)
+        return replace(page, total=len(page.records) if query.limit > 1 else page.total, has_next=False)
+
+
+async def test_a_row_that_a_page_lacks_is_not_gone_where_pages_leave_rows_out() -> None:
+    source = _Whole(Habits(page_limit=20, drops=0.3), make_rows(5, groups=8, gap_s=9, most=2))
+    async with DatedIds() as read:
+        await read.add([Record(row.id, row.key, None, {}) for row in source.rows])
+        source.rows += [Row(f"late-{number}", (source.rows[4].key or 0) + 1) for number in range(5)]
+        found = await difference(source, read, [(None, source.cutoff)], leaves_rows_out=True)
+    assert (found.gone, found.unshown, found.is_told) == (set(), 0, False)
+    assert {row.id[:5] for row in found.late if row.id is not None} == {"late-"}
 
 
 async def test_a_list_that_is_not_counted_is_not_compared() -> None:

@@ -220,6 +220,27 @@ def test_where_pages_were_seen_to_lack_rows_the_same_answer_again_and_again_is_n
     assert walk.span.is_done
 
 
+def test_a_count_that_follows_what_was_left_out_is_not_believed() -> None:
+    """Each answer counts what it shows, so that each looks whole: only the others tell that it isn't."""
+    facts = ListFacts()
+    facts.longest = 5
+    walk = Walk(Span(0, 5, UPPER, reached=5, is_done=False, evidence=0), limit=5, facts=facts)
+    for shown in ("acde", "abe", "abde", "ade", "abcde"):
+        rows = tuple(Record(name, 5 + ord(name) - ord("a"), None, {}) for name in shown)
+        assert walk.take(walk.query(), Page(rows, total=5 + len(rows), has_next=True))
+    assert facts.leaves_rows_out
+    assert not facts.is_total_honest
+    for shown in ("fg", "fg", "fg", "fg"):
+        _take_counted(walk, shown, total=len(shown))
+        assert not walk.span.is_done
+
+
+def test_a_count_that_changes_now_and_then_is_that_of_a_list_that_moves() -> None:
+    facts = ListFacts()
+    facts.note_counts([50, 50, 50, 51, 51, 51, 52])
+    assert facts.is_total_honest
+
+
 def test_a_list_that_leaves_rows_out_is_not_held_to_count_wrong() -> None:
     """What it counts is held against what was read at the end."""
     facts, other = ListFacts(), ListFacts()
