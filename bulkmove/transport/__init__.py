@@ -15,6 +15,7 @@ waking.py    the first in the queue, who can be woken
 meters.py    what the gate asks: slots of a window, and the log that keeps its promise
 wire.py      the line before the wire, where short windows are kept to the very moment
 lately.py    what was let out, whatever windows held: what new ones are told
+lateness.py  what was held up on its way, as its answer shows
 steering.py  pauses and limits that a person or the timetable changes while a run goes
 timetable.py the windows that hold at a time of the host's day
 pace.py      how much of its rate a host gets after a 429

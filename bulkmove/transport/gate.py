@@ -12,6 +12,7 @@ from bulkmove.settings import Window
 from bulkmove.transport.comeback import Comeback
 from bulkmove.transport.knee import Knee
 from bulkmove.transport.lately import Lately
+from bulkmove.transport.lateness import Lateness
 from bulkmove.transport.leaving import Leaving
 from bulkmove.transport.meters import LONGEST_SPACED_S, Meter, meters_of, rate_per_s
 from bulkmove.transport.pace import Pace
@@ -55,7 +56,7 @@ class Gate:
         self._burst = burst
         self._meters: tuple[Meter, ...] = meters_of(windows, burst)
         self._wire = Wire(windows, burst=burst, clock=clock)
-        self._lately = Lately()
+        self._lately, self._lateness = Lately(), Lateness()
         self._pace = Pace()
         self._share = 1.0
         self._refusals = Refusals(windows)
@@ -181,7 +182,7 @@ class Gate:
         if self.seeking is not None:
             self.seeking.throttled(now)
             return
-        is_new_to_gaps = self._wire.refused()
+        is_new_to_gaps = self._wire.refused(is_chance=self._refusals.is_chance(granted=self.granted))
         in_use = 1.0 if self.is_spaced else (self.in_flight + 1) / self._concurrency
         self._follow_pace(now)
         served = self.granted - self._granted_before_whole if self._share == 1.0 else 0
@@ -242,9 +243,12 @@ class Gate:
         self._first.rouse()
 
     def answered(self, slot: Slot, kind: str, status: int | None) -> None:
-        """The slot's request was answered, or failed (None). To be called before `release`, by whoever sees `seeking`."""
+        """The slot's request was answered, or failed (None). To be called before `release`."""
+        now = self._clock()
         if self.seeking is not None:
-            self.seeking.answered(kind, status, sent_at=slot.sent_at, now=self._clock())
+            self.seeking.answered(kind, status, sent_at=slot.sent_at, now=now)
+        elif status is not None and status < 400 and (late_s := self._lateness.of(kind, now - slot.sent_at)):
+            self._wire.came_late(slot.sent_at, late_s)
 
     def release(self, slot: Slot) -> None:
         """Give a slot back, its request answered or failed or never sent. To be called once."""

@@ -89,8 +89,7 @@ class GatedClient:
             tries.sent_at = self._timing.wall_clock()
             self.spending.note(tries.sent_at)
             answer = await self._client.send(request, slot)
-            if self._gate.seeking is not None:
-                self._gate.answered(slot, kind_of(request), status_of(answer))
+            self._gate.answered(slot, kind_of(request), status_of(answer))
             # A process that was held up meanwhile (a laptop's lid) may have sent it long after that, but no longer
             # than an attempt takes before now.
             tries.sent_at = max(tries.sent_at, self._timing.wall_clock() - self._longest_s)

@@ -26,6 +26,10 @@ class Refusals:
         self._few, self._many = _few_and_many(windows)
         self._granted = granted
 
+    def is_chance(self, *, granted: int) -> bool:
+        """Whether so many were served since the last one that the host neither counts gaps nor allows a lower rate."""
+        return not self._counts_gaps and granted - self._granted >= self._many
+
     def came_too_close(self, *, served: int, is_new_to_gaps: bool) -> bool:
         """Whether it came so soon that no rate can be too high yet: then the host counts gaps.
 

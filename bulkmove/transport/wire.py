@@ -18,7 +18,8 @@ import anyio
 from bulkmove.settings import Window
 from bulkmove.transport.meters import LONGEST_SPACED_S, SHORTEST_EXACT_S, margin_s
 
-# Beyond the bare gap: by so much more may one request be held up on its way than the next.
+# Beyond the bare gap, where gaps are kept: by so much more may one request be held up on its way than the next. Where
+# they are not, the windows' margin grows as this does.
 GUARD, MOST_GUARD_S = 0.01, 0.005
 # Twice as much after each refusal, up to here: nginx counts whole milliseconds, which is a gap of 20/s to 2 %. Half
 # as much again after so long without one.
@@ -85,14 +86,17 @@ class Wire:
         self._share = share
         self._reckon()
 
-    def refused(self) -> bool:
+    def refused(self, *, is_chance: bool = False) -> bool:
         """The host refused something: from now on no two go closer than a gap, whatever the rate. Whether that is new.
 
-        Where it is not, gaps get a little longer.
+        Where it is not, gaps get a little longer. `is_chance`: it can't be that gaps are counted, since so many were
+        served before without; one was held up on its way for longer than the windows' margin, which gets larger, twice.
         """
         was_kept = self._gap_s > 0
-        self._guard = min(MOST_GUARD, 2 * self._guard) if was_kept else self._guard
-        self._refused_at, self._is_strict = self._clock(), True
+        self._is_strict |= not is_chance or self._guard >= MOST_GUARD
+        if was_kept or is_chance:
+            self._guard = min(MOST_GUARD, 2 * self._guard)
+        self._refused_at = self._clock()
         self._reckon()
         return self._gap_s > 0 and not was_kept
 
@@ -166,18 +170,30 @@ class Wire:
                 self._moments[-1] = now
             self._rouse()
 
+    def came_late(self, sent_at: float, late_s: float) -> None:
+        """What was written at `sent_at` got to the host so much later: the windows count it from then.
+
+        So they do what was written after it, which can't be followed any sooner.
+        """
+        moments = self._moments
+        for place in reversed(range(len(moments))):
+            if moments[place] <= sent_at:
+                moments[place] = sent_at + late_s
+                return
+
     def _note_way(self, took_s: float) -> None:
         self._usual_s = min(took_s, self._usual_s + WAY_WEIGHT * (took_s - self._usual_s))
 
     def _reckon(self) -> None:
-        # Whole even where only a share of the rate is used: that is spread over the gaps, and a line must not be long.
-        self._spans = [
-            (window.count, window.period_s + margin_s(window.period_s)) for window in self._windows
-        ]
         gaps = [window.period_s / window.count for window in self._windows]
         gap_s = max(gaps, default=0.0) / self._share
         is_kept = self._burst == 1 and (gap_s >= SHORTEST_EXACT_S or self._is_strict)
         self._gap_s = gap_s + min(self._guard * gap_s, MOST_GUARD_S) if is_kept else 0.0
+        margins = 1.0 if is_kept else self._guard / GUARD
+        # Whole even where only a share of the rate is used: that is spread over the gaps, and a line must not be long.
+        self._spans = [
+            (window.count, window.period_s + margins * margin_s(window.period_s)) for window in self._windows
+        ]
         self._rouse()
 
     def _due_s(self, now: float) -> float:

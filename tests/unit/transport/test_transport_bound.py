@@ -137,6 +137,53 @@ def test_requests_that_overtake_each_other_by_milliseconds_keep_every_window(
     run_virtually(scenario())
 
 
+class StandingStill(Way):
+    """A host that stands still for a moment now and then: it counts what comes meanwhile afterwards, and answers later."""
+
+    STALL_S, EVERY_S = 0.12, 11.3
+
+    async def go_on_until(self, end: float) -> None:
+        loop, dice = asyncio.get_running_loop(), self._dice
+        while loop.time() < end:
+            slot = await self._gate.acquire()
+            await self._gate.turn(slot)
+            await anyio.sleep(0.0001)
+            self._gate.sent(slot)
+            counted_at = self._counted(loop.time() + dice.uniform(0.0, self._jitter_s))
+            self.arrived.append(counted_at)
+            await anyio.sleep(counted_at + dice.uniform(*self._latency_s) - loop.time())
+            self._gate.answered(slot, "GET /orders", 200)
+            self._gate.release(slot)
+
+    def _counted(self, at: float) -> float:
+        into_s = at % self.EVERY_S
+        return at - into_s + self.STALL_S if into_s < self.STALL_S else at
+
+
+@pytest.mark.parametrize("count", [sliding, fixed])
+@pytest.mark.parametrize("latency_s", [(0.004, 0.009), (0.09, 0.12), (0.48, 0.52)], ids=["5", "100", "500"])
+def test_what_was_held_up_on_its_way_counts_from_when_it_got_there(
+    run_virtually: RunVirtually,
+    latency_s: tuple[float, float],
+    count: Callable[[Sequence[float], Window], int],
+) -> None:
+    """Its answer came later than all others: without a look at that, each time that the host stood still ended in a 429."""
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        window = Window(20, 1.0)
+        gate = Gate((window,), burst=1, concurrency=50, clock=loop.time)
+        way = StandingStill(gate, latency_s=latency_s, jitter_s=0.003)
+        end = loop.time() + MINUTES_S
+        async with anyio.create_task_group() as group:
+            for _ in range(20):
+                group.start_soon(way.go_on_until, end)
+        assert count(sorted(way.arrived), window) == 0
+        assert len(way.arrived) > 0.98 * 20 * MINUTES_S
+
+    run_virtually(scenario())
+
+
 def test_a_request_that_connects_for_long_is_not_followed_at_once(run_virtually: RunVirtually) -> None:
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
@@ -194,6 +241,43 @@ def test_after_a_refusal_even_close_slots_are_kept_one_by_one(run_virtually: Run
         times = sorted(way.arrived)
         assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= 0.005
         assert len(times) > 400
+
+    run_virtually(scenario())
+
+
+def test_a_429_after_dozens_widens_the_windows_and_a_third_keeps_each_gap(
+    run_virtually: RunVirtually,
+) -> None:
+    """One was held up on its way for longer than the next: gaps that are kept one by one cost a twentieth for good."""
+
+    async def arrivals(gate: Gate) -> list[float]:
+        loop = asyncio.get_running_loop()
+        way = Way(gate, latency_s=(0.005, 0.2), jitter_s=0.0)
+        async with anyio.create_task_group() as group:
+            for _ in range(40):
+                group.start_soon(way.go_on_until, loop.time() + 20)
+        return sorted(way.arrived)[100:]
+
+    async def refused(*, times: int) -> Gate:
+        gate = Gate((Window(20, 1.0),), burst=1, concurrency=50, clock=asyncio.get_running_loop().time)
+        for _ in range(times):
+            await arrivals(gate)
+            gate.lower(rest_s=1.0)
+            await anyio.sleep(30)  # what it took of the rate is back
+        return gate
+
+    async def scenario() -> None:
+        for times, margin_s in enumerate((0.01, 0.02, 0.04)):
+            gate = await refused(times=times)
+            seen = await arrivals(gate)
+            spans = [later - earlier for earlier, later in zip(seen, seen[20:], strict=False)]
+            assert min(spans) == pytest.approx(1 + margin_s, abs=0.003)
+            assert min(later - earlier for earlier, later in itertools.pairwise(seen)) < 0.0499
+        await anyio.sleep(2 * GUARD_KEPT_S)
+        seen = await arrivals(gate)
+        assert (seen[-1] - seen[0]) / (len(seen) - 1) < 0.0507
+        seen = await arrivals(await refused(times=3))
+        assert min(later - earlier for earlier, later in itertools.pairwise(seen)) > 0.0519
 
     run_virtually(scenario())
 
