@@ -11,6 +11,8 @@ from dataclasses import dataclass
 BLOCK = 64  # answers
 # An answer that takes longer than the slowest of the block before, by this or by half of what those differed, is late.
 LEAST_LATE_S, LATE_SHARE = 0.01, 0.5
+# What was lost is sent again after 0.2 s, as a rule. An answer that takes longer than that beside the others was made so late.
+MOST_LATE_S = 0.25
 MOST_KINDS = 32
 
 
@@ -38,7 +40,7 @@ class Lateness:
         self._blocks: dict[str, tuple[_Block | None, _Block]] = {}
 
     def of(self, kind: str, took_s: float) -> float:
-        """For how many seconds at most the request was held up on its way; 0 where its answer took no longer than others."""
+        """For how many seconds at most the request was held up on its way; 0 where its answer does not show that it was."""
         if kind not in self._blocks and len(self._blocks) >= MOST_KINDS:
             return 0.0
         before, block = self._blocks.get(kind) or (None, _Block())
@@ -46,4 +48,5 @@ class Lateness:
         self._blocks[kind] = (block, _Block()) if block.answers == BLOCK else (before, block)
         if before is None or took_s <= before.late_s:
             return 0.0
-        return took_s - before.quickest_s
+        late_s = took_s - before.quickest_s
+        return late_s if late_s <= MOST_LATE_S else 0.0
