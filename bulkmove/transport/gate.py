@@ -225,8 +225,7 @@ class Gate:
             self._has_line = True
             for meter in self._meters:
                 meter.stand_in_line()
-        await self._wire.turn(since=slot.given_at)
-        slot.had_turn = True
+        slot.turn_at = await self._wire.turn(since=slot.given_at)
 
     def sent(self, slot: Slot) -> None:
         """The slot's request is on the wire: its windows count from here, less the delay that all requests have."""
@@ -234,7 +233,7 @@ class Gate:
             return
         slot.is_on_the_way = False
         slot.sent_at = now = self._clock()
-        self._wire.sent(now, since=slot.given_at, had_turn=slot.had_turn)
+        self._wire.sent(now, since=slot.given_at, turn_at=slot.turn_at)
         delay_s, usual_s = now - slot.given_at, self._usual_delay_s
         self._usual_delay_s = min(delay_s, usual_s + USUAL_DELAY_WEIGHT * (delay_s - usual_s))
         for entry in slot.entries:

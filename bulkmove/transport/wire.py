@@ -135,10 +135,13 @@ class Wire:
             self._guard, self._refused_at = self._guard / 2, self._refused_at + GUARD_KEPT_S
             self._reckon()
 
-    async def turn(self, *, since: float) -> None:
-        """Wait in line until what set out at `since` may be written, and begin. First come first served."""
+    async def turn(self, *, since: float) -> float | None:
+        """Wait in line until what set out at `since` may be written, and begin. First come first served.
+
+        Returns the moment of its turn, which `sent` is to be told; None where there is no line.
+        """
         if not self._windows:
-            return
+            return None
         took_s = self._clock() - since
         self._note_way(took_s)
         self._lead_s = min(MOST_LEAD_S, self._gap_s / 2, max(took_s + EARLY_S, self._lead_s * LEAD_KEPT))
@@ -149,25 +152,26 @@ class Wire:
                     await self._wait(wait_s)
                 self._is_writing = self._gap_s > 0
                 self._moments.append(now)
+                return now
         finally:
             self._waiting -= 1
 
-    def sent(self, now: float, *, since: float, had_turn: bool) -> None:
-        """What set out at `since` is written by now, or never will be."""
+    def sent(self, now: float, *, since: float, turn_at: float | None) -> None:
+        """What set out at `since` is written by now, or never will be: the windows count it from here."""
         self._on_the_way -= 1
         self._keeping_former = max(0, self._keeping_former - 1)
         self._fresh = (
             FRESH_REQUESTS if now - self._last > max(REST_S, 2 * self._gap_s) else max(0, self._fresh - 1)
         )
-        if not had_turn:
-            self._note_way(now - since)
         self._last = now
-        if self._windows and not had_turn:
-            self._moments.append(now)
-        if had_turn and self._is_writing:
+        if turn_at is None:
+            self._note_way(now - since)
+            if self._windows:
+                self._moments.append(now)
+            return
+        self._count_from(now, turn_at)
+        if self._is_writing:
             self._is_writing = False
-            if self._moments:  # none are kept where other windows hold meanwhile
-                self._moments[-1] = now
             self._rouse()
 
     def came_late(self, sent_at: float, late_s: float) -> None:
@@ -175,10 +179,14 @@ class Wire:
 
         So they do what was written after it, which can't be followed any sooner.
         """
+        self._count_from(sent_at + late_s, sent_at)
+
+    def _count_from(self, moment: float, before: float) -> None:
+        """What was counted from `before` on counts from `moment`; none is kept where other windows hold meanwhile."""
         moments = self._moments
         for place in reversed(range(len(moments))):
-            if moments[place] <= sent_at:
-                moments[place] = sent_at + late_s
+            if moments[place] <= before:
+                moments[place] = moment
                 return
 
     def _note_way(self, took_s: float) -> None:

@@ -137,6 +137,34 @@ def test_requests_that_overtake_each_other_by_milliseconds_keep_every_window(
     run_virtually(scenario())
 
 
+def test_what_a_busy_loop_writes_after_its_turn_counts_from_when_it_is_written(
+    run_virtually: RunVirtually,
+) -> None:
+    async def scenario() -> None:
+        loop, dice, arrived = asyncio.get_running_loop(), random.Random(7), list[float]()
+        window = Window(20, 1.0)
+        gate = Gate((window,), burst=1, concurrency=50, clock=loop.time)
+
+        async def go_on() -> None:
+            while loop.time() < end:
+                slot = await gate.acquire()
+                await gate.turn(slot)
+                await anyio.sleep(0.012 if dice.random() < 0.02 else 0.0001)
+                gate.sent(slot)
+                arrived.append(loop.time() + dice.uniform(0.0, 0.009))
+                await anyio.sleep(0.1)
+                gate.release(slot)
+
+        end = loop.time() + MINUTES_S
+        async with anyio.create_task_group() as group:
+            for _ in range(10):
+                group.start_soon(go_on)
+        assert sliding(sorted(arrived), window) == 0
+        assert len(arrived) > 0.985 * 20 * MINUTES_S
+
+    run_virtually(scenario())
+
+
 class StandingStill(Way):
     """A host that stands still for a moment now and then: it counts what comes meanwhile afterwards, and answers later."""
 
