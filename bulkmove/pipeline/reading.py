@@ -57,7 +57,8 @@ async def read_sorted(job: RouteJob, take: Take, *, readers: Callable[[], int]) 
                 source.drop()
                 _tell(job, result)
                 # Rows that are made of others, or kept to be mapped later, are not held against the list.
-                if result.is_count_honest and job.derive is None and not job.is_self_route:
+                is_worth_it = result.is_count_honest or result.leaves_rows_out
+                if is_worth_it and job.derive is None and not job.is_self_route:
                     cutoff = (await job.reading_notes.progress(job.name)).cutoff
                     if cutoff is not None:
                         parts = stretches(spans, cutoff=cutoff)

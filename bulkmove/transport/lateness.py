@@ -13,12 +13,15 @@ BLOCK = 64  # answers
 LEAST_LATE_S, LATE_SHARE = 0.01, 0.5
 # What was lost is sent again after 0.2 s, as a rule. An answer that takes longer than that beside the others was made so late.
 MOST_LATE_S = 0.25
+# More of them in a block are a host that takes longer now, which holds nothing up on its way.
+MOST_LATE = 3
 MOST_KINDS = 32
 
 
 @dataclass(slots=True)
 class _Block:
     answers: int = 0
+    late: int = 0
     quickest_s: float = 0.0
     slowest_s: float = 0.0
 
@@ -48,5 +51,6 @@ class Lateness:
         self._blocks[kind] = (block, _Block()) if block.answers == BLOCK else (before, block)
         if before is None or took_s <= before.late_s:
             return 0.0
+        block.late += 1
         late_s = took_s - before.quickest_s
-        return late_s if late_s <= MOST_LATE_S else 0.0
+        return late_s if late_s <= MOST_LATE_S and block.late <= MOST_LATE else 0.0

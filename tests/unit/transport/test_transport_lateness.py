@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bulkmove.transport.lateness import BLOCK, LEAST_LATE_S, MOST_KINDS, MOST_LATE_S, Lateness
+from bulkmove.transport.lateness import BLOCK, LEAST_LATE_S, MOST_KINDS, MOST_LATE, MOST_LATE_S, Lateness
 
 
 def answered(lateness: Lateness, took_s: tuple[float, ...], *, kind: str = "GET /orders") -> list[float]:
@@ -32,6 +32,13 @@ def test_a_host_whose_answers_differ_is_hardly_ever_late() -> None:
     lateness = Lateness()
     answered(lateness, (0.02, 0.5))
     assert not any(answered(lateness, (0.02, 0.5, 0.7)))
+
+
+def test_a_host_that_takes_longer_from_now_on_is_late_a_few_times_alone() -> None:
+    lateness = Lateness()
+    answered(lateness, (0.1,))
+    assert sum(late_s > 0 for late_s in answered(lateness, (0.2,))) == MOST_LATE
+    assert not any(answered(lateness, (0.2,)))
 
 
 def test_kinds_are_held_against_their_own_and_no_more_are_kept_than_a_host_has() -> None:
